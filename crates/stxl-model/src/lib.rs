@@ -1,1 +1,29 @@
-//! Skeleton.
+//! The data every part of stxl agrees on: digests, labels, trees, derivations, plans, realisations.
+//!
+//! Pure data and its canonical encoding; no IO, no clock, no language. Start at [`Derivation`]: a
+//! plan is a graph of them, and every key in the system is the digest of one's encoding.
+
+mod codec;
+mod derivation;
+mod digest;
+mod label;
+mod path;
+mod plan;
+mod platform;
+mod realisation;
+mod tree;
+
+pub use codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
+pub use derivation::{
+    Action, Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, Image,
+    ImageConfig, Import, ImportKind, Input, Keep, Kind, Mode, ModeTable, PutMode, TreeOp, Unpack,
+};
+pub use digest::{
+    ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, TreeId,
+};
+pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
+pub use path::{PathError, RootPath};
+pub use plan::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
+pub use platform::Platform;
+pub use realisation::{GuardLevel, Realisation, RealisationScope};
+pub use tree::{Directory, Entry, FILE_ENTRY, NAME_BYTES_MAX, Node, TreeError};

@@ -1,0 +1,159 @@
+//! The serialised form of a plan: what crosses from the evaluator to the build, and what the
+//! store keeps as history. Readers refuse other versions.
+
+use std::collections::BTreeMap;
+
+use super::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
+use crate::codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
+use crate::derivation::{Derivation, Input as _};
+use crate::digest::DerivationId;
+use crate::label::{OutputName, PackageLabel};
+
+const PLAN_MAGIC: &[u8; 8] = b"stxlplan";
+
+impl Plan {
+    /// Writes the plan as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        encoder.raw(PLAN_MAGIC);
+        encoder.u32(ENCODING_VERSION);
+        encoder.byte(u8::from(self.is_local));
+        encoder.count(self.nodes.len());
+        for node in &self.nodes {
+            node.id.encode(&mut encoder);
+            encoder.bytes(&node.derivation.encode());
+            encode_origin(&mut encoder, &node.origin);
+        }
+        encoder.count(self.roots.len());
+        for root in &self.roots {
+            encoder.text(root.label.as_str());
+            encoder.count(root.outputs.len());
+            for (output, id) in &root.outputs {
+                encoder.text(output.as_str());
+                id.encode(&mut encoder);
+            }
+        }
+        encoder.finish()
+    }
+
+    /// Reads a plan and checks that every derivation has the id it is recorded under.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
+        let mut decoder = Decoder::new(bytes);
+        if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
+            return Err(decoder.error("a plan of this version").into());
+        }
+        let mut plan = Self {
+            is_local: decoder.byte()? != 0,
+            ..Self::default()
+        };
+        for _ in 0..decoder.count()? {
+            let id = DerivationId::decode(&mut decoder)?;
+            let derivation = Derivation::decode(decoder.bytes()?)?;
+            if derivation.id() != id {
+                return Err(PlanError::WrongId { id });
+            }
+            let origin = decode_origin(&mut decoder)?;
+            plan.add_node(&PlanNode {
+                id,
+                derivation,
+                origin,
+            })?;
+        }
+        for _ in 0..decoder.count()? {
+            let label = decode_label(&mut decoder)?;
+            let mut outputs = BTreeMap::new();
+            for _ in 0..decoder.count()? {
+                let error = decoder.error("the name of an output");
+                let output = OutputName::parse(decoder.text()?).map_err(|_| error)?;
+                outputs.insert(output, DerivationId::decode(&mut decoder)?);
+            }
+            plan.add_root(PlanRoot { label, outputs })?;
+        }
+        decoder.finish()?;
+        Ok(plan)
+    }
+}
+
+fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
+    let NodeOrigin {
+        name,
+        label,
+        file,
+        line,
+        script_line,
+        wall_ms_max,
+        silent_ms_max,
+        import,
+        urls,
+    } = origin;
+    encoder.text(name);
+    encoder.text(label.as_str());
+    encoder.text(file);
+    encoder.u32(*line);
+    encoder.u32(*script_line);
+    encoder.u64(*wall_ms_max);
+    encoder.u64(*silent_ms_max);
+    match import {
+        None => encoder.byte(0),
+        Some(ImportSource {
+            path,
+            decode,
+            ignore,
+        }) => {
+            encoder.byte(match decode {
+                ImportDecode::Plain => 1,
+                ImportDecode::Hex => 2,
+            });
+            encoder.text(path);
+            encode_texts(encoder, ignore);
+        }
+    }
+    encode_texts(encoder, urls);
+}
+
+fn decode_origin(decoder: &mut Decoder<'_>) -> Result<NodeOrigin, DecodeError> {
+    Ok(NodeOrigin {
+        name: decoder.text()?.to_owned(),
+        label: decode_label(decoder)?,
+        file: decoder.text()?.to_owned(),
+        line: decoder.u32()?,
+        script_line: decoder.u32()?,
+        wall_ms_max: decoder.u64()?,
+        silent_ms_max: decoder.u64()?,
+        import: match decoder.byte()? {
+            0 => None,
+            1 => Some(decode_import(decoder, ImportDecode::Plain)?),
+            2 => Some(decode_import(decoder, ImportDecode::Hex)?),
+            _ => return Err(decoder.error("a way to decode an import")),
+        },
+        urls: decode_texts(decoder)?,
+    })
+}
+
+fn decode_import(
+    decoder: &mut Decoder<'_>,
+    decode: ImportDecode,
+) -> Result<ImportSource, DecodeError> {
+    let path = decoder.text()?.to_owned();
+    Ok(ImportSource {
+        path,
+        decode,
+        ignore: decode_texts(decoder)?,
+    })
+}
+
+fn decode_label(decoder: &mut Decoder<'_>) -> Result<PackageLabel, DecodeError> {
+    let error = decoder.error("a label");
+    PackageLabel::parse(decoder.text()?).map_err(|_| error)
+}
+
+fn encode_texts(encoder: &mut Encoder, texts: &[String]) {
+    encoder.count(texts.len());
+    texts.iter().for_each(|text| encoder.text(text));
+}
+
+fn decode_texts(decoder: &mut Decoder<'_>) -> Result<Vec<String>, DecodeError> {
+    (0..decoder.count()?)
+        .map(|_| decoder.text().map(str::to_owned))
+        .collect()
+}
