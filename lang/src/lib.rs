@@ -1,1 +1,19 @@
-//! Skeleton.
+//! The language of package definitions: files, diagnostics, the dialect, and what files evaluate to.
+//!
+//! Sole owner of `rhai` and `codespan-reporting`; no public signature names a type of theirs.
+//! Data flow: a file's text (through [`SourceTree`]) becomes a syntax tree and a compiled module,
+//! that a [`Definition`] (builder and fields, finished late), and that, only when wanted, the
+//! [`Outputs`] of the package as chains of root operations. Start at [`Definition`].
+
+mod definition;
+mod diagnostic;
+mod expression;
+mod source;
+
+pub use definition::{Definition, Fields, Value};
+pub use diagnostic::{Diagnostic, Position, Severity, Span, Trace};
+pub use expression::{
+    Command, DirectoryImport, FetchSource, FileImport, Operand, OutputExpression, OutputFilter,
+    Outputs, Reference, RootExpression, RootOperation, RootStep, SeedImport, Site,
+};
+pub use source::{SourceError, SourcePath, SourceTree};

@@ -1,0 +1,205 @@
+//! What the build of a package evaluates to: chains of root operations, as data.
+//!
+//! Nothing here is resolved: references name packages, files name paths. Lowering to derivations is
+//! the evaluator's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stxl_model::{BuildUid, OutputName, PackageLabel, Platform, PutMode, RootPath, Sha256, TreeOp};
+
+use crate::source::SourcePath;
+
+/// Where in a definition something was written: file and line, from 1. Spans are found by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// The file.
+    pub path: SourcePath,
+    /// The line.
+    pub line: u32,
+    /// The column in characters, from 1; 0 when unknown.
+    pub column: u32,
+}
+
+/// The outputs of a package, by name.
+pub type Outputs = BTreeMap<OutputName, OutputExpression>;
+
+/// A root: what it was made of by one operation more. Cheap to clone; chains share their beginnings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootExpression(pub Arc<RootStep>);
+
+/// One operation over the root before it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RootStep {
+    /// The root before; none for the beginning of a chain, which is the empty root.
+    pub before: Option<RootExpression>,
+    /// The operation.
+    pub operation: RootOperation,
+    /// Where it was called.
+    pub site: Site,
+}
+
+/// An operation that makes a root of a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootOperation {
+    /// Begins with the merge of operands in this order; `brings` of packages come along.
+    Start(Vec<Operand>),
+    /// Merges more operands over the root.
+    Add(Vec<Operand>),
+    /// Puts the file of an operand at a path, or, for a tree, below it.
+    Put {
+        /// What.
+        what: Operand,
+        /// Where.
+        at: RootPath,
+        /// The executable bit of a file.
+        mode: PutMode,
+    },
+    /// Takes an archive apart below a directory.
+    Unpack {
+        /// The archive.
+        archive: Operand,
+        /// Where.
+        at: RootPath,
+        /// How many leading parts of paths are dropped.
+        strip_components: u32,
+    },
+    /// Applies patches in this order below the working directory.
+    Patch {
+        /// The patches.
+        patches: Vec<Operand>,
+        /// How many leading parts of paths are dropped.
+        strip_components: u32,
+    },
+    /// A pure operation without inputs (write, mkdir, symlink, remove, move, substitute ...).
+    Tree(TreeOp),
+    /// Changes the working directory of later commands.
+    Cd(RootPath),
+    /// Adds variables to the environment of later commands; values finished (no templates).
+    Env(BTreeMap<String, String>),
+    /// Changes the user of later commands.
+    User(BuildUid),
+    /// Limits later commands; 0 leaves a limit as it is.
+    Timeout {
+        /// Wall time, in milliseconds.
+        wall_ms: u64,
+        /// Time without output, in milliseconds.
+        silent_ms: u64,
+    },
+    /// Runs commands in one sandbox; each operation is its own cached derivation.
+    Run(Vec<Command>),
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A program and its arguments; no shell.
+    Argv(Vec<String>),
+    /// A script for the root's own `/bin/sh`, dedented.
+    Script {
+        /// The text.
+        text: Arc<str>,
+        /// Where the text's first line stands.
+        site: Site,
+    },
+}
+
+/// Something a root can be made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// An output of a package.
+    Package(Reference),
+    /// A file of the package's folder.
+    File(FileImport),
+    /// A directory of the workspace or of the machine (local only).
+    Directory(DirectoryImport),
+    /// Machine code from an annotated hexadecimal text.
+    Seed(SeedImport),
+    /// A source from outside.
+    Fetch(FetchSource),
+    /// Another root.
+    Root(RootExpression),
+    /// An output of the same expression.
+    Output(Arc<OutputExpression>),
+}
+
+/// A reference to an output of a package; lazy: it forces nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The package; none for `":output"`, the package itself.
+    pub package: Option<PackageLabel>,
+    /// The output.
+    pub output: OutputName,
+    /// Another platform, by `.on(…)`; none for the platform of the edge's user.
+    pub platform: Option<Platform>,
+    /// Options set by `.with(#{…})`.
+    pub options: BTreeMap<String, String>,
+    /// Where it was written, as well as it is known.
+    pub site: Site,
+}
+
+/// A file beside the definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileImport {
+    /// Its path (folder of the definition and the name as written).
+    pub path: SourcePath,
+    /// Where it was named.
+    pub site: Site,
+}
+
+/// A directory whose content enters the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryImport {
+    /// Its path.
+    pub path: SourcePath,
+    /// Globs of what is left out.
+    pub ignore: Vec<String>,
+    /// Where it was named.
+    pub site: Site,
+}
+
+/// A seed: bytes decoded from annotated hexadecimal text, on the allow-list by their hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedImport {
+    /// Path of the text.
+    pub path: SourcePath,
+    /// The lock on the decoded bytes.
+    pub sha256: Sha256,
+    /// Where it was named.
+    pub site: Site,
+}
+
+/// A source from outside, locked by its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSource {
+    /// Where it can be had, best first; templates expanded.
+    pub urls: Vec<String>,
+    /// The lock.
+    pub sha256: Sha256,
+    /// Where it was named.
+    pub site: Site,
+}
+
+/// An output: a subtree of a root, filtered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputExpression {
+    /// The root.
+    pub root: RootExpression,
+    /// What of it.
+    pub path: RootPath,
+    /// Filters in order.
+    pub filters: Vec<OutputFilter>,
+    /// Where it was called.
+    pub site: Site,
+}
+
+/// A filter of an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputFilter {
+    /// Keeps what matches.
+    Keep(Vec<String>),
+    /// Drops what matches.
+    Drop(Vec<String>),
+    /// Fails unless two paths of the root are equal; then gives an empty tree.
+    AssertEqual(RootPath, RootPath),
+}
