@@ -1,3 +1,5 @@
-//! Skeleton.
+//! The program `stxl`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stxl_cli::main()
+}

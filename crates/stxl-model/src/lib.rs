@@ -6,6 +6,7 @@
 mod codec;
 mod derivation;
 mod digest;
+mod hex_text;
 mod label;
 mod path;
 mod plan;
@@ -21,6 +22,7 @@ pub use derivation::{
 pub use digest::{
     ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, TreeId,
 };
+pub use hex_text::{HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
