@@ -8,6 +8,8 @@
 mod definition;
 mod diagnostic;
 mod expression;
+mod host;
+mod language;
 mod source;
 
 pub use definition::{Definition, Fields, Value};
@@ -15,5 +17,9 @@ pub use diagnostic::{Diagnostic, Position, Severity, Span, Trace};
 pub use expression::{
     Command, DirectoryImport, FetchSource, FileImport, Operand, OutputExpression, OutputFilter,
     Outputs, Reference, RootExpression, RootOperation, RootStep, SeedImport, Site,
+};
+pub use host::{Host, HostError, Layer};
+pub use language::{
+    Compiled, Defined, DefinitionContext, ExpandRequest, Expanded, FieldStep, Language, Module,
 };
 pub use source::{SourceError, SourcePath, SourceTree};
