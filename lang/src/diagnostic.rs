@@ -1,5 +1,6 @@
 //! Diagnostics: what is wrong with the user's text, where, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::source::SourcePath;
@@ -64,4 +65,101 @@ pub struct Trace {
     pub what: Arc<str>,
     /// Where.
     pub span: Span,
+}
+
+impl Span {
+    /// A range of bytes in a file.
+    pub fn new(path: &SourcePath, start: u32, end: u32) -> Self {
+        Self {
+            path: path.clone(),
+            start,
+            end: end.max(start),
+        }
+    }
+}
+
+impl Diagnostic {
+    /// An error without a place; [`Diagnostic::at`] adds it.
+    pub fn error(id: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            id,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: None,
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    /// A warning without a place; [`Diagnostic::at`] adds it.
+    pub fn warning(id: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(id, message)
+        }
+    }
+
+    /// Sets the token that is wrong and what stands below it.
+    #[must_use]
+    pub fn at(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.primary = Some((span, label.into()));
+        self
+    }
+
+    /// Adds another place that matters.
+    #[must_use]
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.secondary.push((span, label.into()));
+        self
+    }
+
+    /// Adds a fact that helps to understand.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a step of the way the evaluation took; outermost first.
+    #[must_use]
+    pub fn via(mut self, what: &str, span: Span) -> Self {
+        self.trace.push(Trace {
+            what: what.into(),
+            span,
+        });
+        self
+    }
+
+    /// Whether no plan comes of it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Puts diagnostics into the order in which they are shown (file, place, id; those without a place
+/// last) and drops repetitions: the same id at the same place is said once.
+pub fn in_order(diagnostics: impl IntoIterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+    let mut sorted: Vec<Diagnostic> = diagnostics.into_iter().collect();
+    sorted.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.cmp(b)));
+    let mut seen = BTreeSet::new();
+    sorted.retain(|diagnostic| match &diagnostic.primary {
+        Some((span, _)) => seen.insert((diagnostic.id, Some(span.clone()), String::new())),
+        None => seen.insert((diagnostic.id, None, diagnostic.message.clone())),
+    });
+    sorted
+}
+
+/// Sort key: diagnostics with a place first.
+fn place(diagnostic: &Diagnostic) -> (bool, Option<&Span>, &'static str) {
+    let span = diagnostic.primary.as_ref().map(|(span, _)| span);
+    (span.is_none(), span, diagnostic.id)
 }

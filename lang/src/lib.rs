@@ -11,9 +11,10 @@ mod expression;
 mod host;
 mod language;
 mod source;
+pub mod syntax;
 
 pub use definition::{Definition, Fields, Value};
-pub use diagnostic::{Diagnostic, Position, Severity, Span, Trace};
+pub use diagnostic::{Diagnostic, Position, Severity, Span, Trace, in_order};
 pub use expression::{
     Command, DirectoryImport, FetchSource, FileImport, Operand, OutputExpression, OutputFilter,
     Outputs, Reference, RootExpression, RootOperation, RootStep, SeedImport, Site,
