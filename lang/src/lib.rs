@@ -10,6 +10,7 @@ mod diagnostic;
 mod expression;
 mod host;
 mod language;
+pub mod render;
 mod source;
 pub mod syntax;
 
