@@ -1,3 +1,73 @@
-//! Skeleton.
+//! Benchmarks of stxl: generators of workspaces, and scenarios that print tables of medians and
+//! ratios, each beside another program doing the same work in the same run.
 
-fn main() {}
+mod generate;
+mod measure;
+mod random;
+mod scenario;
+mod seed;
+mod site;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Generators and scenarios; README.md has the commands and the measured table
+#[derive(Debug, Parser)]
+#[command(name = "stxl-benches")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a workspace of N packages
+    Generate(generate::Arguments),
+    /// Evaluate many packages to a written plan, beside Nix
+    Eval(scenario::eval::Arguments),
+    /// Decide that nothing is to do, beside make and ninja
+    Noop(scenario::noop::Arguments),
+    /// Build trivial packages that do not need each other, beside the bare floor
+    Trivial(scenario::trivial::Arguments),
+    /// Build a chain of trivial packages, beside the bare floor
+    Chain(scenario::chain::Arguments),
+    /// Measure namespaces + overlay + exec without stxl
+    Floor(scenario::floor::Arguments),
+    /// Import many small files and a big one, beside BLAKE3
+    Import(scenario::import::Arguments),
+    /// Hash a file with BLAKE3 and print nothing; the yardstick of `import`
+    #[command(hide = true)]
+    Hash(scenario::import::HashArguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Eval(arguments) => scenario::eval::run(&arguments),
+        Command::Noop(arguments) => scenario::noop::run(&arguments),
+        Command::Trivial(arguments) => scenario::trivial::run(&arguments),
+        Command::Chain(arguments) => scenario::chain::run(&arguments),
+        Command::Floor(arguments) => scenario::floor::run(&arguments),
+        Command::Import(arguments) => scenario::import::run(&arguments),
+        Command::Hash(arguments) => scenario::import::hash(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs a program and tells what it used: [`measure`].
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use wait4::Wait4 as _;
+
+/// What a program and all it waited for used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// From start to end.
+    pub wall: Duration,
+    /// On all processors together, in programs and in the kernel.
+    pub cpu: Duration,
+    /// The largest resident set of any one of them, in bytes.
+    pub rss_bytes: u64,
+}
+
+/// Runs a command to its success; standard output goes nowhere, standard error to a file that is
+/// quoted when it fails.
+pub fn measure(command: &mut Command) -> anyhow::Result<Usage> {
+    let name = format!("{command:?}");
+    let name: String = name.chars().take(200).collect();
+    let complaints = tempfile::tempfile().context("a temporary file")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(complaints.try_clone().context("a temporary file")?);
+    let start = Instant::now();
+    let child = command
+        .spawn()
+        .with_context(|| format!("could not start {name}"))?;
+    let used = child
+        .wait4()
+        .with_context(|| format!("could not wait for {name}"))?;
+    let wall = start.elapsed();
+    if !used.status.success() {
+        let how = used.status.signal().map_or_else(
+            || used.status.to_string(),
+            |signal| format!("signal {signal}"),
+        );
+        bail!("{name} ended with {how}: {}", last_lines(&complaints)?);
+    }
+    Ok(Usage {
+        wall,
+        cpu: used.rusage.utime + used.rusage.stime,
+        rss_bytes: used.rusage.maxrss,
+    })
+}
+
+/// Measures a command several times and returns the median of each figure.
+pub fn median_of(
+    runs: usize,
+    mut run: impl FnMut() -> anyhow::Result<Usage>,
+) -> anyhow::Result<Usage> {
+    let usages = (0..runs.max(1))
+        .map(|_| run())
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Usage {
+        wall: median(usages.iter().map(|usage| usage.wall).collect()),
+        cpu: median(usages.iter().map(|usage| usage.cpu).collect()),
+        rss_bytes: median(usages.iter().map(|usage| usage.rss_bytes).collect()),
+    })
+}
+
+/// Returns the middle value; the lower one of two.
+fn median<T: Ord + Copy + Default>(mut values: Vec<T>) -> T {
+    values.sort_unstable();
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or_default()
+}
+
+fn last_lines(mut complaints: &File) -> anyhow::Result<String> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut bytes = Vec::new();
+    complaints.seek(SeekFrom::Start(0))?;
+    complaints.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(10)..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{measure, median};
+
+    #[test]
+    fn a_program_that_works_uses_processor_time() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"]);
+        let usage = measure(&mut command).unwrap();
+        assert!(usage.cpu.as_millis() > 5 && usage.wall.as_millis() > 5);
+        assert!(usage.rss_bytes > 100_000);
+    }
+
+    #[test]
+    fn a_program_that_fails_is_an_error_with_its_words() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo because >&2; exit 3"]);
+        assert!(
+            measure(&mut command)
+                .unwrap_err()
+                .to_string()
+                .contains("because")
+        );
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3, 1, 2]), 2);
+        assert_eq!(median(vec![4, 1, 3, 2]), 2);
+    }
+}

@@ -1,0 +1,112 @@
+//! Cold evaluation of many packages to a written plan, beside Nix on the same graph.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::generate::{Graph, Kind, Shape, Size, name, write_nix, write_workspace};
+use crate::measure::{Usage, measure, median_of};
+use crate::seed::Work;
+use crate::site::{Site, SiteArguments, is_installed};
+use crate::table::Table;
+
+/// What the scenario takes
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    site: SiteArguments,
+
+    /// How many packages
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    packages: usize,
+
+    /// How many others each package needs
+    #[arg(long, value_name = "D", default_value_t = 5)]
+    deps: usize,
+}
+
+/// Runs the scenario.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut site = Site::new(&arguments.site)?;
+    let workspace = site.path("workspace");
+    let packages = arguments.packages;
+    let size = Size {
+        packages,
+        needs_each: arguments.deps,
+        depth: 1,
+        fan_out: 1,
+    };
+    let graph = Graph::draw(Shape::Random, size, 1);
+    write_workspace(&workspace, &graph, Kind::Script, Work::default())?;
+    write_nix(&workspace, &graph)?;
+    let runs = arguments.site.runs;
+    let mut table = Table::default();
+
+    let cold = median_of(runs, || {
+        let store = site.fresh_store()?;
+        measure(site.stxl(&workspace, &store)?.args(["eval", "--json"]))
+    })?;
+    table.add("stxl, cold", cold, packages);
+    let store = site.fresh_store()?;
+    let again = || -> anyhow::Result<Usage> {
+        measure(site.stxl(&workspace, &store)?.args(["eval", "--json"]))
+    };
+    again()?;
+    table.add("stxl, nothing changed", median_of(runs, again)?, packages);
+    let mut edits = 0;
+    let edited = median_of(runs, || {
+        edits += 1;
+        edit(&workspace, packages / 2, edits)?;
+        again()
+    })?;
+    table.add("stxl, one package edited", edited, packages);
+
+    if is_installed("nix-instantiate") {
+        let nix = |state: &Path| -> anyhow::Result<Command> {
+            let mut command = Command::new("nix-instantiate");
+            for (variable, folder) in [
+                ("NIX_STORE_DIR", "store"),
+                ("NIX_STATE_DIR", "state"),
+                ("NIX_LOG_DIR", "log"),
+            ] {
+                fs::create_dir_all(state.join(folder))?;
+                command.env(variable, state.join(folder));
+            }
+            command
+                .env("NIX_CONF_DIR", state)
+                .env("HOME", state)
+                .env("NIX_REMOTE", "");
+            command.arg("--quiet").arg(workspace.join("default.nix"));
+            Ok(command)
+        };
+        let state = site.path("nix");
+        let read_only = median_of(runs, || measure(nix(&state)?.arg("--readonly-mode")))?;
+        table.add("Nix, read-only", read_only, packages);
+        let writing = median_of(runs.min(3), || {
+            fs::remove_dir_all(&state).context("the state of Nix")?;
+            measure(&mut nix(&state)?)
+        })?;
+        table.add("Nix, .drv files written", writing, packages);
+    }
+    table.print(
+        &format!("Evaluate {packages} packages of {} needs", arguments.deps),
+        "stxl, cold",
+    );
+    Ok(())
+}
+
+/// Changes the meaning of one package.
+fn edit(workspace: &Path, package: usize, number: usize) -> anyhow::Result<()> {
+    let path = workspace
+        .join("stages/core")
+        .join(name(package))
+        .join("package.rhai");
+    let text = fs::read_to_string(&path).context("a generated package")?;
+    let text = text.replace(
+        "    script: #\"\n",
+        &format!("    script: #\"\n        : {number}\n"),
+    );
+    fs::write(&path, text).context("a generated package")
+}

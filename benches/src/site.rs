@@ -1,0 +1,94 @@
+//! Where a scenario works: a temporary folder with workspaces and stores, and the program to
+//! measure.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+/// What every scenario takes
+#[derive(Debug, clap::Args)]
+pub struct SiteArguments {
+    /// The program to measure (default: `stxl` beside this one)
+    #[arg(long, value_name = "FILE")]
+    stxl: Option<PathBuf>,
+
+    /// Where to put workspaces and stores (default: the system's temporary folder)
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+
+    /// How often each figure is measured; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub runs: usize,
+}
+
+/// A folder that is removed at the end.
+#[derive(Debug)]
+pub struct Site {
+    folder: TempDir,
+    stxl: Option<PathBuf>,
+    stores: usize,
+}
+
+impl Site {
+    /// Makes the folder. It can be entered by every user, since the floor and stxl give up root.
+    pub fn new(arguments: &SiteArguments) -> anyhow::Result<Self> {
+        let parent = arguments.work.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new()
+            .prefix("stxl-bench-")
+            .tempdir_in(&parent)
+            .with_context(|| format!("could not make a folder in {}", parent.display()))?;
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self {
+            folder,
+            stxl: arguments.stxl.clone(),
+            stores: 0,
+        })
+    }
+
+    /// Returns a path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Removes the store before and returns the path of one that is not there yet.
+    pub fn fresh_store(&mut self) -> anyhow::Result<PathBuf> {
+        let last = self.path(&format!("store-{}", self.stores));
+        if last.exists() {
+            std::fs::remove_dir_all(&last)
+                .with_context(|| format!("could not remove {}", last.display()))?;
+        }
+        self.stores += 1;
+        Ok(self.path(&format!("store-{}", self.stores)))
+    }
+
+    /// Returns a command of the program under test for a workspace and a store.
+    pub fn stxl(&self, workspace: &Path, store: &Path) -> anyhow::Result<Command> {
+        let program = match &self.stxl {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()
+                .context("this program")?
+                .with_file_name("stxl"),
+        };
+        if !program.is_file() {
+            bail!(
+                "there is no {}: build it, or name it with --stxl",
+                program.display()
+            );
+        }
+        let mut command = Command::new(program);
+        command.arg("-C").arg(workspace).arg("--store").arg(store);
+        Ok(command)
+    }
+}
+
+/// Returns whether a program of another project can be started here.
+pub fn is_installed(program: &str) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok();
+    if !is_there {
+        eprintln!("not measured: {program} is not installed");
+    }
+    is_there
+}
