@@ -1,1 +1,31 @@
-//! Skeleton.
+//! Incremental evaluation: from a workspace's text to a plan.
+//!
+//! Sole owner of `salsa`; no public signature names a type of it. Reads only what a
+//! [`WorkspaceTree`] answers; never builds and never writes. Start at [`Evaluator`], or, for text
+//! that is not trusted, at [`evaluate_in_child`].
+
+mod database;
+mod directory_import;
+mod evaluator;
+mod graph;
+mod host;
+mod layout;
+mod lowering;
+mod node;
+mod parallel;
+mod queries;
+mod settings;
+mod source_tree;
+mod suggestion;
+mod value_cycle;
+mod without_sites;
+
+pub use evaluator::{
+    Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
+};
+pub use layout::PACKAGE_FILE;
+pub use settings::{LOCAL_OVERLAY, SETTINGS_FILE, SeedAllowList, Settings};
+pub use source_tree::{
+    BufferedTree, DiskSourceTree, EntryKind, IMPORT_BYTES_MAX, MemoryTree, OpenWorkspaceError,
+    TEXT_BYTES_MAX, WorkspaceTree,
+};

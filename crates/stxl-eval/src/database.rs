@@ -1,0 +1,360 @@
+//! The inputs of the queries and the database that remembers them.
+//!
+//! An input is made when it is first asked for, also for what does not exist: when it appears later,
+//! that one input changes, and an added file re-runs nothing that never asked for it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use stxl_lang::{Language, SourceError, SourcePath};
+use stxl_model::{PackageLabel, Platform, TreeId};
+
+use crate::directory_import::import_directory;
+use crate::layout::{Layers, Layout};
+use crate::settings::{Bases, SeedAllowList, Settings};
+use crate::source_tree::{EntryKind, WorkspaceTree};
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileState {
+    /// A file and its bytes.
+    File(Arc<[u8]>),
+    /// A directory.
+    Directory,
+    /// Nothing.
+    Missing,
+    /// Something that cannot be read.
+    Unreadable(String),
+}
+
+/// One file of the workspace.
+#[salsa::input]
+pub(crate) struct SourceFile {
+    #[returns(clone)]
+    pub(crate) path: SourcePath,
+    #[returns(clone)]
+    pub(crate) state: FileState,
+}
+
+/// The names in one folder.
+#[salsa::input]
+pub(crate) struct SourceFolder {
+    #[returns(clone)]
+    pub(crate) path: SourcePath,
+    #[returns(clone)]
+    pub(crate) names: Arc<[String]>,
+}
+
+/// The content of a directory that is imported as a whole.
+#[salsa::input]
+pub(crate) struct ImportedDirectory {
+    #[returns(clone)]
+    pub(crate) key: DirectoryKey,
+    #[returns(clone)]
+    pub(crate) tree: Result<TreeId, String>,
+}
+
+/// A directory and what is left out of it.
+pub(crate) type DirectoryKey = (SourcePath, Vec<String>);
+
+/// One package, or the lack of one: without layers.
+#[salsa::input]
+pub(crate) struct Package {
+    #[returns(clone)]
+    pub(crate) label: PackageLabel,
+    #[returns(clone)]
+    pub(crate) layers: Layers,
+}
+
+/// The settings, field by field, so that a change of one re-runs only what reads it.
+#[salsa::input]
+pub(crate) struct Configuration {
+    #[returns(clone)]
+    pub(crate) stages: Arc<Vec<Vec<String>>>,
+    #[returns(clone)]
+    pub(crate) bases: Bases,
+    #[returns(clone)]
+    pub(crate) seeds: Arc<SeedAllowList>,
+    #[returns(copy)]
+    pub(crate) sandbox_abi: u32,
+    /// The names of all packages, for suggestions only: reading it ties a query to every package.
+    #[returns(clone)]
+    pub(crate) labels: Arc<Vec<PackageLabel>>,
+}
+
+/// The database as queries see it.
+#[salsa::db]
+pub(crate) trait Db: salsa::Database {
+    /// What is the same for every thread and every revision.
+    fn shared(&self) -> &Shared;
+    /// The settings.
+    fn configuration(&self) -> Configuration;
+    /// The file at a path.
+    fn file(&self, path: &SourcePath) -> SourceFile;
+    /// The folder at a path.
+    fn folder(&self, path: &SourcePath) -> SourceFolder;
+    /// The directory at a path, as an import.
+    fn directory(&self, key: &DirectoryKey) -> ImportedDirectory;
+    /// A package by its label.
+    fn package(&self, label: &PackageLabel) -> Package;
+}
+
+/// Told, on the evaluating thread, which package it turns to.
+pub(crate) type Progress = Box<dyn Fn(&PackageLabel) + Send + Sync>;
+
+/// What is the same for every thread and every revision.
+pub(crate) struct Shared {
+    pub(crate) language: Language,
+    pub(crate) tree: Arc<dyn WorkspaceTree>,
+    pub(crate) progress: Option<Progress>,
+    is_logging: AtomicBool,
+    log: Mutex<Vec<String>>,
+    inputs: Inputs,
+}
+
+#[derive(Default)]
+struct Inputs {
+    configuration: Mutex<Option<Configuration>>,
+    files: Mutex<BTreeMap<SourcePath, SourceFile>>,
+    folders: Mutex<BTreeMap<SourcePath, SourceFolder>>,
+    directories: Mutex<BTreeMap<DirectoryKey, ImportedDirectory>>,
+    packages: Mutex<BTreeMap<PackageLabel, Package>>,
+}
+
+/// The database; a clone is a handle of another thread to the same one.
+#[salsa::db]
+#[derive(Clone)]
+pub(crate) struct Database {
+    storage: salsa::Storage<Self>,
+    shared: Arc<Shared>,
+}
+
+#[salsa::db]
+impl salsa::Database for Database {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Finds or makes an input. What it is made of is read without the lock.
+fn input<K: Ord + Clone, I: Copy>(
+    table: &Mutex<BTreeMap<K, I>>,
+    key: &K,
+    make: impl FnOnce() -> I,
+) -> I {
+    if let Some(input) = lock(table).get(key) {
+        return *input;
+    }
+    let made = make();
+    // Another thread may have been faster: all have to use the same one.
+    *lock(table).entry(key.clone()).or_insert(made)
+}
+
+#[salsa::db]
+impl Db for Database {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn configuration(&self) -> Configuration {
+        *lock(&self.shared.inputs.configuration).get_or_insert_with(|| {
+            let empty = Settings::empty();
+            Configuration::new(
+                self,
+                Arc::new(empty.stages),
+                Arc::new(empty.base),
+                Arc::new(empty.seeds),
+                0,
+                Arc::default(),
+            )
+        })
+    }
+
+    fn file(&self, path: &SourcePath) -> SourceFile {
+        let make = || SourceFile::new(self, path.clone(), self.shared.read_state(path));
+        input(&self.shared.inputs.files, path, make)
+    }
+
+    fn folder(&self, path: &SourcePath) -> SourceFolder {
+        let make = || SourceFolder::new(self, path.clone(), self.shared.read_names(path));
+        input(&self.shared.inputs.folders, path, make)
+    }
+
+    fn directory(&self, key: &DirectoryKey) -> ImportedDirectory {
+        let make = || ImportedDirectory::new(self, key.clone(), self.shared.read_directory(key));
+        input(&self.shared.inputs.directories, key, make)
+    }
+
+    fn package(&self, label: &PackageLabel) -> Package {
+        let make = || Package::new(self, label.clone(), Layers::from([]));
+        input(&self.shared.inputs.packages, label, make)
+    }
+}
+
+impl Shared {
+    fn read_state(&self, path: &SourcePath) -> FileState {
+        match self.tree.read(path) {
+            Ok(bytes) => FileState::File(bytes),
+            Err(SourceError::NotFound { .. }) => FileState::Missing,
+            Err(SourceError::Unreadable { reason, .. }) => match self.tree.kind(path) {
+                Ok(EntryKind::Directory) => FileState::Directory,
+                _ => FileState::Unreadable(reason),
+            },
+        }
+        .or_directory_of(self, path)
+    }
+
+    fn read_names(&self, path: &SourcePath) -> Arc<[String]> {
+        self.tree.list(path).unwrap_or_default().into()
+    }
+
+    fn read_directory(&self, (path, ignore): &DirectoryKey) -> Result<TreeId, String> {
+        import_directory(self.tree.as_ref(), path, ignore).map_err(|error| error.to_string())
+    }
+
+    /// Remembers that a query runs, when somebody listens.
+    pub(crate) fn log(&self, query: impl FnOnce() -> String) {
+        if self.is_logging.load(Ordering::Relaxed) {
+            lock(&self.log).push(query());
+        }
+    }
+
+    /// Tells which package the calling thread turns to.
+    pub(crate) fn evaluating(&self, label: &PackageLabel) {
+        if let Some(progress) = &self.progress {
+            progress(label);
+        }
+    }
+}
+
+impl FileState {
+    /// A tree without directories of its own (memory) says "not found" of a folder.
+    fn or_directory_of(self, shared: &Shared, path: &SourcePath) -> Self {
+        match self {
+            Self::Missing if matches!(shared.tree.kind(path), Ok(EntryKind::Directory)) => {
+                Self::Directory
+            }
+            other => other,
+        }
+    }
+}
+
+impl Database {
+    pub(crate) fn new(tree: Arc<dyn WorkspaceTree>, progress: Option<Progress>) -> Self {
+        let shared = Shared {
+            language: Language::new(),
+            tree,
+            progress,
+            is_logging: AtomicBool::new(false),
+            log: Mutex::default(),
+            inputs: Inputs::default(),
+        };
+        Self {
+            storage: salsa::Storage::new(None),
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Begins or ends remembering which queries run.
+    pub(crate) fn set_logging(&self, is_logging: bool) {
+        self.shared.is_logging.store(is_logging, Ordering::Relaxed);
+    }
+
+    /// The queries that ran since this was asked last, sorted.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        let mut log = std::mem::take(&mut *lock(&self.shared.log));
+        log.sort();
+        log
+    }
+
+    /// Brings the settings and the list of packages up to date.
+    pub(crate) fn set_configuration(
+        &mut self,
+        settings: &Settings,
+        layout: &Layout,
+        sandbox_abi: u32,
+    ) {
+        use salsa::Setter as _;
+        let configuration = self.configuration();
+        if *configuration.stages(self) != settings.stages {
+            configuration
+                .set_stages(self)
+                .to(Arc::new(settings.stages.clone()));
+        }
+        if *configuration.bases(self) != settings.base {
+            configuration
+                .set_bases(self)
+                .to(Arc::new(settings.base.clone()));
+        }
+        if *configuration.seeds(self) != settings.seeds {
+            configuration
+                .set_seeds(self)
+                .to(Arc::new(settings.seeds.clone()));
+        }
+        if configuration.sandbox_abi(self) != sandbox_abi {
+            configuration.set_sandbox_abi(self).to(sandbox_abi);
+        }
+        let labels: Vec<PackageLabel> = layout.packages.keys().cloned().collect();
+        if *configuration.labels(self) != labels {
+            configuration.set_labels(self).to(Arc::new(labels));
+        }
+        self.set_packages(layout);
+    }
+
+    fn set_packages(&mut self, layout: &Layout) {
+        use salsa::Setter as _;
+        let known = lock(&self.shared.inputs.packages).clone();
+        for (label, package) in &known {
+            let layers = layout.packages.get(label).cloned().unwrap_or_default();
+            if package.layers(self) != layers {
+                package.set_layers(self).to(layers);
+            }
+        }
+        let mut made = Vec::new();
+        for (label, layers) in &layout.packages {
+            if !known.contains_key(label) {
+                made.push((
+                    label.clone(),
+                    Package::new(self, label.clone(), layers.clone()),
+                ));
+            }
+        }
+        lock(&self.shared.inputs.packages).extend(made);
+    }
+
+    /// Reads every file, folder and directory that was ever asked for again, and changes the inputs
+    /// that are not what they were.
+    pub(crate) fn refresh(&mut self) {
+        use salsa::Setter as _;
+        let shared = Arc::clone(&self.shared);
+        let files = lock(&shared.inputs.files).clone();
+        for (path, file) in &files {
+            let state = shared.read_state(path);
+            if file.state(self) != state {
+                file.set_state(self).to(state);
+            }
+        }
+        let folders = lock(&shared.inputs.folders).clone();
+        for (path, folder) in &folders {
+            let names = shared.read_names(path);
+            if folder.names(self) != names {
+                folder.set_names(self).to(names);
+            }
+        }
+        let directories = lock(&shared.inputs.directories).clone();
+        for (key, directory) in &directories {
+            let tree = shared.read_directory(key);
+            if directory.tree(self) != tree {
+                directory.set_tree(self).to(tree);
+            }
+        }
+    }
+}
+
+/// What a package is built for, apart from itself. Edges inherit it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Configured {
+    pub(crate) platform: Platform,
+    pub(crate) options: Arc<BTreeMap<String, String>>,
+}

@@ -1,0 +1,314 @@
+//! A session of evaluations over one workspace.
+
+mod diagnose;
+mod select;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
+use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanRoot, Platform, Selector};
+
+use crate::database::{Configured, Database, Db as _, Progress};
+use crate::graph::Graph;
+use crate::layout::{Layout, list_packages};
+use crate::lowering::{Lowered, lowered};
+use crate::node::{Node, NodeKey};
+use crate::parallel;
+use crate::queries::error;
+use crate::settings::{LOCAL_OVERLAY, SETTINGS_FILE, Settings};
+use crate::source_tree::WorkspaceTree;
+
+/// What is asked of an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvaluationRequest {
+    /// What to plan; empty for everything.
+    pub selectors: Vec<Selector>,
+    /// The platform to build for, unless it is the workspace's own.
+    pub platform: Option<Platform>,
+    /// Options set for all packages that declare them.
+    pub options: BTreeMap<String, String>,
+    /// Whether the tests of selected packages are planned too, as outputs `test.<name>`.
+    pub tests: Tests,
+    /// The version of what a process sees of its sandbox.
+    pub sandbox_abi: u32,
+}
+
+/// Whether tests are planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tests {
+    /// No tests.
+    #[default]
+    Left,
+    /// The tests of every selected package.
+    Planned,
+}
+
+/// What comes of an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// The plan; none when a diagnostic is an error.
+    pub plan: Option<Plan>,
+    /// Errors and warnings, sorted by place, without duplicates.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// How an evaluator uses the machine. None of it changes a result.
+#[derive(Default)]
+pub struct EvaluatorOptions {
+    /// How many threads; 0 for as many as there are cores.
+    pub threads: usize,
+    /// Stack of each thread, in bytes; 0 for [`STACK_BYTES`].
+    pub stack_bytes: usize,
+    /// Told, on the evaluating thread, which package it turns to.
+    pub progress: Option<Progress>,
+}
+
+/// The stack of an evaluating thread: deeper than any text that stays inside the language's limits.
+pub const STACK_BYTES: usize = 128 << 20;
+
+/// Evaluates one workspace again and again; what did not change is not evaluated again.
+///
+/// Start here. A program for one request wants [`crate::evaluate_in_child`] instead, which survives
+/// hostile text.
+pub struct Evaluator {
+    tree: Arc<dyn WorkspaceTree>,
+    db: Database,
+    pool: ThreadPool,
+    is_fresh: bool,
+}
+
+/// Why an evaluator cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the evaluator's threads cannot be started: {reason}")]
+pub struct StartError {
+    /// What the system said.
+    pub reason: String,
+}
+
+impl Evaluator {
+    /// Makes an evaluator of a workspace; nothing is read yet.
+    pub fn new(
+        tree: Arc<dyn WorkspaceTree>,
+        options: EvaluatorOptions,
+    ) -> Result<Self, StartError> {
+        let stack_bytes = match options.stack_bytes {
+            0 => STACK_BYTES,
+            stack_bytes => stack_bytes,
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .stack_size(stack_bytes)
+            .thread_name(|index| format!("evaluate-{index}"))
+            .build()
+            .map_err(|error| StartError {
+                reason: error.to_string(),
+            })?;
+        let db = Database::new(Arc::clone(&tree), options.progress);
+        Ok(Self {
+            tree,
+            db,
+            pool,
+            is_fresh: true,
+        })
+    }
+
+    /// Reads what changed, and plans what is asked for. Independent errors are all reported.
+    pub fn evaluate(&mut self, request: &EvaluationRequest) -> Evaluation {
+        if !std::mem::take(&mut self.is_fresh) {
+            self.db.refresh();
+        }
+        let (settings, mut diagnostics) = self.read_settings();
+        for overlay in &settings.overlays {
+            self.tree.allow_folder(overlay);
+        }
+        let (layout, layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
+        diagnostics.extend(layout_diagnostics);
+        self.db
+            .set_configuration(&settings, &layout, request.sandbox_abi);
+        let db = self.db.clone();
+        let run = Run {
+            db,
+            settings: &settings,
+            layout: &layout,
+            request,
+        };
+        // On a thread of the pool, for its stack.
+        let (plan, found) = self.pool.install(move || run.run());
+        diagnostics.extend(found);
+        diagnose::sort(&mut diagnostics);
+        let is_good = diagnostics.iter().all(|it| it.severity != Severity::Error);
+        Evaluation {
+            plan: plan.filter(|_| is_good),
+            diagnostics,
+        }
+    }
+
+    /// Begins to remember which queries run, for tests of what is evaluated again.
+    pub fn log_queries(&self) {
+        self.db.set_logging(true);
+    }
+
+    /// The queries that ran since this was called last, sorted, each as `query(key)`.
+    pub fn take_query_log(&self) -> Vec<String> {
+        self.db.take_log()
+    }
+
+    fn read_settings(&self) -> (Settings, Vec<Diagnostic>) {
+        read_settings(self.tree.as_ref())
+    }
+}
+
+/// Reads `stxl.toml`.
+pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> (Settings, Vec<Diagnostic>) {
+    let path = SourcePath::new(SETTINGS_FILE);
+    let at = |offset: usize| {
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        Some(Span {
+            path: path.clone(),
+            start: offset,
+            end: offset,
+        })
+    };
+    let bytes = match tree.read(&path) {
+        Ok(bytes) => bytes,
+        Err(SourceError::NotFound { .. }) => {
+            let message = format!("There is no `{SETTINGS_FILE}` here");
+            let mut diagnostic = error("no-workspace", message, None);
+            diagnostic.hints = vec!["`stxl init` makes a workspace".to_owned()];
+            return (Settings::empty(), vec![diagnostic]);
+        }
+        Err(SourceError::Unreadable { reason, .. }) => {
+            let message = format!("`{SETTINGS_FILE}` cannot be read: {reason}");
+            return (
+                Settings::empty(),
+                vec![error("unreadable-file", message, at(0))],
+            );
+        }
+    };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Settings::parse(&path, text),
+        Err(wrong) => {
+            let message = format!("`{SETTINGS_FILE}` is not text in UTF-8");
+            let diagnostic = error("not-utf8", message, at(wrong.valid_up_to()));
+            (Settings::empty(), vec![diagnostic])
+        }
+    }
+}
+
+/// One evaluation, on a thread of the pool.
+struct Run<'r> {
+    db: Database,
+    settings: &'r Settings,
+    layout: &'r Layout,
+    request: &'r EvaluationRequest,
+}
+
+/// A package that was asked for: the outputs wanted of it.
+struct Target {
+    label: PackageLabel,
+    nodes: Vec<NodeKey>,
+}
+
+impl Run<'_> {
+    fn run(&self) -> (Option<Plan>, Vec<Diagnostic>) {
+        let (targets, mut diagnostics) = self.select();
+        let roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
+        let graph = Graph::reach(&self.db, &roots);
+        let waves = graph.waves();
+        let mut results: Vec<Option<Arc<Lowered>>> = graph.nodes.iter().map(|_| None).collect();
+        for wave in &waves {
+            let lowered = parallel::map(&self.db, wave, |db, position| {
+                let key = graph.nodes.get(*position)?.key.clone();
+                Some(lowered(db, Node::new(db, key)))
+            });
+            for (position, lowered) in wave.iter().zip(lowered) {
+                if let Some(result) = results.get_mut(*position) {
+                    *result = lowered;
+                }
+            }
+        }
+        let planned: usize = waves.iter().map(Vec::len).sum();
+        if planned < graph.nodes.len() {
+            diagnostics.extend(graph.cycles(&self.db, &waves));
+        }
+        for node in &graph.nodes {
+            diagnostics.extend(node.diagnostics.iter().cloned());
+        }
+        for result in results.iter().flatten() {
+            diagnostics.extend(result.diagnostics.iter().cloned());
+        }
+        let mut labels: Vec<PackageLabel> = targets.iter().map(|it| it.label.clone()).collect();
+        labels.extend(graph.nodes.iter().map(|node| node.key.label.clone()));
+        let seen = self.diagnose_packages(&graph, labels, &mut diagnostics);
+        if diagnostics.iter().any(|it| it.severity == Severity::Error) {
+            return (None, diagnostics);
+        }
+        let mut plan = self.plan(&graph, &results, &targets);
+        if let Some(plan) = &mut plan
+            && seen.iter().any(|label| self.is_local(label))
+        {
+            plan.mark_local();
+        }
+        (plan, diagnostics)
+    }
+
+    fn is_local(&self, label: &PackageLabel) -> bool {
+        let layers = self.layout.packages.get(label);
+        layers.and_then(|layers| layers.last()).is_some_and(|path| {
+            path.as_str()
+                .strip_prefix(LOCAL_OVERLAY)
+                .is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
+    /// Puts the derivations together, inputs first: the roots in order, each after what it needs.
+    fn plan(
+        &self,
+        graph: &Graph,
+        results: &[Option<Arc<Lowered>>],
+        targets: &[Target],
+    ) -> Option<Plan> {
+        let mut plan = Plan::default();
+        let mut is_added = vec![false; graph.nodes.len()];
+        for root in targets.iter().flat_map(|target| &target.nodes) {
+            let mut stack = vec![(graph.position(root)?, 0)];
+            while let Some((position, next)) = stack.pop() {
+                if is_added.get(position).copied().unwrap_or(true) {
+                    continue;
+                }
+                if let Some(need) = graph.nodes.get(position)?.needs.get(next) {
+                    stack.push((position, next + 1));
+                    stack.push((*need, 0));
+                    continue;
+                }
+                *is_added.get_mut(position)? = true;
+                for node in &results.get(position)?.as_ref()?.nodes {
+                    // Refused only if an input were missing, which the order rules out.
+                    plan.add_node(node).ok()?;
+                }
+            }
+        }
+        for target in targets {
+            let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
+            for key in &target.nodes {
+                let result = results.get(graph.position(key)?)?.as_ref()?;
+                outputs.insert(key.output.clone(), result.id?);
+            }
+            plan.add_root(PlanRoot {
+                label: target.label.clone(),
+                outputs,
+            })
+            .ok()?;
+        }
+        Some(plan)
+    }
+
+    fn configured(&self) -> Configured {
+        Configured {
+            platform: self.request.platform.unwrap_or(self.settings.platform),
+            options: Arc::new(self.request.options.clone()),
+        }
+    }
+}

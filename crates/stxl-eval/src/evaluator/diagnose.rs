@@ -1,0 +1,105 @@
+//! What the queries said about every package that was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stxl_lang::{Diagnostic, Severity};
+use stxl_model::PackageLabel;
+
+use super::Run;
+use crate::database::{Configured, Database, Db as _};
+use crate::graph::Graph;
+use crate::parallel;
+use crate::queries::{self, Failure};
+use crate::value_cycle;
+
+/// What was said about one package, and whose values it read.
+struct Said {
+    diagnostics: Vec<Diagnostic>,
+    reads: Vec<PackageLabel>,
+    is_cyclic: bool,
+}
+
+impl Run<'_> {
+    /// Adds the diagnostics of the packages and of all whose values they read, and returns them all.
+    pub(super) fn diagnose_packages(
+        &self,
+        graph: &Graph,
+        labels: Vec<PackageLabel>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> BTreeSet<PackageLabel> {
+        let mut configurations: BTreeMap<PackageLabel, BTreeSet<Configured>> = BTreeMap::new();
+        for node in &graph.nodes {
+            let known = configurations.entry(node.key.label.clone()).or_default();
+            known.insert(node.key.configured.clone());
+        }
+        let mut seen = BTreeSet::new();
+        let mut explained: BTreeSet<PackageLabel> = BTreeSet::new();
+        let mut frontier: BTreeSet<PackageLabel> = labels.into_iter().collect();
+        while !frontier.is_empty() {
+            let batch: Vec<PackageLabel> = std::mem::take(&mut frontier).into_iter().collect();
+            let said = parallel::map(&self.db, &batch, |db, label| {
+                self.said_about(db, label, configurations.get(label))
+            });
+            seen.extend(batch.iter().cloned());
+            for (label, said) in batch.iter().zip(said) {
+                diagnostics.extend(said.diagnostics);
+                frontier.extend(said.reads.into_iter().filter(|read| !seen.contains(read)));
+                if said.is_cyclic && !explained.contains(label) {
+                    let (found, cycle) = value_cycle::explain(&self.db, label);
+                    // Members of one cycle are reported once; what only leads to it, not at all.
+                    if cycle.contains(label) {
+                        diagnostics.extend(found);
+                    }
+                    explained.extend(cycle);
+                }
+            }
+        }
+        seen
+    }
+
+    fn said_about(
+        &self,
+        db: &Database,
+        label: &PackageLabel,
+        configurations: Option<&BTreeSet<Configured>>,
+    ) -> Said {
+        let package = db.package(label);
+        let mut said = Said {
+            diagnostics: Vec::new(),
+            reads: Vec::new(),
+            is_cyclic: false,
+        };
+        for (layer, path) in (0..).zip(package.layers(db).iter()) {
+            let file = queries::compiled(db, db.file(path));
+            said.diagnostics.extend(file.diagnostics.iter().cloned());
+            let definition = queries::definition(db, package, layer);
+            said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
+            said.diagnostics
+                .extend(definition.diagnostics.iter().cloned());
+            said.reads.extend(definition.reads.iter().cloned());
+        }
+        let asked = [self.configured_for(db, label)];
+        let is_target = configurations.is_none();
+        let configurations = configurations.into_iter().flatten();
+        for configured in configurations.chain(asked.iter().filter(|_| is_target)) {
+            let expanded = queries::expanded(db, package, configured);
+            said.diagnostics
+                .extend(expanded.diagnostics.iter().cloned());
+            said.reads.extend(expanded.reads.iter().cloned());
+        }
+        said
+    }
+}
+
+/// Sorts by severity, then by place, and removes duplicates.
+pub(super) fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|left, right| {
+        let place = |it: &Diagnostic| it.primary.as_ref().map(|(span, _)| span.clone());
+        let rank = |it: &Diagnostic| match it.severity {
+            Severity::Error => 0,
+            Severity::Warning => 1,
+        };
+        (rank(left), place(left), left).cmp(&(rank(right), place(right), right))
+    });
+    diagnostics.dedup();
+}

@@ -1,0 +1,248 @@
+//! The graph of nodes a request reaches, and an order in which they can be lowered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stxl_lang::{Diagnostic, Span};
+
+use crate::database::{Database, Db as _};
+use crate::node::{Needed, Node, NodeKey, brings, needed, site_of_need};
+use crate::parallel;
+use crate::queries::{self, error, span_of_site};
+
+/// Nodes by position, and whom each needs.
+#[derive(Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<GraphNode>,
+    positions: BTreeMap<NodeKey, usize>,
+}
+
+/// A node and the positions of what it needs, in the order in which it does.
+pub(crate) struct GraphNode {
+    pub(crate) key: NodeKey,
+    pub(crate) needs: Vec<usize>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// What one node says about others.
+struct Reached {
+    needed: Arc<Needed>,
+    brought: Vec<NodeKey>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Graph {
+    /// Follows references from the roots. Every round expands all nodes that the round before found,
+    /// in parallel: no node is evaluated that is not reached.
+    pub(crate) fn reach(db: &Database, roots: &[NodeKey]) -> Self {
+        let mut graph = Self::default();
+        let mut frontier: Vec<NodeKey> = Vec::new();
+        for root in roots {
+            graph.find_or_add(root, &mut frontier);
+        }
+        let mut begin = 0;
+        while begin < graph.nodes.len() {
+            // Expanding apart from what references need of other packages keeps threads from waiting
+            // for each other.
+            parallel::map(db, &frontier, |db, key| {
+                queries::expanded(db, db.package(&key.label), &key.configured);
+            });
+            let reached = parallel::map(db, &frontier, reach_from);
+            frontier.clear();
+            for (position, reached) in (begin..).zip(reached) {
+                let needs = reached.needed.nodes.iter();
+                let needs = needs
+                    .map(|key| graph.find_or_add(key, &mut frontier))
+                    .collect();
+                for key in &reached.brought {
+                    graph.find_or_add(key, &mut frontier);
+                }
+                if let Some(node) = graph.nodes.get_mut(position) {
+                    node.needs = needs;
+                    node.diagnostics = reached.diagnostics;
+                }
+            }
+            begin = graph.nodes.len() - frontier.len();
+        }
+        graph
+    }
+
+    fn find_or_add(&mut self, key: &NodeKey, frontier: &mut Vec<NodeKey>) -> usize {
+        if let Some(position) = self.positions.get(key) {
+            return *position;
+        }
+        let position = self.nodes.len();
+        self.positions.insert(key.clone(), position);
+        let (needs, diagnostics) = (Vec::new(), Vec::new());
+        self.nodes.push(GraphNode {
+            key: key.clone(),
+            needs,
+            diagnostics,
+        });
+        frontier.push(key.clone());
+        position
+    }
+
+    /// The position of a node.
+    pub(crate) fn position(&self, key: &NodeKey) -> Option<usize> {
+        self.positions.get(key).copied()
+    }
+
+    /// Waves of positions: each needs only earlier waves. Those that are in a cycle, or need one that
+    /// is, are in none.
+    pub(crate) fn waves(&self) -> Vec<Vec<usize>> {
+        let mut users: Vec<Vec<usize>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        let mut missing: Vec<usize> = Vec::with_capacity(self.nodes.len());
+        for (position, node) in self.nodes.iter().enumerate() {
+            missing.push(node.needs.len());
+            for need in &node.needs {
+                if let Some(users) = users.get_mut(*need) {
+                    users.push(position);
+                }
+            }
+        }
+        let mut waves = Vec::new();
+        let mut wave: Vec<usize> = (0..self.nodes.len())
+            .filter(|position| missing.get(*position) == Some(&0))
+            .collect();
+        while !wave.is_empty() {
+            let mut next = Vec::new();
+            for position in &wave {
+                for user in users.get(*position).into_iter().flatten() {
+                    if let Some(count) = missing.get_mut(*user) {
+                        *count -= 1;
+                        if *count == 0 {
+                            next.push(*user);
+                        }
+                    }
+                }
+            }
+            next.sort_unstable();
+            waves.push(std::mem::replace(&mut wave, next));
+        }
+        waves
+    }
+
+    /// One diagnostic for every cycle among nodes that are in no wave, each node in at most one.
+    pub(crate) fn cycles(&self, db: &Database, waves: &[Vec<usize>]) -> Vec<Diagnostic> {
+        let mut is_done = vec![false; self.nodes.len()];
+        for position in waves.iter().flatten() {
+            if let Some(done) = is_done.get_mut(*position) {
+                *done = true;
+            }
+        }
+        let mut starts: Vec<usize> = (0..self.nodes.len()).collect();
+        starts.sort_by(|left, right| self.key(*left).cmp(&self.key(*right)));
+        let mut diagnostics = Vec::new();
+        for start in starts {
+            if let Some(cycle) = self.cycle_from(start, &mut is_done) {
+                diagnostics.push(self.explain(db, &cycle));
+            }
+        }
+        diagnostics
+    }
+
+    fn key(&self, position: usize) -> Option<&NodeKey> {
+        self.nodes.get(position).map(|node| &node.key)
+    }
+
+    /// Follows needs in order from a node until one stands on the path already.
+    fn cycle_from(&self, start: usize, is_done: &mut [bool]) -> Option<Vec<usize>> {
+        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
+        if is_done.get(start).copied().unwrap_or(true) {
+            return None;
+        }
+        while let Some((position, next)) = path.pop() {
+            let need = self
+                .nodes
+                .get(position)
+                .and_then(|node| node.needs.get(next))
+                .copied();
+            let Some(need) = need else {
+                if let Some(done) = is_done.get_mut(position) {
+                    *done = true;
+                }
+                continue;
+            };
+            path.push((position, next + 1));
+            if let Some(begin) = path.iter().position(|(other, _)| *other == need) {
+                for (position, _) in &path {
+                    if let Some(done) = is_done.get_mut(*position) {
+                        *done = true;
+                    }
+                }
+                return Some(
+                    path.split_off(begin)
+                        .into_iter()
+                        .map(|(it, _)| it)
+                        .collect(),
+                );
+            }
+            if !is_done.get(need).copied().unwrap_or(true) {
+                path.push((need, 0));
+            }
+        }
+        None
+    }
+
+    fn explain(&self, db: &Database, cycle: &[usize]) -> Diagnostic {
+        let keys: Vec<&NodeKey> = cycle.iter().filter_map(|it| self.key(*it)).collect();
+        // The smallest label first, so that the report does not depend on where the walk began.
+        let smallest = (0..keys.len())
+            .min_by_key(|it| keys.get(*it))
+            .unwrap_or_default();
+        let ring = keys.iter().cycle().skip(smallest).take(keys.len() + 1);
+        let ring: Vec<&NodeKey> = ring.copied().collect();
+        let mut steps: Vec<(Span, String)> = Vec::new();
+        let mut notes = Vec::new();
+        for pair in ring.windows(2) {
+            let [user, need] = pair else { continue };
+            let (user_name, need_name) = (shown(user), shown(need));
+            match site_of_need(db, user, need) {
+                Some(site) => {
+                    let at = format!("{}:{}", site.path, site.line);
+                    notes.push(format!("`{user_name}` needs `{need_name}` at {at}"));
+                    let span = span_of_site(db, &site);
+                    steps.push((span, format!("`{user_name}` needs `{need_name}`")));
+                }
+                None => notes.push(format!("`{user_name}` needs `{need_name}`")),
+            }
+        }
+        let first = ring.first().map_or_else(String::new, |key| shown(key));
+        let message = match keys.len() {
+            1 => format!("The build of `{first}` needs itself"),
+            count => {
+                format!("The builds of {count} packages need each other, `{first}` among them")
+            }
+        };
+        let mut diagnostic = error("derivation-cycle", message, None);
+        if !steps.is_empty() {
+            diagnostic.primary = Some(steps.remove(0));
+        }
+        diagnostic.secondary = steps;
+        diagnostic.notes = notes;
+        let hint = "break the circle: a smaller package without the need, or an output of its own";
+        diagnostic.hints = vec![hint.to_owned()];
+        diagnostic
+    }
+}
+
+fn shown(key: &NodeKey) -> String {
+    match key.output.is_main() {
+        true => key.label.to_string(),
+        false => format!("{}:{}", key.label, key.output),
+    }
+}
+
+fn reach_from(db: &Database, key: &NodeKey) -> Reached {
+    let node = Node::new(db, key.clone());
+    let needed = needed(db, node);
+    let brought = brings(db, node);
+    let mut diagnostics = needed.diagnostics.clone();
+    diagnostics.extend(brought.diagnostics.iter().cloned());
+    Reached {
+        needed,
+        brought: brought.nodes.clone(),
+        diagnostics,
+    }
+}

@@ -1,0 +1,165 @@
+//! What the language asks of its surroundings, answered by queries.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stxl_lang::{Definition, Host, HostError, Layer, Module, Site, SourcePath};
+use stxl_model::PackageLabel;
+
+use crate::database::{Db, FileState};
+use crate::queries::{self, Failure};
+use crate::suggestion::nearest_packages;
+
+/// Answers by queries for the evaluation of one file, and remembers whose values were read.
+pub(crate) struct QueryHost<'db> {
+    db: &'db dyn Db,
+    label: PackageLabel,
+    reads: RefCell<BTreeSet<PackageLabel>>,
+}
+
+impl<'db> QueryHost<'db> {
+    pub(crate) fn new(db: &'db dyn Db, label: PackageLabel) -> Self {
+        Self {
+            db,
+            label,
+            reads: RefCell::default(),
+        }
+    }
+
+    /// The packages whose values were read, sorted.
+    pub(crate) fn into_reads(self) -> Vec<PackageLabel> {
+        self.reads.into_inner().into_iter().collect()
+    }
+}
+
+fn host_error(db: &dyn Db, package: &PackageLabel, failure: Failure) -> HostError {
+    match failure {
+        Failure::Missing => HostError::Unknown {
+            suggestions: suggest(db, package),
+        },
+        // A cycle is reported by the driver, which sees all of it.
+        Failure::Reported | Failure::Cycle => HostError::Failed,
+    }
+}
+
+fn suggest(db: &dyn Db, package: &PackageLabel) -> Vec<String> {
+    let labels = db.configuration().labels(db);
+    nearest_packages(package.as_str(), labels.iter().map(PackageLabel::as_str))
+}
+
+/// Whether a package exists and its stage is not later than that of the one which asks.
+pub(crate) fn check_label(
+    db: &dyn Db,
+    from: &PackageLabel,
+    package: &PackageLabel,
+) -> Result<(), HostError> {
+    if db.package(package).layers(db).is_empty() {
+        return Err(HostError::Unknown {
+            suggestions: suggest(db, package),
+        });
+    }
+    let stages = db.configuration().stages(db);
+    let group = |stage: &str| {
+        stages
+            .iter()
+            .position(|group| group.iter().any(|s| s == stage))
+    };
+    match (group(from.stage()), group(package.stage())) {
+        (Some(own), Some(other)) if other > own => Err(HostError::LaterStage {
+            from: from.stage().to_owned(),
+            stage: package.stage().to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The text of a file.
+pub(crate) fn read_text(db: &dyn Db, path: &SourcePath) -> Result<Arc<str>, HostError> {
+    let unreadable = |reason: String| HostError::Unreadable { reason };
+    match db.file(path).state(db) {
+        FileState::File(bytes) => std::str::from_utf8(&bytes)
+            .map(Arc::from)
+            .map_err(|_| unreadable(format!("`{path}` is not text in UTF-8"))),
+        FileState::Directory => Err(unreadable(format!("`{path}` is a directory"))),
+        FileState::Missing => Err(HostError::Unknown {
+            suggestions: Vec::new(),
+        }),
+        FileState::Unreadable(reason) => Err(unreadable(reason)),
+    }
+}
+
+/// Whether a file or directory is there.
+pub(crate) fn has_file(db: &dyn Db, path: &SourcePath) -> bool {
+    db.file(path).state(db) != FileState::Missing
+}
+
+/// A compiled file.
+pub(crate) fn module(db: &dyn Db, path: &SourcePath) -> Result<Arc<Module>, HostError> {
+    let file = db.file(path);
+    match file.state(db) {
+        FileState::Missing => Err(HostError::Unknown {
+            suggestions: Vec::new(),
+        }),
+        FileState::File(_) | FileState::Directory | FileState::Unreadable(_) => {
+            queries::compiled(db, file)
+                .module
+                .clone()
+                .ok_or(HostError::Failed)
+        }
+    }
+}
+
+impl Host for QueryHost<'_> {
+    fn definition(
+        &self,
+        package: &PackageLabel,
+        _site: &Site,
+    ) -> Result<Arc<Definition>, HostError> {
+        check_label(self.db, &self.label, package)?;
+        self.reads.borrow_mut().insert(package.clone());
+        let found = queries::values(self.db, self.db.package(package));
+        self.db.shared().evaluating(&self.label);
+        found.map_err(|failure| host_error(self.db, package, failure))
+    }
+
+    fn prior(
+        &self,
+        package: &PackageLabel,
+        layer: Layer,
+        _site: &Site,
+    ) -> Result<Arc<Definition>, HostError> {
+        let Some(below) = layer.0.checked_sub(1) else {
+            return Err(HostError::Unknown {
+                suggestions: Vec::new(),
+            });
+        };
+        let result = queries::definition(self.db, self.db.package(package), below);
+        result.outcome.clone().map_err(|failure| match failure {
+            Failure::Missing => HostError::Unknown {
+                suggestions: Vec::new(),
+            },
+            Failure::Reported | Failure::Cycle => HostError::Failed,
+        })
+    }
+
+    fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
+        module(self.db, path)
+    }
+
+    fn has_file(&self, path: &SourcePath) -> bool {
+        has_file(self.db, path)
+    }
+
+    fn list(&self, folder: &SourcePath) -> Vec<String> {
+        self.db.folder(folder).names(self.db).to_vec()
+    }
+
+    fn read_text(&self, path: &SourcePath) -> Result<Arc<str>, HostError> {
+        read_text(self.db, path)
+    }
+
+    fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError> {
+        check_label(self.db, from, package)
+    }
+}

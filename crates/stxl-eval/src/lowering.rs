@@ -1,0 +1,384 @@
+//! From a package's chains of root operations to derivations. The rules are in README.md.
+
+mod commands;
+mod compose;
+mod operands;
+mod runs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use stxl_lang::{
+    Diagnostic, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation, RootStep,
+    Site,
+};
+use stxl_model::{
+    BuildUid, Derivation, DerivationId, Exec, Keep, NodeOrigin, PlanNode, RootPath, TreeOp,
+};
+
+use self::compose::Composition;
+use self::runs::RunTable;
+use crate::database::Db;
+use crate::node::{Node, NodeKey, output_of};
+use crate::queries::{self, BuildFacts, error, span_of_site};
+
+/// The derivations of one output: its own, not those of what it needs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lowered {
+    /// The derivation that gives the output; none when something is wrong.
+    pub(crate) id: Option<DerivationId>,
+    /// Derivations, inputs before those that need them; without duplicates.
+    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Lowers an output. The ids of the nodes it needs are asked for: the driver asks in an order in
+/// which they are known, and refuses cycles before.
+#[salsa::tracked(returns(clone))]
+pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
+    let node = node.key(db);
+    db.shared().log(|| format!("lowered({node})"));
+    let package = db.package(&node.label);
+    let result = queries::expanded(db, package, &node.configured);
+    let Some(expanded) = &result.expanded else {
+        return Arc::default();
+    };
+    let Some(expression) = output_of(expanded, &node.output) else {
+        return Arc::default();
+    };
+    let Some(facts) = queries::build_facts(db, package) else {
+        return Arc::default();
+    };
+    let mut lowering = Lowering {
+        db,
+        node: &node,
+        facts: &facts,
+        runs: RunTable::of(expanded),
+        nodes: Vec::new(),
+        known: BTreeSet::new(),
+        after_runs: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        diagnostics: Vec::new(),
+    };
+    let name = match node.output.is_main() {
+        true => node.label.to_string(),
+        false => format!("{}:{}", node.label, node.output),
+    };
+    let id = lowering.output(expression, name).ok();
+    let Lowering {
+        nodes, diagnostics, ..
+    } = lowering;
+    Arc::new(Lowered {
+        id: id.filter(|_| diagnostics.is_empty()),
+        nodes,
+        diagnostics,
+    })
+}
+
+/// The derivation id of an output. Cut off when only places, names or other things that are in no id
+/// changed.
+#[salsa::tracked(returns(copy))]
+pub(crate) fn output_id<'db>(db: &'db dyn Db, node: Node<'db>) -> Option<DerivationId> {
+    lowered(db, node).id
+}
+
+/// A mistake that is among the diagnostics, here or elsewhere.
+struct Reported;
+
+struct Lowering<'l> {
+    db: &'l dyn Db,
+    node: &'l NodeKey,
+    facts: &'l BuildFacts,
+    runs: RunTable,
+    nodes: Vec<PlanNode>,
+    known: BTreeSet<DerivationId>,
+    /// The states after runs, by the address of the step.
+    after_runs: BTreeMap<usize, RootState>,
+    /// Outputs used as operands, by address.
+    outputs: BTreeMap<usize, DerivationId>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A root as far as it is known while its chain is followed.
+#[derive(Clone)]
+struct RootState {
+    tree: Composition,
+    /// The path whose subtree is all that the last run kept.
+    kept: Option<RootPath>,
+    /// What was merged into the root, so that nothing is brought twice.
+    merged: BTreeSet<DerivationId>,
+    has_out: bool,
+    cwd: RootPath,
+    env: Arc<BTreeMap<String, String>>,
+    uid: BuildUid,
+    wall_ms: u64,
+    silent_ms: u64,
+}
+
+impl Default for RootState {
+    fn default() -> Self {
+        Self {
+            tree: Composition::default(),
+            kept: None,
+            merged: BTreeSet::new(),
+            has_out: false,
+            cwd: RootPath::root(),
+            env: Arc::default(),
+            uid: BuildUid::Root,
+            wall_ms: 0,
+            silent_ms: 0,
+        }
+    }
+}
+
+fn address(step: &Arc<RootStep>) -> usize {
+    Arc::as_ptr(step).addr()
+}
+
+impl Lowering<'_> {
+    fn report(&mut self, id: &'static str, message: String, site: &Site) -> Reported {
+        self.report_with_hints(id, message, site, Vec::new())
+    }
+
+    fn report_with_hints(
+        &mut self,
+        id: &'static str,
+        message: String,
+        site: &Site,
+        hints: Vec<String>,
+    ) -> Reported {
+        let site = self.shown_site(site);
+        let mut diagnostic = error(id, message, Some(span_of_site(self.db, &site)));
+        diagnostic.hints = hints;
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+        Reported
+    }
+
+    /// The place to show for a call: the builder call when the call is the stdlib's or unknown.
+    fn shown_site(&self, site: &Site) -> Site {
+        if site.line == 0 || site.path.as_str().starts_with("stdlib/") {
+            Site {
+                path: self.facts.path.clone(),
+                line: self.facts.line,
+                column: 1,
+            }
+        } else {
+            site.clone()
+        }
+    }
+
+    fn origin(&self, name: String, site: &Site) -> NodeOrigin {
+        let site = self.shown_site(site);
+        NodeOrigin {
+            name,
+            label: self.node.label.clone(),
+            file: site.path.as_str().to_owned(),
+            line: site.line,
+            script_line: 0,
+            wall_ms_max: 0,
+            silent_ms_max: 0,
+            import: None,
+            urls: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, derivation: Derivation<DerivationId>, origin: NodeOrigin) -> DerivationId {
+        let id = derivation.id();
+        if self.known.insert(id) {
+            self.nodes.push(PlanNode {
+                id,
+                derivation,
+                origin,
+            });
+        }
+        id
+    }
+
+    /// Turns what is pending into one derivation, or none when it is just another one's tree.
+    fn materialise(&mut self, tree: Composition, name: String, site: &Site) -> DerivationId {
+        match tree.into_derivation() {
+            Ok(id) => id,
+            Err(compose) => {
+                let origin = self.origin(name, site);
+                self.add(Derivation::Compose(compose), origin)
+            }
+        }
+    }
+
+    fn output(
+        &mut self,
+        output: &OutputExpression,
+        name: String,
+    ) -> Result<DerivationId, Reported> {
+        let RootState { mut tree, kept, .. } = self.root(&output.root)?;
+        let asserts = output.filters.iter().filter_map(|filter| match filter {
+            OutputFilter::AssertEqual(left, right) => Some((left, right)),
+            OutputFilter::Keep(_) | OutputFilter::Drop(_) => None,
+        });
+        let mut is_assertion = false;
+        for (left, right) in asserts {
+            is_assertion = true;
+            tree.push(TreeOp::AssertEqual {
+                left: left.clone(),
+                right: right.clone(),
+            });
+        }
+        if is_assertion {
+            tree.push_emptying();
+        } else if kept.is_none() && !output.path.is_root() {
+            tree.push(TreeOp::Select {
+                path: output.path.clone(),
+            });
+        }
+        for filter in &output.filters {
+            match filter {
+                OutputFilter::Keep(globs) => tree.push(TreeOp::KeepGlobs {
+                    globs: globs.clone(),
+                }),
+                OutputFilter::Drop(globs) => tree.push(TreeOp::DropGlobs {
+                    globs: globs.clone(),
+                }),
+                OutputFilter::AssertEqual(..) => {}
+            }
+        }
+        Ok(self.materialise(tree, name, &output.site))
+    }
+
+    /// Follows a chain from its beginning, or from the last run that is known.
+    fn root(&mut self, root: &RootExpression) -> Result<RootState, Reported> {
+        let mut steps = Vec::new();
+        let mut next = Some(root);
+        let mut state = RootState::default();
+        while let Some(RootExpression(step)) = next {
+            if let Some(known) = self.after_runs.get(&address(step)) {
+                state = known.clone();
+                break;
+            }
+            steps.push(step);
+            next = step.before.as_ref();
+        }
+        for step in steps.into_iter().rev() {
+            self.step(&mut state, step)?;
+        }
+        Ok(state)
+    }
+
+    fn step(&mut self, state: &mut RootState, step: &Arc<RootStep>) -> Result<(), Reported> {
+        match &step.operation {
+            RootOperation::Start(operands) | RootOperation::Add(operands) => {
+                self.merge(state, operands, &step.site)?;
+            }
+            RootOperation::Put { what, at, mode } => {
+                let id = self.operand(what, &step.site)?;
+                let input = state.tree.input(id);
+                state.tree.push(match what {
+                    Operand::File(_) | Operand::Seed(_) | Operand::Fetch(_) => TreeOp::PutFile {
+                        input,
+                        at: at.clone(),
+                        mode: *mode,
+                    },
+                    Operand::Package(_)
+                    | Operand::Directory(_)
+                    | Operand::Root(_)
+                    | Operand::Output(_) => TreeOp::PutTree {
+                        input,
+                        at: at.clone(),
+                    },
+                });
+            }
+            RootOperation::Unpack {
+                archive,
+                at,
+                strip_components,
+            } => {
+                let id = self.unpacked(archive, *strip_components, &step.site)?;
+                let input = state.tree.input(id);
+                state.tree.push(TreeOp::PutTree {
+                    input,
+                    at: at.clone(),
+                });
+            }
+            RootOperation::Patch {
+                patches,
+                strip_components,
+            } => {
+                for patch in patches {
+                    let id = self.patch(patch, &step.site)?;
+                    let (input, at) = (state.tree.input(id), state.cwd.clone());
+                    let strip_components = *strip_components;
+                    state.tree.push(TreeOp::Patch {
+                        input,
+                        at,
+                        strip_components,
+                    });
+                }
+            }
+            RootOperation::Tree(operation) => state.tree.push(operation.clone()),
+            RootOperation::Cd(path) => state.cwd = path.clone(),
+            RootOperation::Env(variables) => self.set_env(state, variables, &step.site)?,
+            RootOperation::User(uid) => state.uid = *uid,
+            RootOperation::Timeout { wall_ms, silent_ms } => {
+                let set = |limit: &mut u64, to: u64| {
+                    if to != 0 {
+                        *limit = to
+                    }
+                };
+                set(&mut state.wall_ms, *wall_ms);
+                set(&mut state.silent_ms, *silent_ms);
+            }
+            RootOperation::Run(_) => {
+                self.run(state, step)?;
+                self.after_runs.insert(address(step), state.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, state: &mut RootState, step: &Arc<RootStep>) -> Result<(), Reported> {
+        let RootOperation::Run(commands) = &step.operation else {
+            return Ok(());
+        };
+        let run = self.runs.run(address(step));
+        if !state.has_out {
+            let path = commands::out_path();
+            state.tree.push(TreeOp::Mkdir { path });
+            state.has_out = true;
+        }
+        let tree = std::mem::take(&mut state.tree);
+        let label = &self.node.label;
+        let name = format!("{label}: root of {}", run.name());
+        let root = self.materialise(tree, name, &step.site);
+        let lowered = self.commands(commands, &step.site)?;
+        let platform = self.node.configured.platform;
+        let exec = Exec {
+            root,
+            commands: lowered.argvs,
+            env: self.environment(&state.env),
+            cwd: state.cwd.clone(),
+            uid: state.uid,
+            keep: run.keep.clone(),
+            runs_on: platform,
+            target: platform,
+            sandbox_abi: self.db.configuration().sandbox_abi(self.db),
+        };
+        let mut origin = self.origin(format!("{}: {}", self.node.label, run.name()), &step.site);
+        origin.wall_ms_max = state.wall_ms;
+        origin.silent_ms_max = state.silent_ms;
+        if let Some(script) = lowered.script {
+            if origin.file != script.path.as_str() {
+                origin.line = script.line;
+            }
+            origin.file = script.path.as_str().to_owned();
+            origin.script_line = script.line;
+        }
+        let id = self.add(Derivation::Exec(exec), origin);
+        state.tree = Composition::of(id);
+        state.kept = match run.keep {
+            Keep::Root => None,
+            Keep::Subtree(path) => Some(path),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! What roots are made with: packages, files, directories, seeds, sources, other roots.
+
+use std::sync::Arc;
+use stxl_lang::{DirectoryImport, FetchSource, FileImport, Operand, SeedImport, Site, SourcePath};
+use stxl_model::{
+    ArchiveFormat, BlobId, Derivation, DerivationId, Directory, Fetch, Import, ImportDecode,
+    ImportKind, ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
+};
+
+use super::{Lowering, Reported, RootState, output_id};
+use crate::database::{Db as _, FileState};
+use crate::node::{Node, brought_by, resolve};
+use crate::suggestion::nearest;
+
+impl Lowering<'_> {
+    /// Merges operands in their order, after what their packages bring.
+    pub(super) fn merge(
+        &mut self,
+        state: &mut RootState,
+        operands: &[Operand],
+        site: &Site,
+    ) -> Result<(), Reported> {
+        let mut packages = Vec::new();
+        for operand in operands {
+            if let Operand::Package(reference) = operand {
+                // A reference that leads nowhere is among the diagnostics of `needed`.
+                packages.push(resolve(self.db, self.node, reference).map_err(|_| Reported)?);
+            }
+        }
+        for node in brought_by(self.db, &packages) {
+            let id = output_id(self.db, Node::new(self.db, node)).ok_or(Reported)?;
+            if state.merged.insert(id) {
+                state.tree.merge(id);
+            }
+        }
+        for operand in operands {
+            if matches!(
+                operand,
+                Operand::File(_) | Operand::Seed(_) | Operand::Fetch(_)
+            ) {
+                let message = "A file cannot be merged into a root".to_owned();
+                let hint = "say where it goes: `.put(…, \"/path\")`".to_owned();
+                let site = operand_site(operand).unwrap_or(site);
+                return Err(self.report_with_hints("file-merged", message, site, vec![hint]));
+            }
+            let id = self.operand(operand, site)?;
+            state.merged.insert(id);
+            state.tree.merge(id);
+        }
+        Ok(())
+    }
+
+    /// The derivation that gives an operand's tree.
+    pub(super) fn operand(
+        &mut self,
+        operand: &Operand,
+        site: &Site,
+    ) -> Result<DerivationId, Reported> {
+        match operand {
+            Operand::Package(reference) => {
+                let node = resolve(self.db, self.node, reference).map_err(|_| Reported)?;
+                output_id(self.db, Node::new(self.db, node)).ok_or(Reported)
+            }
+            Operand::File(file) => self.file(file),
+            Operand::Directory(directory) => self.directory(directory),
+            Operand::Seed(seed) => self.seed(seed),
+            Operand::Fetch(source) => Ok(self.fetch(source)),
+            Operand::Root(root) => {
+                let state = self.root(root)?;
+                let name = format!("{}: root", self.node.label);
+                Ok(self.materialise(state.tree, name, site))
+            }
+            Operand::Output(output) => {
+                let address = Arc::as_ptr(output).addr();
+                if let Some(id) = self.outputs.get(&address) {
+                    return Ok(*id);
+                }
+                let name = format!("{}: part", self.node.label);
+                let id = self.output(output, name)?;
+                self.outputs.insert(address, id);
+                Ok(id)
+            }
+        }
+    }
+
+    /// The tree of an archive; of what is a tree already, that.
+    pub(super) fn unpacked(
+        &mut self,
+        archive: &Operand,
+        strip_components: u32,
+        site: &Site,
+    ) -> Result<DerivationId, Reported> {
+        let file_name = match archive {
+            Operand::File(file) => file_name(file.path.as_str()),
+            Operand::Fetch(source) => fetch_name(source),
+            Operand::Seed(seed) => file_name(seed.path.as_str()),
+            Operand::Package(_) | Operand::Directory(_) | Operand::Root(_) | Operand::Output(_) => {
+                return self.operand(archive, site);
+            }
+        };
+        let input = self.operand(archive, site)?;
+        let extension = file_name.rsplit('.').next().unwrap_or_default();
+        let format = match extension {
+            "zip" | "whl" | "jar" => ArchiveFormat::Zip,
+            "cpio" => ArchiveFormat::Cpio,
+            _ => ArchiveFormat::Tar,
+        };
+        let origin = self.origin(format!("{}: unpack {file_name}", self.node.label), site);
+        let unpack = Unpack {
+            archive: input,
+            format,
+            strip_components,
+        };
+        Ok(self.add(Derivation::Unpack(unpack), origin))
+    }
+
+    pub(super) fn patch(&mut self, patch: &Operand, site: &Site) -> Result<DerivationId, Reported> {
+        match patch {
+            Operand::File(_) | Operand::Fetch(_) => self.operand(patch, site),
+            Operand::Package(_)
+            | Operand::Directory(_)
+            | Operand::Seed(_)
+            | Operand::Root(_)
+            | Operand::Output(_) => {
+                let message = "A patch is a file or a source from outside".to_owned();
+                Err(self.report("bad-patch", message, site))
+            }
+        }
+    }
+
+    fn fetch(&mut self, source: &FetchSource) -> DerivationId {
+        let name = format!("{}: fetch {}", self.node.label, fetch_name(source));
+        let mut origin = self.origin(name, &source.site);
+        origin.urls.clone_from(&source.urls);
+        self.add(
+            Derivation::Fetch(Fetch {
+                sha256: source.sha256,
+            }),
+            origin,
+        )
+    }
+
+    fn file(&mut self, file: &FileImport) -> Result<DerivationId, Reported> {
+        let bytes = self.bytes_of(&file.path, &file.site)?;
+        let tree = tree_of_file(&bytes);
+        let name = format!(
+            "{}: file {}",
+            self.node.label,
+            file_name(file.path.as_str())
+        );
+        let source = (ImportKind::File, ImportDecode::Plain);
+        Ok(self.import(name, source, tree, (&file.path, &[]), &file.site))
+    }
+
+    fn seed(&mut self, seed: &SeedImport) -> Result<DerivationId, Reported> {
+        let text = self.bytes_of(&seed.path, &seed.site)?;
+        let bytes = match decode_hex_text(&text) {
+            Ok(bytes) => bytes,
+            Err(wrong) => {
+                let at = Site {
+                    path: seed.path.clone(),
+                    line: wrong.line(),
+                    column: 1,
+                };
+                let message = format!("`{}` is not annotated hexadecimal text: {wrong}", seed.path);
+                return Err(self.report("bad-seed-text", message, &at));
+            }
+        };
+        let actual = Sha256::of(&bytes);
+        if actual != seed.sha256 {
+            let message = format!("The seed `{}` has another hash", seed.path);
+            let hint = format!("its bytes are {actual}; check them by hand before you write this");
+            return Err(self.report_with_hints("wrong-seed-hash", message, &seed.site, vec![hint]));
+        }
+        let allowed = self.db.configuration().seeds(self.db);
+        if !allowed.allows(&self.node.label, &actual) {
+            let message = format!("The seed `{}` is not on the list of seeds", seed.path);
+            let hint = format!(
+                "once its bytes are audited, add to `[seeds]` in `stxl.toml`: \"{}\" = [\"{actual}\"]",
+                self.node.label
+            );
+            return Err(self.report_with_hints(
+                "seed-not-allowed",
+                message,
+                &seed.site,
+                vec![hint],
+            ));
+        }
+        let name = format!(
+            "{}: seed {}",
+            self.node.label,
+            file_name(seed.path.as_str())
+        );
+        let source = (ImportKind::Seed, ImportDecode::Hex);
+        Ok(self.import(
+            name,
+            source,
+            tree_of_file(&bytes),
+            (&seed.path, &[]),
+            &seed.site,
+        ))
+    }
+
+    fn directory(&mut self, directory: &DirectoryImport) -> Result<DerivationId, Reported> {
+        let key = (directory.path.clone(), directory.ignore.clone());
+        let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
+        let tree = match self.db.directory(&key).tree(self.db) {
+            Ok(tree) if is_directory => tree,
+            Ok(_) => {
+                let message = format!("`{}` is not a directory", directory.path);
+                return Err(self.report("unknown-directory", message, &directory.site));
+            }
+            Err(reason) => {
+                let message = format!("`{}` cannot be imported: {reason}", directory.path);
+                return Err(self.report("unreadable-directory", message, &directory.site));
+            }
+        };
+        let name = format!("{}: directory {}", self.node.label, directory.path);
+        let source = (ImportKind::Directory, ImportDecode::Plain);
+        let from = (&directory.path, directory.ignore.as_slice());
+        Ok(self.import(name, source, tree, from, &directory.site))
+    }
+
+    fn import(
+        &mut self,
+        name: String,
+        (kind, decode): (ImportKind, ImportDecode),
+        tree: TreeId,
+        (path, ignore): (&SourcePath, &[String]),
+        site: &Site,
+    ) -> DerivationId {
+        let mut origin = self.origin(name, site);
+        let (path, ignore) = (path.as_str().to_owned(), ignore.to_vec());
+        origin.import = Some(ImportSource {
+            path,
+            decode,
+            ignore,
+        });
+        self.add(Derivation::Import(Import { kind, tree }), origin)
+    }
+
+    fn bytes_of(&mut self, path: &SourcePath, site: &Site) -> Result<Arc<[u8]>, Reported> {
+        let reason = match self.db.file(path).state(self.db) {
+            FileState::File(bytes) => return Ok(bytes),
+            FileState::Missing => {
+                let folder = SourcePath::new(path.folder());
+                let names = self.db.folder(&folder).names(self.db);
+                let near = nearest(file_name(path.as_str()), names.iter().map(String::as_str));
+                let hints = near
+                    .iter()
+                    .map(|it| format!("did you mean `{it}`?"))
+                    .collect();
+                let message = format!("There is no file `{path}`");
+                return Err(self.report_with_hints("unknown-file", message, site, hints));
+            }
+            FileState::Directory => "it is a directory".to_owned(),
+            FileState::Unreadable(reason) => reason,
+        };
+        Err(self.report(
+            "unreadable-file",
+            format!("`{path}` cannot be read: {reason}"),
+            site,
+        ))
+    }
+}
+
+fn operand_site(operand: &Operand) -> Option<&Site> {
+    match operand {
+        Operand::Package(it) => Some(&it.site),
+        Operand::File(it) => Some(&it.site),
+        Operand::Directory(it) => Some(&it.site),
+        Operand::Seed(it) => Some(&it.site),
+        Operand::Fetch(it) => Some(&it.site),
+        Operand::Root(_) | Operand::Output(_) => None,
+    }
+}
+
+/// The tree that stands for an imported file. Its executable bit is never set, whatever the file's
+/// mode on this machine: `.put(…, "exec")` sets it.
+fn tree_of_file(bytes: &[u8]) -> TreeId {
+    Directory::of_file(BlobId::of(bytes), bytes.len() as u64, false).id()
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn fetch_name(source: &FetchSource) -> &str {
+    let url = source.urls.first().map_or("", String::as_str);
+    file_name(url.split(['?', '#']).next().unwrap_or(url))
+}

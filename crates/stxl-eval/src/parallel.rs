@@ -1,0 +1,45 @@
+//! Work over many items by the threads of the current pool, each with its own handle to the database.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::database::Database;
+
+/// Below this many items a thread more costs more than it does.
+const ITEMS_PER_THREAD_MIN: usize = 8;
+
+/// Applies a function to all items; the results in the order of the items, whatever the threads do.
+pub(crate) fn map<T: Sync, R: Send>(
+    db: &Database,
+    items: &[T],
+    apply: impl Fn(&Database, &T) -> R + Sync,
+) -> Vec<R> {
+    let threads = rayon::current_num_threads().min(items.len() / ITEMS_PER_THREAD_MIN);
+    if threads < 2 {
+        return items.iter().map(|item| apply(db, item)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    rayon::scope(|scope| {
+        for _ in 0..threads {
+            let db = db.clone();
+            let (next, done, apply) = (&next, &done, &apply);
+            scope.spawn(move |_| {
+                let mut own = Vec::new();
+                loop {
+                    let position = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(position) else {
+                        break;
+                    };
+                    own.push((position, apply(&db, item)));
+                }
+                done.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(own);
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(position, _)| *position);
+    done.into_iter().map(|(_, result)| result).collect()
+}

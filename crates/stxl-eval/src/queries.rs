@@ -1,0 +1,369 @@
+//! The queries from text to expanded packages. The table of all queries is in README.md.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stxl_lang::{Definition, Site};
+use stxl_lang::{
+    DefinitionContext, Diagnostic, ExpandRequest, Expanded, Layer, Module, Severity, SourcePath,
+    Span, Value,
+};
+use stxl_model::{PackageLabel, Platform};
+
+use crate::database::{Configured, Db, FileState, Package, SourceFile};
+use crate::host::QueryHost;
+use crate::without_sites::definition_without_sites;
+
+/// A compiled file.
+#[derive(Debug)]
+pub(crate) struct CompiledFile {
+    pub(crate) module: Option<Arc<Module>>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Why a definition has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// There is no such layer.
+    Missing,
+    /// Its own text or another file is wrong, which is reported there.
+    Reported,
+    /// It needs its own value; the driver finds the path.
+    Cycle,
+}
+
+/// A definition, what is to be said about it, and the packages whose values it read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DefinitionResult {
+    pub(crate) outcome: Result<Arc<Definition>, Failure>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) reads: Vec<PackageLabel>,
+}
+
+/// An expanded package, what is to be said about it, and the packages whose values it read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExpandedResult {
+    pub(crate) expanded: Option<Arc<Expanded>>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) reads: Vec<PackageLabel>,
+}
+
+/// Compiles a file. Never cut off here: modules cannot be compared, definitions can.
+#[salsa::tracked(returns(clone), no_eq)]
+pub(crate) fn compiled(db: &dyn Db, file: SourceFile) -> Arc<CompiledFile> {
+    let path = file.path(db);
+    db.shared().log(|| format!("compiled({path})"));
+    let problem = |id, message: String| {
+        let span = Span {
+            path: path.clone(),
+            start: 0,
+            end: 0,
+        };
+        Arc::new(CompiledFile {
+            module: None,
+            diagnostics: vec![error(id, message, Some(span))],
+        })
+    };
+    let bytes = match file.state(db) {
+        FileState::File(bytes) => bytes,
+        FileState::Missing => return problem("missing-file", format!("`{path}` does not exist")),
+        FileState::Directory => {
+            return problem("unreadable-file", format!("`{path}` is a directory"));
+        }
+        FileState::Unreadable(reason) => {
+            return problem(
+                "unreadable-file",
+                format!("`{path}` cannot be read: {reason}"),
+            );
+        }
+    };
+    if bytes.len() as u64 > crate::source_tree::TEXT_BYTES_MAX {
+        let limit_kib = crate::source_tree::TEXT_BYTES_MAX / 1024;
+        return problem(
+            "long-file",
+            format!("`{path}` is longer than {limit_kib} KiB"),
+        );
+    }
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(wrong) => {
+            let offset = u32::try_from(wrong.valid_up_to()).unwrap_or(u32::MAX);
+            let span = Span {
+                path: path.clone(),
+                start: offset,
+                end: offset,
+            };
+            let message = format!("`{path}` is not text in UTF-8");
+            let diagnostics = vec![error("not-utf8", message, Some(span))];
+            return Arc::new(CompiledFile {
+                module: None,
+                diagnostics,
+            });
+        }
+    };
+    let compiled = db.shared().language.compile(&path, text);
+    Arc::new(CompiledFile {
+        module: compiled.module,
+        diagnostics: compiled.diagnostics,
+    })
+}
+
+/// The definition a package has at a layer: the value of that layer's file.
+#[salsa::tracked(returns(clone), cycle_result = definition_in_cycle)]
+pub(crate) fn definition(db: &dyn Db, package: Package, layer: u32) -> Arc<DefinitionResult> {
+    let label = package.label(db);
+    db.shared().log(|| format!("definition({label}, {layer})"));
+    let failed = |failure, diagnostics, reads| {
+        Arc::new(DefinitionResult {
+            outcome: Err(failure),
+            diagnostics,
+            reads,
+        })
+    };
+    let layers = package.layers(db);
+    let Some(path) = layers.get(layer as usize) else {
+        return failed(Failure::Missing, Vec::new(), Vec::new());
+    };
+    db.shared().evaluating(&label);
+    let file = compiled(db, db.file(path));
+    let Some(module) = &file.module else {
+        return failed(Failure::Reported, Vec::new(), Vec::new());
+    };
+    let context = DefinitionContext {
+        package: label.clone(),
+        layer: Layer(layer),
+    };
+    let host = QueryHost::new(db, label);
+    let defined = db.shared().language.define(module, &context, &host);
+    let reads = host.into_reads();
+    match defined {
+        Ok(defined) => Arc::new(DefinitionResult {
+            outcome: Ok(Arc::new(defined.definition)),
+            diagnostics: defined.warnings,
+            reads,
+        }),
+        Err(diagnostics) => failed(Failure::Reported, diagnostics, reads),
+    }
+}
+
+fn definition_in_cycle(
+    _db: &dyn Db,
+    _id: salsa::Id,
+    _package: Package,
+    _layer: u32,
+) -> Arc<DefinitionResult> {
+    let (diagnostics, reads) = (Vec::new(), Vec::new());
+    Arc::new(DefinitionResult {
+        outcome: Err(Failure::Cycle),
+        diagnostics,
+        reads,
+    })
+}
+
+/// The highest layer of a package; 0 also for one that is missing.
+pub(crate) fn top_layer(db: &dyn Db, package: Package) -> u32 {
+    let count = package.layers(db).len();
+    u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+/// A package's definition with all overlays, without the places where its values were written: what
+/// other packages can read. Cut off when only places moved.
+#[salsa::tracked(returns(clone), cycle_result = values_in_cycle)]
+pub(crate) fn values(db: &dyn Db, package: Package) -> Result<Arc<Definition>, Failure> {
+    db.shared().log(|| format!("values({})", package.label(db)));
+    let result = definition(db, package, top_layer(db, package));
+    result
+        .outcome
+        .clone()
+        .map(|definition| Arc::new(definition_without_sites(&definition)))
+}
+
+fn values_in_cycle(
+    _db: &dyn Db,
+    _id: salsa::Id,
+    _package: Package,
+) -> Result<Arc<Definition>, Failure> {
+    Err(Failure::Cycle)
+}
+
+/// What references to a package are checked against. Cut off when other fields change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PackageFacts {
+    /// The platforms it can be built for; none for all.
+    pub(crate) platforms: Option<Vec<Platform>>,
+    /// The options it declares.
+    pub(crate) options: Vec<String>,
+}
+
+/// The facts of a package; none when it has no definition.
+#[salsa::tracked(returns(clone))]
+pub(crate) fn facts(db: &dyn Db, package: Package) -> Option<Arc<PackageFacts>> {
+    let result = definition(db, package, top_layer(db, package));
+    let definition = result.outcome.as_ref().ok()?;
+    let platforms = match definition.fields.get("platforms") {
+        Some(Value::List(names)) => {
+            let parse = |name: &Value| match name {
+                Value::Text(name) => Platform::parse(name),
+                _ => None,
+            };
+            Some(names.iter().filter_map(parse).collect())
+        }
+        _ => None,
+    };
+    let options = match definition.fields.get("options") {
+        Some(Value::Map(options)) => options.keys().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    Some(Arc::new(PackageFacts { platforms, options }))
+}
+
+/// What the steps of a package's own build need of its definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BuildFacts {
+    /// The version, for the environment.
+    pub(crate) version: String,
+    /// The file of the definition.
+    pub(crate) path: SourcePath,
+    /// The line of the builder call in it.
+    pub(crate) line: u32,
+}
+
+/// The facts a package's own lowering reads; none when it has no definition.
+#[salsa::tracked(returns(clone))]
+pub(crate) fn build_facts(db: &dyn Db, package: Package) -> Option<Arc<BuildFacts>> {
+    let result = definition(db, package, top_layer(db, package));
+    let definition = result.outcome.as_ref().ok()?;
+    let version = match definition.fields.get("version") {
+        Some(Value::Text(version)) => version.to_string(),
+        _ => String::new(),
+    };
+    let path = definition.path.clone();
+    let file = compiled(db, db.file(&path));
+    let line = file
+        .module
+        .as_ref()
+        .map_or(1, |module| module.position_of(&[]).line);
+    Some(Arc::new(BuildFacts {
+        version,
+        path,
+        line,
+    }))
+}
+
+/// A package's build as chains of root operations. The options are those it declares.
+#[salsa::tracked(returns(clone))]
+fn expanded_for(
+    db: &dyn Db,
+    package: Package,
+    target: Platform,
+    options: Arc<BTreeMap<String, String>>,
+) -> Arc<ExpandedResult> {
+    let label = package.label(db);
+    db.shared().log(|| format!("expanded({label}, {target})"));
+    let result = definition(db, package, top_layer(db, package));
+    let Ok(definition) = &result.outcome else {
+        return Arc::new(ExpandedResult {
+            expanded: None,
+            diagnostics: Vec::new(),
+            reads: Vec::new(),
+        });
+    };
+    db.shared().evaluating(&label);
+    let bases = db.configuration().bases(db);
+    let request = ExpandRequest {
+        package: label.clone(),
+        target,
+        base: bases.get(label.stage()).cloned().unwrap_or_default(),
+        options: options.as_ref().clone(),
+    };
+    let host = QueryHost::new(db, label);
+    let expanded = db.shared().language.expand(definition, &request, &host);
+    let reads = host.into_reads();
+    Arc::new(match expanded {
+        Ok(expanded) => ExpandedResult {
+            diagnostics: expanded.warnings.clone(),
+            expanded: Some(Arc::new(expanded)),
+            reads,
+        },
+        Err(diagnostics) => ExpandedResult {
+            expanded: None,
+            diagnostics,
+            reads,
+        },
+    })
+}
+
+/// A package's build for a configuration, trimmed: only the options the package declares count.
+pub(crate) fn expanded(
+    db: &dyn Db,
+    package: Package,
+    configured: &Configured,
+) -> Arc<ExpandedResult> {
+    let mut options = Arc::clone(&configured.options);
+    if !options.is_empty() {
+        let declared = facts(db, package)
+            .map(|facts| facts.options.clone())
+            .unwrap_or_default();
+        if options.keys().any(|name| !declared.contains(name)) {
+            let kept = options.iter().filter(|(name, _)| declared.contains(*name));
+            options = Arc::new(
+                kept.map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            );
+        }
+    }
+    expanded_for(db, package, configured.platform, options)
+}
+
+/// An error with a place.
+pub(crate) fn error(id: &'static str, message: String, at: Option<Span>) -> Diagnostic {
+    Diagnostic {
+        id,
+        severity: Severity::Error,
+        message,
+        primary: at.map(|span| (span, String::new())),
+        secondary: Vec::new(),
+        notes: Vec::new(),
+        hints: Vec::new(),
+        trace: Vec::new(),
+    }
+}
+
+/// The bytes of the token at a site.
+pub(crate) fn span_of_site(db: &dyn Db, site: &Site) -> Span {
+    let file = db.file(&site.path);
+    if site.path.as_str().ends_with(".rhai")
+        && let Some(module) = &compiled(db, file).module
+    {
+        return module.span_at(site);
+    }
+    let text = match file.state(db) {
+        FileState::File(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => String::new(),
+    };
+    let lines_before = (site.line as usize).saturating_sub(1);
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(lines_before)
+        .map(str::len)
+        .sum();
+    let line = text
+        .get(start..)
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    let columns_before = (site.column as usize).saturating_sub(1);
+    let indent: usize = line.chars().take(columns_before).map(char::len_utf8).sum();
+    let token = line.get(indent..).unwrap_or_default();
+    let length = match token.strip_prefix('"') {
+        Some(rest) => rest.find('"').map_or(token.len(), |end| end + 2),
+        None => token.len(),
+    };
+    let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+    Span {
+        path: site.path.clone(),
+        start: at(start + indent),
+        end: at(start + indent + length),
+    }
+}

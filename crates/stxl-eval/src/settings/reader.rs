@@ -1,0 +1,257 @@
+//! The reader of `stxl.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use stxl_lang::{Diagnostic, Operand, Reference, Severity, SourcePath, Span};
+use stxl_model::{Label, PackageLabel, Platform, Sha256};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{SeedAllowList, Settings, site_of_offset};
+use crate::suggestion::nearest;
+
+const KEYS: [&str; 6] = [
+    "base", "overlays", "override", "platform", "seeds", "stages",
+];
+
+type Value<'t> = Spanned<DeValue<'t>>;
+
+pub(super) struct Reader<'t> {
+    path: &'t SourcePath,
+    text: &'t str,
+    settings: Settings,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(path: &'t SourcePath, text: &'t str) -> Self {
+        Self {
+            path,
+            text,
+            settings: Settings::empty(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    pub(super) fn read(mut self) -> (Settings, Vec<Diagnostic>) {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let message = error.message().trim().replace('\n', ", ");
+            self.report(
+                "settings-syntax",
+                error.span().unwrap_or(0..0),
+                &message,
+                None,
+            );
+        }
+        for (key, value) in table.get_ref() {
+            match key.get_ref().as_ref() {
+                "stages" => self.read_stages(value),
+                "overlays" => self.settings.overlays = self.texts(value, "overlays"),
+                "platform" => self.read_platform(value),
+                "base" => self.read_base(value),
+                "seeds" => self.read_seeds(value),
+                "override" => self.report(
+                    "reserved-setting",
+                    key.span(),
+                    "`[override]` is reserved for replacing packages in the whole graph",
+                    Some("use an overlay".to_owned()),
+                ),
+                other => {
+                    let hint = nearest(other, KEYS.iter().copied()).first().map_or_else(
+                        || format!("the settings are: {}", quoted(&KEYS)),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    let message = format!("There is no setting `{other}`");
+                    self.report("unknown-setting", key.span(), &message, Some(hint));
+                }
+            }
+        }
+        // After all keys: bases and seeds speak of stages that may stand below them.
+        (self.settings, self.diagnostics)
+    }
+
+    fn report(&mut self, id: &'static str, at: Range<usize>, message: &str, hint: Option<String>) {
+        let span = Span {
+            path: self.path.clone(),
+            start: u32::try_from(at.start).unwrap_or(u32::MAX),
+            end: u32::try_from(at.end).unwrap_or(u32::MAX),
+        };
+        let mut letters = message.chars();
+        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+        self.diagnostics.push(Diagnostic {
+            id,
+            severity: Severity::Error,
+            message: first.chain(letters).collect(),
+            primary: Some((span, String::new())),
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            hints: hint.into_iter().collect(),
+            trace: Vec::new(),
+        });
+    }
+
+    fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
+        let message = format!(
+            "`{what}` is {expected}, not a {}",
+            value.get_ref().type_str()
+        );
+        self.report("wrong-setting-type", value.span(), &message, None);
+    }
+
+    fn text<'v>(&mut self, value: &'v Value<'_>, what: &str) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(value, what, "text");
+        }
+        text
+    }
+
+    fn texts(&mut self, value: &Value<'_>, what: &str) -> Vec<String> {
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value, what, "a list of texts");
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| self.text(item, what).map(str::to_owned))
+            .collect()
+    }
+
+    fn read_stages(&mut self, value: &Value<'_>) {
+        let Some(groups) = value.get_ref().as_array() else {
+            return self.wrong_type(value, "stages", "a list of stages and groups of stages");
+        };
+        let mut seen = BTreeSet::new();
+        for group in groups {
+            let members: Vec<&Value<'_>> = match group.get_ref() {
+                DeValue::Array(members) => members.iter().collect(),
+                _ => vec![group],
+            };
+            let mut stages = Vec::new();
+            for member in members {
+                let Some(stage) = self.text(member, "stages").map(str::to_owned) else {
+                    continue;
+                };
+                if PackageLabel::parse(&format!("{stage}/x")).is_err() {
+                    let message = format!("`{stage}` cannot be the name of a stage");
+                    let hint = "lower-case letters, digits, `-`, `.`, `_` and `+`".to_owned();
+                    self.report("bad-stage-name", member.span(), &message, Some(hint));
+                } else if seen.insert(stage.clone()) {
+                    stages.push(stage);
+                } else {
+                    let message = format!("The stage `{stage}` is listed twice");
+                    self.report("duplicate-stage", member.span(), &message, None);
+                }
+            }
+            self.settings.stages.push(stages);
+        }
+    }
+
+    fn read_platform(&mut self, value: &Value<'_>) {
+        let Some(name) = self.text(value, "platform") else {
+            return;
+        };
+        if let Some(platform) = Platform::parse(name) {
+            self.settings.platform = platform;
+        } else {
+            let names = Platform::ALL.map(Platform::name);
+            let message = format!("There is no platform `{name}`");
+            let hint = format!("the platforms are: {}", quoted(&names));
+            self.report("unknown-platform", value.span(), &message, Some(hint));
+        }
+    }
+
+    fn read_base(&mut self, value: &Value<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong_type(value, "base", "a table of lists of labels, by stage");
+        };
+        for (stage, labels) in table {
+            let Some(items) = labels.get_ref().as_array() else {
+                self.wrong_type(labels, "base", "a list of labels");
+                continue;
+            };
+            let operands = items
+                .iter()
+                .filter_map(|item| self.base_operand(item))
+                .collect();
+            self.settings
+                .base
+                .insert(stage.get_ref().to_string(), operands);
+        }
+    }
+
+    fn base_operand(&mut self, item: &Value<'_>) -> Option<Operand> {
+        let text = self.text(item, "base")?;
+        match Label::parse(text) {
+            Ok(label) => Some(Operand::Package(Reference {
+                package: Some(label.package),
+                output: label.output,
+                platform: None,
+                options: BTreeMap::new(),
+                site: site_of_offset(self.path, self.text, item.span().start),
+            })),
+            Err(error) => {
+                self.report("bad-label", item.span(), &error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn read_seeds(&mut self, value: &Value<'_>) {
+        let mut allowed = SeedAllowList::default();
+        match value.get_ref() {
+            DeValue::Array(_) => allowed.anywhere = self.hashes(value),
+            DeValue::Table(table) => {
+                for (package, hashes) in table {
+                    match PackageLabel::parse(package.get_ref()) {
+                        Ok(label) => {
+                            let hashes = self.hashes(hashes);
+                            allowed.by_package.insert(label, hashes);
+                        }
+                        Err(error) => {
+                            self.report("bad-label", package.span(), &error.to_string(), None);
+                        }
+                    }
+                }
+            }
+            _ => self.wrong_type(
+                value,
+                "seeds",
+                "a list of hashes or a table of them by package",
+            ),
+        }
+        self.settings.seeds = allowed;
+    }
+
+    fn hashes(&mut self, value: &Value<'_>) -> Vec<Sha256> {
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value, "seeds", "a list of hashes");
+            return Vec::new();
+        };
+        let mut hashes = Vec::new();
+        for item in items {
+            let Some(text) = self.text(item, "seeds") else {
+                continue;
+            };
+            match Sha256::parse(text) {
+                Ok(hash) => hashes.push(hash),
+                Err(_) => {
+                    let message = format!("`{text}` is not a hash");
+                    let hint = "write `sha256:` and 64 hexadecimal digits in lower case".to_owned();
+                    self.report("bad-hash", item.span(), &message, Some(hint));
+                }
+            }
+        }
+        hashes
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

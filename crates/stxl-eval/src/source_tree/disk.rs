@@ -1,0 +1,215 @@
+//! The workspace on disk.
+//!
+//! Every path is resolved by the kernel below one open directory (`openat2` with `RESOLVE_BENEATH`),
+//! so that neither `..` nor a symlink leads out of the workspace or of the folders it was opened
+//! with: a link that tries is an error, not a door.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use stxl_lang::{SourceError, SourcePath, SourceTree};
+
+use super::{EntryKind, IMPORT_BYTES_MAX, TEXT_BYTES_MAX, WorkspaceTree};
+
+/// The files below a workspace's folder, and below folders outside of it that were opened by name.
+pub struct DiskSourceTree {
+    folder: PathBuf,
+    workspace: OwnedFd,
+    outside: RwLock<BTreeMap<String, OwnedFd>>,
+}
+
+/// Why a workspace's folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` cannot be opened: {reason}", folder.display())]
+pub struct OpenWorkspaceError {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What the system said.
+    pub reason: String,
+}
+
+fn open_folder(folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty())
+}
+
+impl DiskSourceTree {
+    /// Opens a workspace.
+    pub fn open(folder: &Path) -> Result<Self, OpenWorkspaceError> {
+        let failed = |errno: Errno| OpenWorkspaceError {
+            folder: folder.to_owned(),
+            reason: errno.to_string(),
+        };
+        let workspace = open_folder(folder).map_err(failed)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            workspace,
+            outside: RwLock::default(),
+        })
+    }
+
+    fn with_entry<T>(
+        &self,
+        path: &SourcePath,
+        act: impl FnOnce(&OwnedFd, &str) -> Result<T, Errno>,
+    ) -> Result<T, SourceError> {
+        let text = path.as_str();
+        let outside = self.outside.read().unwrap_or_else(PoisonError::into_inner);
+        let beneath = |name: &str| -> Option<usize> {
+            let rest = text.strip_prefix(name)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(name.len())
+        };
+        let longest = outside
+            .iter()
+            .filter_map(|(name, folder)| Some((beneath(name)?, folder)));
+        let (length, folder) = longest
+            .max_by_key(|(length, _)| *length)
+            .unwrap_or((0, &self.workspace));
+        let rest = text
+            .get(length..)
+            .unwrap_or_default()
+            .trim_start_matches('/');
+        let rest = if rest.is_empty() { "." } else { rest };
+        act(folder, rest).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => SourceError::NotFound { path: path.clone() },
+            Errno::XDEV => SourceError::Unreadable {
+                path: path.clone(),
+                reason: "it leads out of the workspace".to_owned(),
+            },
+            Errno::FBIG => SourceError::Unreadable {
+                path: path.clone(),
+                reason: "it is longer than a file of its kind may be".to_owned(),
+            },
+            other => SourceError::Unreadable {
+                path: path.clone(),
+                reason: other.to_string(),
+            },
+        })
+    }
+}
+
+fn open_beneath(folder: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let flags = flags | OFlags::CLOEXEC;
+    loop {
+        match rustix::fs::openat2(folder, path, flags, Mode::empty(), resolve) {
+            // A rename elsewhere in the tree made the kernel give up on `..`: ask again.
+            Err(Errno::AGAIN) => {}
+            other => return other,
+        }
+    }
+}
+
+fn read_all(file: OwnedFd, size_bytes: u64, bytes_max: u64) -> Result<Arc<[u8]>, Errno> {
+    if size_bytes > bytes_max {
+        return Err(Errno::FBIG);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
+    // One byte over the limit is read to notice a file that grows meanwhile.
+    File::from(file)
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            error
+                .raw_os_error()
+                .map_or(Errno::IO, Errno::from_raw_os_error)
+        })?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(Errno::FBIG);
+    }
+    Ok(bytes.into())
+}
+
+impl SourceTree for DiskSourceTree {
+    fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
+        let is_definition = path.as_str().ends_with(".rhai");
+        let bytes_max = if is_definition {
+            TEXT_BYTES_MAX
+        } else {
+            IMPORT_BYTES_MAX
+        };
+        self.with_entry(path, |folder, rest| {
+            // NONBLOCK: a FIFO in the workspace must not hang the evaluation.
+            let file = open_beneath(folder, rest, OFlags::RDONLY | OFlags::NONBLOCK)?;
+            let stat = rustix::fs::fstat(&file)?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => {
+                    read_all(file, u64::try_from(stat.st_size).unwrap_or(0), bytes_max)
+                }
+                FileType::Directory => Err(Errno::ISDIR),
+                _ => Err(Errno::INVAL),
+            }
+        })
+    }
+
+    fn list(&self, path: &SourcePath) -> Result<Vec<String>, SourceError> {
+        let listed = self.with_entry(path, |folder, rest| {
+            let directory = open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let mut names = Vec::new();
+            for entry in Dir::new(directory)? {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().to_str() else {
+                    continue;
+                };
+                if name == "." || name == ".." {
+                    continue;
+                }
+                let is_directory = match entry.file_type() {
+                    FileType::Directory => true,
+                    FileType::Symlink | FileType::Unknown => {
+                        let below = format!("{rest}/{name}");
+                        open_beneath(folder, &below, OFlags::PATH | OFlags::DIRECTORY).is_ok()
+                    }
+                    _ => false,
+                };
+                names.push(if is_directory {
+                    format!("{name}/")
+                } else {
+                    name.to_owned()
+                });
+            }
+            names.sort();
+            Ok(names)
+        });
+        match listed {
+            Err(SourceError::NotFound { .. }) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+}
+
+impl WorkspaceTree for DiskSourceTree {
+    fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let entry = open_beneath(folder, rest, OFlags::PATH | OFlags::NOFOLLOW)?;
+            let stat = rustix::fs::fstat(&entry)?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Ok(EntryKind::File {
+                    size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                    executable: stat.st_mode & 0o100 != 0,
+                }),
+                FileType::Directory => Ok(EntryKind::Directory),
+                FileType::Symlink => {
+                    let target = rustix::fs::readlinkat(&entry, "", Vec::new())?;
+                    Ok(EntryKind::Symlink {
+                        target: target.into_bytes(),
+                    })
+                }
+                _ => Err(Errno::INVAL),
+            }
+        })
+    }
+
+    fn allow_folder(&self, name: &str) {
+        if let Ok(folder) = open_folder(&self.folder.join(name)) {
+            let mut outside = self.outside.write().unwrap_or_else(PoisonError::into_inner);
+            outside.insert(name.trim_end_matches('/').to_owned(), folder);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! "Did you mean": names near to one that does not exist.
+
+/// How many names are suggested.
+const SUGGESTIONS_MAX: usize = 3;
+
+/// The names nearest to `wrong`, best first; none when nothing is near. Equal ones keep the order of
+/// the candidates.
+pub(crate) fn nearest<'n>(
+    wrong: &str,
+    candidates: impl IntoIterator<Item = &'n str>,
+) -> Vec<String> {
+    // A third of the letters may differ; a swap of two neighbours counts once.
+    let distance_max = (wrong.chars().count() / 3).max(1);
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .filter(|name| name.len().abs_diff(wrong.len()) <= distance_max * 4)
+        .filter_map(|name| {
+            let distance = strsim::osa_distance(wrong, name);
+            (distance <= distance_max).then_some((distance, name))
+        })
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter()
+        .take(SUGGESTIONS_MAX)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+/// The packages nearest to a label: by the whole label, and by the package's own name in any stage.
+pub(crate) fn nearest_packages<'n>(
+    wrong: &str,
+    labels: impl IntoIterator<Item = &'n str> + Clone,
+) -> Vec<String> {
+    let mut near = nearest(wrong, labels.clone());
+    if let Some((_, wrong_name)) = wrong.split_once('/') {
+        let same_name = labels.into_iter().filter(|label| {
+            label
+                .split_once('/')
+                .is_some_and(|(_, name)| name == wrong_name)
+        });
+        for label in same_name {
+            if !near.iter().any(|known| known == label) {
+                near.push(label.to_owned());
+            }
+        }
+    }
+    near.truncate(SUGGESTIONS_MAX);
+    near
+}
