@@ -1,1 +1,39 @@
-//! Skeleton.
+//! The store: objects by digest, the build trace, checkouts, and their upkeep.
+//!
+//! One directory of one user, used by several processes at once. Everything true lies in files
+//! that describe themselves; the SQLite index is a cache of them. Start at [`Store`].
+
+mod checkout;
+mod disk;
+mod entry;
+mod error;
+mod failpoints;
+mod import;
+mod index;
+mod intake;
+mod journal;
+mod layers;
+mod lease;
+mod object;
+mod pack;
+mod record;
+mod recovery;
+mod seal;
+mod store;
+mod trace;
+mod tree;
+
+pub use checkout::CheckoutRef;
+pub use error::StoreError;
+#[cfg(feature = "failpoints")]
+pub use failpoints::{Failpoints, Fault};
+pub use failpoints::{Operation, Phase};
+pub use import::ImportError;
+pub use layers::LAYERS_MAX;
+pub use lease::{ActionLock, ObjectRef};
+pub use object::BlobReader;
+pub use record::HistoryEntry;
+pub use seal::{Dropped, DroppedWhat, SealError, Sealed};
+pub use store::{OpenOptions, Store};
+pub use trace::{Recorded, Resolved, Roots};
+pub use tree::{Difference, DifferenceKind, EditError, Hidden, MergeError, Merged, TreeEditor};

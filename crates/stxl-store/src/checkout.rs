@@ -1,0 +1,178 @@
+//! Checkouts: trees written out as real directories, so that they can be layers of an overlay.
+//!
+//! They are caches, made again whenever they are missing, and belong to the boot in which they
+//! were written: nothing syncs them. No two paths share an inode.
+
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use stxl_model::{BlobHasher, BlobId, Node, TreeId};
+
+use crate::disk::Lock;
+use crate::entry::EntryKind;
+use crate::error::StoreError;
+use crate::failpoints::Phase;
+use crate::lease::{Leased, ObjectRef};
+use crate::object::damaged_file;
+use crate::store::Store;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// A tree as a directory, kept for as long as this lives. Nobody may write to it.
+pub struct CheckoutRef {
+    tree: TreeId,
+    directory: OwnedFd,
+    path: PathBuf,
+    _lease: ObjectRef,
+}
+
+impl CheckoutRef {
+    /// The tree.
+    pub fn tree(&self) -> &TreeId {
+        &self.tree
+    }
+
+    /// The absolute path of the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open directory as a path that works in this process only, of constant length.
+    pub fn descriptor_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.directory.as_raw_fd()))
+    }
+}
+
+impl AsFd for CheckoutRef {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+impl Store {
+    /// The tree as a directory: files 0644 or 0755 of the running user, every time 1980-01-01. It
+    /// is written if it is missing, once however many ask for it.
+    pub fn checkout(&self, tree: &TreeId) -> Result<CheckoutRef> {
+        let path = self.checkout_path(tree);
+        let lease = self.lease_checkout(tree, &path)?;
+        let directory = match self.open_checkout(&path)? {
+            Some(directory) => directory,
+            None => self.write_checkout(tree, &path)?,
+        };
+        Ok(CheckoutRef {
+            tree: *tree,
+            directory,
+            path: self.path.join(crate::import::as_path(&path)),
+            _lease: lease,
+        })
+    }
+
+    /// Whether a tree is checked out at present.
+    pub(crate) fn is_checked_out(&self, tree: &TreeId) -> Result<bool> {
+        let path = self.checkout_path(tree);
+        Ok(self.disk.stat_at(self.root(), &path)?.is_some())
+    }
+
+    fn checkout_path(&self, tree: &TreeId) -> Vec<u8> {
+        format!("checkouts/{}/{tree}", self.boot).into_bytes()
+    }
+
+    /// Leases the tree; a checkout stands for a tree whose objects are gone.
+    fn lease_checkout(&self, tree: &TreeId, path: &[u8]) -> Result<ObjectRef> {
+        let leased = Leased::Tree(*tree);
+        let is_there =
+            || Ok(self.disk.stat_at(self.root(), path)?.is_some() || self.has_tree_complete(tree)?);
+        if self.protect(&[leased], u64::MAX, is_there)? {
+            Ok(self.object_ref(leased))
+        } else {
+            Err(StoreError::MissingTree { tree: *tree })
+        }
+    }
+
+    fn open_checkout(&self, path: &[u8]) -> Result<Option<OwnedFd>> {
+        match self.disk.stat_at(self.root(), path)? {
+            Some(_) => self.disk.open_dir(self.root(), path).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn write_checkout(&self, tree: &TreeId, path: &[u8]) -> Result<OwnedFd> {
+        let _phase = self.disk.phase(Phase::Checkout);
+        let hex = tree.digest().to_hex();
+        let lock_path = format!("locks/checkout-{}", &hex[..2]).into_bytes();
+        let lock_file = self.disk.open_or_create(self.root(), &lock_path)?;
+        self.disk.lock(&lock_file, &lock_path, Lock::Exclusive)?;
+        if let Some(directory) = self.open_checkout(path)? {
+            return Ok(directory);
+        }
+        let parent = format!("checkouts/{}", self.boot);
+        self.disk
+            .make_dir_if_missing(self.root(), parent.as_bytes())?;
+        let temporary = self.temporary_name()?;
+        let written = self.write_tree(self.root(), &temporary, tree);
+        if written.is_err() {
+            let _removed = self.disk.remove_tree(self.root(), &temporary);
+        }
+        let directory = written?;
+        self.disk.rename(self.root(), &temporary, path)?;
+        Ok(directory)
+    }
+
+    fn write_tree(&self, at: BorrowedFd<'_>, name: &[u8], tree: &TreeId) -> Result<OwnedFd> {
+        self.disk.make_dir(at, name, 0o755)?;
+        let dir = self.disk.open_dir(at, name)?;
+        for entry in self.directory(tree)?.entries() {
+            match &entry.node {
+                Node::File {
+                    blob, executable, ..
+                } => {
+                    let mode = if *executable { 0o755 } else { 0o644 };
+                    let file = self.disk.create(dir.as_fd(), &entry.name, mode)?;
+                    self.write_blob(&file, &entry.name, blob)?;
+                    self.disk.set_mode(&file, &entry.name, mode)?;
+                    self.disk.set_checkout_time(&file, &entry.name)?;
+                }
+                Node::Symlink { target } => {
+                    self.disk.symlink(target, dir.as_fd(), &entry.name)?;
+                    self.disk.set_link_time(dir.as_fd(), &entry.name)?;
+                }
+                Node::Directory { tree } => {
+                    self.write_tree(dir.as_fd(), &entry.name, tree)?;
+                }
+            }
+        }
+        self.disk.set_mode(&dir, name, 0o755)?;
+        self.disk.set_checkout_time(&dir, name)?;
+        Ok(dir)
+    }
+
+    /// Writes the bytes of a blob, refusing those that do not belong to its id.
+    fn write_blob(&self, file: &OwnedFd, name: &[u8], blob: &BlobId) -> Result<()> {
+        if let Some(bytes) = self.read_packed(EntryKind::Blob, blob.digest())? {
+            return self.disk.write_all_at(file, name, &bytes, 0);
+        }
+        let (path, from) = self
+            .large_blob(blob)?
+            .ok_or(StoreError::MissingBlob { blob: *blob })?;
+        let mut hasher = BlobHasher::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut offset = 0;
+        loop {
+            let count = self.disk.read_at(&from, &path, &mut chunk, offset)?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(&chunk[..count]);
+            self.disk
+                .write_all_at(file, name, &chunk[..count], offset)?;
+            offset += count as u64;
+        }
+        if hasher.finish() == *blob {
+            Ok(())
+        } else {
+            Err(damaged_file(&path))
+        }
+    }
+}

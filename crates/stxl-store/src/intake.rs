@@ -1,0 +1,193 @@
+//! Taking the bytes of files in: hashed while they are copied, so the id is that of the copy.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc;
+
+use rustix::fs::FileType;
+use stxl_model::{BlobHasher, BlobId};
+
+use crate::entry::EntryKind;
+use crate::error::StoreError;
+use crate::lease::Leased;
+use crate::object::ATTEMPTS_MAX;
+use crate::pack::PACKED_BLOB_BYTES_MAX;
+use crate::store::{Store, blob_path};
+
+/// Size from which hashing goes on beside copying, in a thread of its own.
+const PARALLEL_BYTES_MIN: u64 = 8 * 1024 * 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNKS_IN_FLIGHT: usize = 4;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+impl Store {
+    /// Puts the bytes of an open regular file, from its beginning, and returns their number too.
+    pub fn put_blob_from(&self, file: impl AsFd) -> Result<(BlobId, u64)> {
+        for _ in 0..ATTEMPTS_MAX {
+            let sweep = self.session.sweep(&self.disk)?;
+            let (blob, size_bytes) = self.take_in(file.as_fd(), b"(open file)")?;
+            if self.protect(&[Leased::Blob(blob)], sweep, || self.has_blob(&blob))? {
+                return Ok((blob, size_bytes));
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// Copies the bytes of a file into the store without protecting them.
+    pub(crate) fn take_in(&self, file: BorrowedFd<'_>, shown: &[u8]) -> Result<(BlobId, u64)> {
+        let size = self.disk.stat(file, shown)?.st_size.cast_unsigned();
+        self.take_in_sized(file, shown, size)
+    }
+
+    /// As [`Self::take_in`], for a file whose size was read just before; if it is another by now,
+    /// the bytes that are read count.
+    pub(crate) fn take_in_sized(
+        &self,
+        file: BorrowedFd<'_>,
+        shown: &[u8],
+        size: u64,
+    ) -> Result<(BlobId, u64)> {
+        if size > PACKED_BLOB_BYTES_MAX {
+            return self.take_in_large(file, shown, size);
+        }
+        let limit = usize::try_from(size).unwrap_or(usize::MAX) + 1;
+        let mut bytes = vec![0; limit];
+        let count = self.disk.read_at(file, shown, &mut bytes, 0)?;
+        if count == limit {
+            // It grew since its size was read.
+            return self.take_in_large(file, shown, size);
+        }
+        bytes.truncate(count);
+        let blob = BlobId::of(&bytes);
+        self.put_packed(EntryKind::Blob, blob.digest(), &bytes)?;
+        Ok((blob, count as u64))
+    }
+
+    fn take_in_large(
+        &self,
+        from: BorrowedFd<'_>,
+        shown: &[u8],
+        size: u64,
+    ) -> Result<(BlobId, u64)> {
+        let temporary = self.temporary_name()?;
+        let to = self.disk.create(self.root(), &temporary, 0o600)?;
+        let copied = if size >= PARALLEL_BYTES_MIN {
+            self.copy_beside_hashing(from, shown, &to, &temporary)
+        } else {
+            let mut hasher = BlobHasher::default();
+            let copied = self.copy(from, shown, &to, &temporary, |chunk| {
+                hasher.update(&chunk);
+                chunk
+            });
+            copied.map(|copied| (hasher.finish(), copied))
+        };
+        match copied {
+            Ok((blob, copied)) => {
+                self.stage(&temporary, &blob)?;
+                Ok((blob, copied))
+            }
+            Err(error) => {
+                // The space is wanted back at once when the disk is full.
+                let _removed = self.disk.remove(self.root(), &temporary);
+                Err(error)
+            }
+        }
+    }
+
+    /// Copies until the end; `pass` sees every chunk and gives a buffer for the next one back.
+    fn copy(
+        &self,
+        from: BorrowedFd<'_>,
+        shown: &[u8],
+        to: &OwnedFd,
+        to_shown: &[u8],
+        mut pass: impl FnMut(Vec<u8>) -> Vec<u8>,
+    ) -> Result<u64> {
+        let mut offset = 0;
+        let mut chunk = Vec::new();
+        loop {
+            chunk.resize(CHUNK_BYTES, 0);
+            let count = self.disk.read_at(from, shown, &mut chunk, offset)?;
+            if count == 0 {
+                return Ok(offset);
+            }
+            chunk.truncate(count);
+            self.disk.write_all_at(to, to_shown, &chunk, offset)?;
+            offset += count as u64;
+            chunk = pass(chunk);
+        }
+    }
+
+    fn copy_beside_hashing(
+        &self,
+        from: BorrowedFd<'_>,
+        shown: &[u8],
+        to: &OwnedFd,
+        to_shown: &[u8],
+    ) -> Result<(BlobId, u64)> {
+        let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT);
+        let (empty, emptied) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT + 2);
+        std::thread::scope(|scope| {
+            let hashing = scope.spawn(move || {
+                let mut hasher = BlobHasher::default();
+                while let Ok(chunk) = filled.recv() {
+                    hasher.update(&chunk);
+                    // Nobody wants buffers back after an error; then they are just freed.
+                    let _returned = empty.try_send(chunk);
+                }
+                hasher.finish()
+            });
+            let copied = self.copy(from, shown, to, to_shown, |chunk| {
+                let _sent = full.send(chunk);
+                emptied.try_recv().unwrap_or_default()
+            });
+            drop(full);
+            match hashing.join() {
+                Ok(blob) => copied.map(|copied| (blob, copied)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    pub(crate) fn put_large_bytes(&self, blob: &BlobId, bytes: &[u8]) -> Result<()> {
+        if self.large_blob(blob)?.is_some() {
+            return Ok(());
+        }
+        let temporary = self.temporary_name()?;
+        let file = self.disk.create(self.root(), &temporary, 0o600)?;
+        let written = self.disk.write_all_at(&file, &temporary, bytes, 0);
+        if written.is_err() {
+            let _removed = self.disk.remove(self.root(), &temporary);
+        }
+        written?;
+        self.stage(&temporary, blob)
+    }
+
+    /// Shows a complete large blob to everybody of this boot; a commit makes it durable.
+    fn stage(&self, temporary: &[u8], blob: &BlobId) -> Result<()> {
+        if self
+            .disk
+            .stat_at(self.root(), &blob_path(blob.digest()))?
+            .is_some()
+        {
+            self.disk.remove(self.root(), temporary)?;
+            return Ok(());
+        }
+        let path = self.staging_path(blob);
+        let directory = format!("staging/{}", self.boot);
+        if self
+            .disk
+            .stat_at(self.root(), directory.as_bytes())?
+            .is_none()
+        {
+            self.disk
+                .make_dir_if_missing(self.root(), directory.as_bytes())?;
+        }
+        self.disk.rename(self.root(), temporary, &path)
+    }
+}
+
+/// Whether a mode is that of a regular file.
+pub(crate) fn is_regular(mode: u32) -> bool {
+    FileType::from_raw_mode(mode) == FileType::RegularFile
+}

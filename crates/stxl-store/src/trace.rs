@@ -1,0 +1,343 @@
+//! The build trace and what is remembered beside it: choices, memos, durations, history, roots.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, params};
+use stxl_model::{ActionId, BlobId, DerivationId, Realisation, TreeId};
+
+use crate::error::StoreError;
+use crate::index::{self, get_digest, get_u64};
+use crate::record::{HistoryEntry, Record, split_trees};
+use crate::store::{Store, lock};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// What recording a realisation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is the first one of its action and counts from here on.
+    Chosen,
+    /// It says the same tree as the one that counts.
+    Confirmed,
+    /// It gave another tree than the one that counts; that one stays.
+    Differs {
+        /// The one that counts.
+        chosen: Realisation,
+    },
+}
+
+/// A derivation whose action and tree are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The action.
+    pub action: ActionId,
+    /// The tree of its chosen realisation.
+    pub tree: TreeId,
+}
+
+/// What is kept from collection beside leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// Trees with a name.
+    pub named: BTreeMap<String, TreeId>,
+    /// Symlinks outside the store, by their absolute paths.
+    pub out_links: BTreeMap<Vec<u8>, TreeId>,
+    /// What was last asked for in each workspace.
+    pub history: Vec<HistoryEntry>,
+}
+
+impl Store {
+    /// Records what an action gave. The first realisation of an action stays chosen.
+    pub fn record(&self, realisation: Realisation) -> Result<Recorded> {
+        let chosen = self.chosen(&realisation.action)?;
+        let recorded = match chosen {
+            None => Recorded::Chosen,
+            Some(chosen) if chosen.tree == realisation.tree => Recorded::Confirmed,
+            Some(chosen) => Recorded::Differs { chosen },
+        };
+        self.remember(Record::Realisation(realisation));
+        Ok(recorded)
+    }
+
+    /// The realisation of an action that counts. Its objects may have been collected.
+    pub fn chosen(&self, action: &ActionId) -> Result<Option<Realisation>> {
+        let pending = lock(&self.pending).chosen.get(action).cloned();
+        let published = self.published_realisation(action)?;
+        Ok(published.or(pending))
+    }
+
+    fn published_realisation(&self, action: &ActionId) -> Result<Option<Realisation>> {
+        let record: Option<Vec<u8>> =
+            self.index()?.read("find the chosen realisation", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT r.record FROM choices c JOIN realisations r ON r.action = c.action AND r.position = c.position WHERE c.action = ?1",
+                    )?
+                    .query_row([action.digest().as_bytes().as_slice()], |row| row.get(0))
+                    .optional()
+            })?;
+        record.map(|record| decode(&record)).transpose()
+    }
+
+    /// All realisations of an action, the earliest first.
+    pub fn realisations(&self, action: &ActionId) -> Result<Vec<Realisation>> {
+        let records: Vec<Vec<u8>> = self.index()?.read("list realisations", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT record FROM realisations WHERE action = ?1 ORDER BY position",
+                )?
+                .query_map([action.digest().as_bytes().as_slice()], |row| row.get(0))?
+                .collect()
+        })?;
+        let mut realisations = records
+            .iter()
+            .map(|record| decode(record))
+            .collect::<Result<Vec<_>>>()?;
+        for record in &lock(&self.pending).records {
+            if let Record::Realisation(realisation) = record
+                && realisation.action == *action
+            {
+                realisations.push(realisation.clone());
+            }
+        }
+        Ok(realisations)
+    }
+
+    /// Gives up the choice of an action, so that the next realisation recorded is chosen. Memos
+    /// made so far no longer count.
+    pub fn release_choice(&self, action: &ActionId) -> Result<()> {
+        self.remember(Record::Release { action: *action });
+        self.publish()
+    }
+
+    /// How often a choice was given up so far.
+    pub fn generation(&self) -> Result<u64> {
+        self.index()?.read("read the generation", index::generation)
+    }
+
+    /// Remembers which action a derivation resolved to.
+    pub fn set_memo(&self, derivation: &DerivationId, action: &ActionId) -> Result<()> {
+        let generation = self.generation()?;
+        if self.memo(derivation)? != Some(*action) {
+            self.remember(Record::Memo {
+                derivation: *derivation,
+                action: *action,
+                generation,
+            });
+        }
+        Ok(())
+    }
+
+    /// The action a derivation resolved to in the present generation of choices.
+    pub fn memo(&self, derivation: &DerivationId) -> Result<Option<ActionId>> {
+        let generation = self.generation()?;
+        if let Some((action, made)) = lock(&self.pending).memos.get(derivation) {
+            return Ok((*made == generation).then_some(*action));
+        }
+        self.index()?
+            .read("find a memo", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT action FROM memos WHERE derivation = ?1 AND generation = ?2",
+                    )?
+                    .query_row(
+                        params![
+                            derivation.digest().as_bytes().as_slice(),
+                            generation.cast_signed()
+                        ],
+                        |row| get_digest(row, 0),
+                    )
+                    .optional()
+            })
+            .map(|found| found.map(ActionId::from_digest))
+    }
+
+    /// The actions and trees of many derivations at once, in the order asked for; nothing where a
+    /// memo or a choice is missing.
+    pub fn resolve(&self, derivations: &[DerivationId]) -> Result<Vec<Option<Resolved>>> {
+        let mut resolved = self.index()?.read("resolve derivations", |connection| {
+            let generation = index::generation(connection)?.cast_signed();
+            let mut statement = connection.prepare_cached(
+                "SELECT m.action, c.tree FROM memos m JOIN choices c ON c.action = m.action WHERE m.derivation = ?1 AND m.generation = ?2",
+            )?;
+            // Neighbours in the table are found faster one after the other.
+            let mut order: Vec<usize> = (0..derivations.len()).collect();
+            order.sort_unstable_by_key(|position| derivations[*position]);
+            let mut resolved = vec![None; derivations.len()];
+            for position in order {
+                let key = derivations[position].digest().as_bytes().as_slice();
+                resolved[position] = statement
+                    .query_row(params![key, generation], |row| {
+                        Ok(Resolved {
+                            action: ActionId::from_digest(get_digest(row, 0)?),
+                            tree: TreeId::from_digest(get_digest(row, 1)?),
+                        })
+                    })
+                    .optional()?;
+            }
+            Ok(resolved)
+        })?;
+        let has_pending = !lock(&self.pending).records.is_empty();
+        if has_pending {
+            for (slot, derivation) in resolved.iter_mut().zip(derivations) {
+                if slot.is_none() {
+                    *slot = self.resolve_pending(derivation)?;
+                }
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn resolve_pending(&self, derivation: &DerivationId) -> Result<Option<Resolved>> {
+        let Some(action) = self.memo(derivation)? else {
+            return Ok(None);
+        };
+        let chosen = self.chosen(&action)?;
+        Ok(chosen.map(|chosen| Resolved {
+            action,
+            tree: chosen.tree,
+        }))
+    }
+
+    /// Remembers how long a step of a package took.
+    pub fn set_duration(&self, label: &str, step: &str, duration_ms: u64) {
+        self.remember(Record::Duration {
+            label: label.to_owned(),
+            step: step.to_owned(),
+            duration_ms,
+        });
+    }
+
+    /// How long the steps of all packages took when they were last executed, by label and step.
+    pub fn durations(&self) -> Result<BTreeMap<(String, String), u64>> {
+        let mut durations: BTreeMap<(String, String), u64> =
+            self.index()?.read("list durations", |connection| {
+                connection
+                    .prepare_cached("SELECT label, step, duration_ms FROM durations")?
+                    .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), get_u64(row, 2)?)))?
+                    .collect()
+            })?;
+        for record in &lock(&self.pending).records {
+            if let Record::Duration {
+                label,
+                step,
+                duration_ms,
+            } = record
+            {
+                durations.insert((label.clone(), step.clone()), *duration_ms);
+            }
+        }
+        Ok(durations)
+    }
+
+    /// Remembers what was asked for in a workspace; its outputs are kept from collection.
+    pub fn set_history(&self, entry: HistoryEntry) {
+        self.remember(Record::History(entry));
+    }
+
+    /// What a request in a workspace last came to.
+    pub fn history(&self, workspace: &str, request: &str) -> Result<Option<HistoryEntry>> {
+        let entries = self.roots()?.history;
+        Ok(entries
+            .into_iter()
+            .find(|entry| entry.workspace == workspace && entry.request == request))
+    }
+
+    /// Gives a tree a name that keeps it from collection, or takes the name away.
+    pub fn set_root(&self, name: &str, tree: Option<TreeId>) {
+        self.remember(Record::Root {
+            name: name.to_owned(),
+            tree,
+        });
+    }
+
+    /// Registers a symlink outside the store, by its absolute path, that keeps a tree from
+    /// collection for as long as it points into this store; or takes it off the list.
+    pub fn set_out_link(&self, path: &[u8], tree: Option<TreeId>) {
+        self.remember(Record::OutLink {
+            path: path.to_vec(),
+            tree,
+        });
+    }
+
+    /// Everything that is kept from collection beside leases.
+    pub fn roots(&self) -> Result<Roots> {
+        let mut roots = self.index()?.read("list roots", |connection| {
+            let named = connection
+                .prepare_cached("SELECT name, tree FROM roots")?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, TreeId::from_digest(get_digest(row, 1)?)))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let out_links = connection
+                .prepare_cached("SELECT path, tree FROM out_links")?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, TreeId::from_digest(get_digest(row, 1)?)))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let history = connection
+                .prepare_cached("SELECT workspace, request, plan, outputs FROM history")?
+                .query_map([], |row| {
+                    Ok(HistoryEntry {
+                        workspace: row.get(0)?,
+                        request: row.get(1)?,
+                        plan: BlobId::from_digest(get_digest(row, 2)?),
+                        outputs: split_trees(&row.get::<_, Vec<u8>>(3)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Roots {
+                named,
+                out_links,
+                history,
+            })
+        })?;
+        for record in &lock(&self.pending).records {
+            roots.apply(record);
+        }
+        Ok(roots)
+    }
+
+    /// Adds a record to those that wait for publication.
+    pub(crate) fn remember(&self, record: Record) {
+        lock(&self.pending).add(record);
+    }
+}
+
+impl Roots {
+    fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Root { name, tree } => {
+                match tree {
+                    Some(tree) => self.named.insert(name.clone(), *tree),
+                    None => self.named.remove(name),
+                };
+            }
+            Record::OutLink { path, tree } => {
+                match tree {
+                    Some(tree) => self.out_links.insert(path.clone(), *tree),
+                    None => self.out_links.remove(path),
+                };
+            }
+            Record::History(entry) => {
+                self.history.retain(|other| {
+                    (&other.workspace, &other.request) != (&entry.workspace, &entry.request)
+                });
+                self.history.push(entry.clone());
+            }
+            Record::Realisation(_)
+            | Record::Memo { .. }
+            | Record::Duration { .. }
+            | Record::Layers { .. }
+            | Record::Release { .. } => {}
+        }
+    }
+}
+
+fn decode(record: &[u8]) -> Result<Realisation> {
+    Realisation::decode(record).map_err(|error| StoreError::Damaged {
+        path: "index.db".to_owned(),
+        offset: error.offset as u64,
+        what: "a realisation",
+    })
+}
