@@ -1,1 +1,41 @@
-//! Skeleton.
+//! One isolated process: [`Launcher::spawn`] turns a [`SandboxSpec`] into an [`Outcome`].
+//!
+//! Linux only, rootless, no daemon. The sole owner of unsafe code, libc and namespaces.
+//! What a process inside sees (the sandbox ABI), the guards, the leak list and how disk is
+//! bounded are tables in this crate's README.md. Start reading at [`Launcher`].
+
+mod accounting;
+mod answers;
+mod builder;
+mod canary;
+mod client;
+mod devices;
+mod guard;
+mod identity;
+mod kernel;
+mod launcher;
+mod outcome;
+mod root;
+mod seccomp;
+mod spec;
+mod supervisor;
+mod wire;
+
+pub use canary::{CanaryError, GuardReport, GuardState, canary, self_test};
+pub use client::{
+    KillHandle, Launcher, LauncherError, LauncherProgram, Running, SpawnError, WaitError,
+};
+pub use guard::{Guard, GuardSet, SetupFailure};
+pub use identity::{Identity, IdentityError, KeptCapability, become_unprivileged};
+pub use launcher::launcher_main;
+pub use outcome::{ExitStatus, Outcome, ResourceKind, TimeoutKind};
+pub use spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch, SpecError};
+
+/// The number of the sandbox ABI; it enters derivation keys and changes only with meaning.
+pub const ABI: u32 = 1;
+
+/// The argument by which a binary is asked to become the launcher.
+pub const LAUNCHER_ARGUMENT: &str = "__launcher";
+
+/// Where supplied files appear inside a sandbox, read-only.
+pub const SUPPLIED_DIRECTORY: &str = "/dev/stxl";

@@ -1,0 +1,92 @@
+//! Measures how long a launch takes: `launch STORE LAYER PROGRAM COUNT THREADS`.
+//!
+//! Runs `PROGRAM` of the layer `LAYER` below `STORE`, `COUNT` times on each of `THREADS`
+//! threads, and prints the shortest, the median and the mean time from request to outcome.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use stxl_sandbox::{
+    BuildUid, ExitStatus, Launcher, LauncherProgram, Limits, Personality, SandboxSpec, Scratch,
+};
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments
+        .get(1)
+        .is_some_and(|first| first == stxl_sandbox::LAUNCHER_ARGUMENT)
+    {
+        stxl_sandbox::launcher_main();
+    }
+    let [_, store, layer, program, count, threads] = <[OsString; 6]>::try_from(arguments)
+        .map_err(|_| "usage: launch STORE LAYER PROGRAM COUNT THREADS")?;
+    let number = |text: &OsString| text.to_string_lossy().parse::<usize>();
+    let (count, threads) = (number(&count)?, number(&threads)?);
+    let launcher = Launcher::start(LauncherProgram {
+        path: PathBuf::from("/proc/self/exe"),
+        arguments: vec![OsString::from(stxl_sandbox::LAUNCHER_ARGUMENT)],
+        store: File::open(&store)?.into(),
+        #[cfg(feature = "switchable-guards")]
+        disabled: stxl_sandbox::GuardSet::EMPTY,
+    })?;
+    for report in stxl_sandbox::self_test(&launcher) {
+        eprintln!("{}: {:?}", report.guard, report.state);
+    }
+    let begin = Instant::now();
+    let workers: Vec<_> = (0..threads)
+        .map(|_| {
+            let (launcher, layer, program) = (launcher.clone(), layer.clone(), program.clone());
+            std::thread::spawn(move || {
+                (0..count)
+                    .map(|_| launch(&launcher, &layer, &program))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for worker in workers {
+        times.extend(worker.join().map_err(|_| "a thread panicked")??);
+    }
+    let whole = begin.elapsed();
+    times.sort();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let least = times.first().copied().unwrap_or_default();
+    let each = whole / u32::try_from(times.len().max(1))?;
+    println!("min {least:?} median {median:?} wall/launch {each:?}");
+    Ok(())
+}
+
+fn launch(
+    launcher: &Launcher,
+    layer: &OsString,
+    program: &OsString,
+) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    let spec = SandboxSpec {
+        layers: vec![PathBuf::from(layer)],
+        argv: vec![program.clone()],
+        env: BTreeMap::new(),
+        cwd: PathBuf::from("/"),
+        uid: BuildUid::Root,
+        platform: Personality::X86_64,
+        limits: Limits::default(),
+        scratch: Scratch::Memory,
+        empty_directories: Vec::new(),
+        supplied_files: BTreeMap::new(),
+        log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC)?,
+        #[cfg(feature = "switchable-guards")]
+        disabled: stxl_sandbox::GuardSet::EMPTY,
+    };
+    let begin = Instant::now();
+    let outcome = launcher.spawn(&spec)?.wait()?;
+    let time = begin.elapsed();
+    if outcome.status != ExitStatus::Exited(0) {
+        return Err(format!("{:?}", outcome.status).into());
+    }
+    Ok(time)
+}

@@ -1,0 +1,328 @@
+//! The program's own process, from its fork to `execve`: everything it must not have is taken
+//! from it here, by itself, since most of it cannot be taken from outside.
+
+use std::ffi::CString;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, set_dumpable_behavior};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+
+use crate::devices::During as _;
+use crate::guard::{Guard, SetupFailure};
+use crate::kernel::{self, Cloned, CloseMode, Listener};
+use crate::launcher::errno;
+use crate::spec::{Personality, Scratch};
+use crate::wire::{self, Program, Reply, Request};
+use crate::{canary, seccomp};
+
+/// A program that was started.
+pub(crate) struct Started {
+    pub(crate) pid: Pid,
+    /// Answers the calls of [`Guard::FixedAnswers`].
+    pub(crate) listener: Option<OwnedFd>,
+    /// Why `execve` failed, if it did; the process has exited then.
+    pub(crate) not_started: Option<i32>,
+}
+
+/// Starts the program and returns once it is executed.
+pub(crate) fn start(request: &Request, log: OwnedFd) -> Result<Started, SetupFailure> {
+    const GUARD: Guard = Guard::PidNamespace;
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .during(GUARD, "socketpair")?;
+    match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
+        Cloned::Child => {
+            drop(ours);
+            become_program(request, &log, theirs)
+        }
+        Cloned::Parent(pid) => {
+            drop(theirs);
+            drop(log);
+            let mut started = Started {
+                pid,
+                listener: None,
+                not_started: None,
+            };
+            while receive(&ours, &mut started)? {}
+            Ok(started)
+        }
+    }
+}
+
+/// Takes one message of the child; false once the child executed its program or gave up.
+fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure> {
+    let mut bytes = [0; 1024];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(
+            socket,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })
+    .during(Guard::PidNamespace, "recvmsg from the program's process")?;
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = part {
+            started.listener = descriptors.next();
+        }
+    }
+    match bytes.get(..message.bytes).unwrap_or_default() {
+        [] => Ok(false),
+        [b'l'] => Ok(true),
+        [b'x', code @ ..] => {
+            let code = code.try_into().map_or(libc::EIO, i32::from_le_bytes);
+            started.not_started = Some(code);
+            Ok(false)
+        }
+        other => Err(match wire::decode_reply(other) {
+            Ok(Reply::Failed(failure)) => failure,
+            Ok(Reply::Started | Reply::Finished(_)) | Err(_) => SetupFailure {
+                guard: Guard::PidNamespace,
+                call: "the program's process".to_owned(),
+                errno: libc::EPROTO,
+            },
+        }),
+    }
+}
+
+fn become_program(request: &Request, log: &OwnedFd, socket: OwnedFd) -> ! {
+    match prepare(request, log, &socket) {
+        Ok(()) => {}
+        Err(Refused::Guard(failure)) => {
+            send(&socket, &wire::encode_reply(&Reply::Failed(failure)));
+            kernel::exit_now(127);
+        }
+        Err(Refused::NotStarted(errno)) => give_up(&socket, errno),
+    }
+    match &request.program {
+        Program::Canary => {
+            // As an execution would: the supervisor stops waiting and answers calls.
+            drop(socket);
+            set_dumpable_behavior(DumpableBehavior::Dumpable).ok();
+            canary::report_to_stdout();
+            kernel::exit_now(0);
+        }
+        Program::Execute(argv) => {
+            let strings = |bytes: &[u8]| kernel::c_string(bytes);
+            let argv: Vec<CString> = argv.iter().map(|text| strings(text.as_bytes())).collect();
+            let env: Vec<CString> = request
+                .env
+                .iter()
+                .map(|(name, value)| strings(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+                .collect();
+            let error = kernel::execute(&argv, &env);
+            give_up(&socket, errno(&error));
+        }
+    }
+}
+
+fn give_up(socket: &OwnedFd, errno: i32) -> ! {
+    let [a, b, c, d] = errno.to_le_bytes();
+    send(socket, &[b'x', a, b, c, d]);
+    kernel::exit_now(127);
+}
+
+fn send(socket: &OwnedFd, bytes: &[u8]) {
+    // Without a supervisor there is nobody to tell, and the process ends anyway.
+    rustix::net::send(socket, bytes, SendFlags::NOSIGNAL).ok();
+}
+
+enum Refused {
+    Guard(SetupFailure),
+    NotStarted(i32),
+}
+
+impl From<SetupFailure> for Refused {
+    fn from(failure: SetupFailure) -> Self {
+        Self::Guard(failure)
+    }
+}
+
+fn prepare(request: &Request, log: &OwnedFd, socket: &OwnedFd) -> Result<(), Refused> {
+    let disabled = request.disabled;
+    kernel::reset_signals();
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    if disabled.wants(Guard::OwnSession) {
+        rustix::process::setsid().during(Guard::OwnSession, "setsid")?;
+    }
+    set_limits(request)?;
+    set_personality(request.platform).during(Guard::FixedAnswers, "personality")?;
+    set_streams(log).during(Guard::FreshDescriptors, "making standard streams")?;
+    rustix::process::chdir(&request.cwd)
+        .map_err(|errno| Refused::NotStarted(errno.raw_os_error()))?;
+    if disabled.wants(Guard::FreshDescriptors) {
+        kernel::close_from(3, CloseMode::OnExecute)
+            .during(Guard::FreshDescriptors, "close_range")?;
+    }
+    if disabled.wants(Guard::NoNewPrivileges) {
+        rustix::thread::set_no_new_privs(true)
+            .during(Guard::NoNewPrivileges, "prctl of NO_NEW_PRIVS")?;
+    }
+    if disabled.wants(Guard::LandlockScope) {
+        kernel::confine_scope().during(Guard::LandlockScope, "landlock_restrict_self")?;
+    }
+    install_filter(request, socket)?;
+    if disabled.wants(Guard::CapabilitiesDropped) {
+        drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+    }
+    Ok(())
+}
+
+fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailure> {
+    let program = seccomp::program(request.disabled);
+    let wanted = if request.disabled.wants(Guard::FixedAnswers) {
+        Listener::Wanted
+    } else {
+        Listener::None
+    };
+    let listener =
+        kernel::install_filter(&program, wanted).during(Guard::SyscallCeiling, "seccomp")?;
+    let Some(listener) = listener else {
+        return Ok(());
+    };
+    let descriptors = [listener.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(Errno::INVAL).during(Guard::FixedAnswers, "sendmsg of the listener");
+    }
+    rustix::net::sendmsg(
+        socket,
+        &[IoSlice::new(b"l")],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )
+    .map(drop)
+    .during(Guard::FixedAnswers, "sendmsg of the listener")
+}
+
+fn set_streams(log: &OwnedFd) -> Result<(), Errno> {
+    let null = rustix::fs::open(
+        c"/dev/null",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(log)?;
+    rustix::stdio::dup2_stderr(log)
+}
+
+fn set_personality(platform: Personality) -> std::io::Result<()> {
+    const ADDR_NO_RANDOMIZE: u64 = 0x004_0000;
+    const PER_LINUX32: u64 = 0x0008;
+    kernel::set_personality(match platform {
+        Personality::X86_64 => ADDR_NO_RANDOMIZE,
+        Personality::I686 => ADDR_NO_RANDOMIZE | PER_LINUX32,
+    })
+}
+
+fn set_limits(request: &Request) -> Result<(), SetupFailure> {
+    let limits = &request.limits;
+    let unlimited = None;
+    // One more than the program may have: the supervisor is of the same user.
+    let processes = if request.disabled.wants(Guard::ProcessLimit) {
+        Some(limits.processes_max.saturating_add(1))
+    } else {
+        unlimited
+    };
+    let file_size = match request.scratch {
+        Scratch::Disk(_) if request.disabled.wants(Guard::ScratchLimit) => {
+            Some(limits.scratch_bytes)
+        }
+        Scratch::Disk(_) | Scratch::Memory => unlimited,
+    };
+    let table = [
+        (Resource::Stack, Some(8 << 20), unlimited),
+        (
+            Resource::Nofile,
+            Some(limits.open_files.min(4096)),
+            Some(4096),
+        ),
+        (Resource::Core, Some(0), Some(0)),
+        (Resource::Nproc, processes, processes),
+        (Resource::Fsize, file_size, file_size),
+        (Resource::Memlock, Some(8 << 20), Some(8 << 20)),
+        (Resource::Sigpending, Some(4096), Some(4096)),
+        (Resource::Msgqueue, Some(819_200), Some(819_200)),
+        (Resource::Nice, Some(0), Some(0)),
+        (Resource::Rtprio, Some(0), Some(0)),
+        (Resource::As, unlimited, unlimited),
+        (Resource::Data, unlimited, unlimited),
+        (Resource::Cpu, unlimited, unlimited),
+        (Resource::Rss, unlimited, unlimited),
+        (Resource::Locks, unlimited, unlimited),
+        (Resource::Rttime, unlimited, unlimited),
+    ];
+    for (resource, soft, hard) in table {
+        set_limit(resource, soft, hard).during(Guard::ProcessLimit, "setrlimit")?;
+    }
+    Ok(())
+}
+
+/// Sets a limit, or the nearest that the hard limit of the host allows.
+fn set_limit(resource: Resource, soft: Option<u64>, hard: Option<u64>) -> Result<(), Errno> {
+    let wanted = Rlimit {
+        current: soft,
+        maximum: hard,
+    };
+    match rustix::process::setrlimit(resource, wanted) {
+        Err(Errno::PERM) => {
+            let ceiling = rustix::process::getrlimit(resource).maximum;
+            let below = |limit: Option<u64>| match (limit, ceiling) {
+                (Some(limit), Some(ceiling)) => Some(limit.min(ceiling)),
+                (None, ceiling) => ceiling,
+                (limit, None) => limit,
+            };
+            let nearest = Rlimit {
+                current: below(soft),
+                maximum: below(hard),
+            };
+            rustix::process::setrlimit(resource, nearest)
+        }
+        result => result,
+    }
+}
+
+/// Gives up every capability in every set, for good.
+pub(crate) fn drop_capabilities() -> Result<(), Errno> {
+    let locked = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(locked)?;
+    for bit in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // One past the last capability of this kernel.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    rustix::thread::clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    rustix::thread::set_capabilities(None, sets)
+}

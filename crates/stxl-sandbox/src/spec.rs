@@ -1,0 +1,221 @@
+//! What is to be run, and what it may use: [`SandboxSpec`].
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+#[cfg(feature = "switchable-guards")]
+use crate::guard::GuardSet;
+
+/// The user a process believes to be.
+///
+/// Both are the launcher's own unprivileged user outside; neither has a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BuildUid {
+    /// uid and gid 0, for builds: `install -o root` works, nothing else does.
+    Root,
+    /// uid and gid 1000, for test suites that refuse to run as root.
+    Tester,
+}
+
+impl BuildUid {
+    /// Returns the number a process sees as its uid and its gid.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Root => 0,
+            Self::Tester => 1000,
+        }
+    }
+}
+
+/// The machine a process believes to run on (`uname -m`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Personality {
+    /// 64-bit x86.
+    X86_64,
+    /// 32-bit x86; the process may still execute 64-bit files.
+    I686,
+}
+
+/// Where what a process writes is kept until it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scratch {
+    /// In memory: a tmpfs with a size and an inode limit, which the kernel enforces.
+    Memory,
+    /// On disk: an empty directory below the store directory, owned by the launcher's user.
+    ///
+    /// The size is watched, not enforced by the kernel; see README.md. The caller removes it.
+    Disk(PathBuf),
+}
+
+/// How much a sandbox may use before it is ended with a typed status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall time, in milliseconds.
+    pub wall_ms: u64,
+    /// Time without any output, in milliseconds.
+    pub silent_ms: u64,
+    /// Resident memory of all processes together; scratch memory is counted apart.
+    pub memory_bytes: u64,
+    /// Processes and threads alive at once.
+    pub processes_max: u64,
+    /// Bytes in the upper layer, `/tmp` and `/dev/shm` together.
+    pub scratch_bytes: u64,
+    /// Files in the same places; enforced for [`Scratch::Memory`] only.
+    pub scratch_files_max: u64,
+    /// Bytes of log kept; a process that writes more is ended.
+    pub log_bytes_max: u64,
+    /// Soft limit of open files of one process; the hard limit is 4096.
+    pub open_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wall_ms: 12 * 3_600_000,
+            silent_ms: 2 * 3_600_000,
+            memory_bytes: 8 << 30,
+            processes_max: 4096,
+            scratch_bytes: 8 << 30,
+            scratch_files_max: 4 << 20,
+            log_bytes_max: 256 << 20,
+            open_files: 1024,
+        }
+    }
+}
+
+/// One process to run in isolation.
+///
+/// All paths named "below the store" are relative to the directory the launcher was started
+/// with, have no `..` and are reached without following symlinks.
+#[derive(Debug)]
+pub struct SandboxSpec {
+    /// Read-only input trees below the store, bottom first, at most [`SandboxSpec::LAYERS_MAX`].
+    pub layers: Vec<PathBuf>,
+    /// The program (a path inside, not searched in `PATH`) and its arguments.
+    pub argv: Vec<OsString>,
+    /// The whole environment; nothing is inherited.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Absolute path inside; must exist in the root or in `empty_directories`.
+    pub cwd: PathBuf,
+    /// The user inside.
+    pub uid: BuildUid,
+    /// The machine inside.
+    pub platform: Personality,
+    /// What it may use.
+    pub limits: Limits,
+    /// Where its writes go.
+    pub scratch: Scratch,
+    /// Absolute paths of directories made before the start, with parents, in the upper layer.
+    pub empty_directories: Vec<PathBuf>,
+    /// Files shown read-only and executable below [`crate::SUPPLIED_DIRECTORY`], by plain name.
+    ///
+    /// They are never part of the upper layer.
+    pub supplied_files: BTreeMap<OsString, Vec<u8>>,
+    /// A regular file that takes standard output and standard error, from its current offset.
+    pub log: OwnedFd,
+    /// Guards left out, to prove that the test of each can fail.
+    #[cfg(feature = "switchable-guards")]
+    pub disabled: GuardSet,
+}
+
+/// Why a [`SandboxSpec`] cannot be run as it is.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SpecError {
+    /// There is no program to run.
+    #[error("the argument list is empty")]
+    NoProgram,
+    /// More layers than one overlay takes; compose them first.
+    #[error("{count} layers are more than {max}")]
+    TooManyLayers {
+        /// How many were given.
+        count: usize,
+        /// How many are possible.
+        max: usize,
+    },
+    /// A path below the store is absolute, empty or has `..`.
+    #[error("`{0}` is not a plain path below the store")]
+    NotBelowStore(PathBuf),
+    /// A path inside is not absolute or has `..`.
+    #[error("`{0}` is not an absolute path without `..`")]
+    NotAbsolute(PathBuf),
+    /// A string that is handed to the process holds a NUL byte, or a variable name is unusable.
+    #[error("`{0:?}` cannot be an argument, a variable or a file name")]
+    Unusable(OsString),
+}
+
+impl SandboxSpec {
+    /// The most layers one root can have.
+    pub const LAYERS_MAX: usize = 16;
+
+    /// Checks everything that can be checked without the kernel.
+    pub fn check(&self) -> Result<(), SpecError> {
+        if self.argv.is_empty() {
+            return Err(SpecError::NoProgram);
+        }
+        if self.layers.len() > Self::LAYERS_MAX {
+            return Err(SpecError::TooManyLayers {
+                count: self.layers.len(),
+                max: Self::LAYERS_MAX,
+            });
+        }
+        self.layers
+            .iter()
+            .try_for_each(|layer| check_below_store(layer))?;
+        if let Scratch::Disk(directory) = &self.scratch {
+            check_below_store(directory)?;
+        }
+        check_absolute(&self.cwd)?;
+        self.empty_directories
+            .iter()
+            .try_for_each(|path| check_absolute(path))?;
+        for text in &self.argv {
+            check_text(text, b"\0")?;
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() {
+                return Err(SpecError::Unusable(name.clone()));
+            }
+            check_text(name, b"\0=")?;
+            check_text(value, b"\0")?;
+        }
+        for name in self.supplied_files.keys() {
+            if name.is_empty() || name == "." || name == ".." {
+                return Err(SpecError::Unusable(name.clone()));
+            }
+            check_text(name, b"\0/")?;
+        }
+        Ok(())
+    }
+}
+
+fn check_text(text: &OsString, forbidden: &[u8]) -> Result<(), SpecError> {
+    if text.as_bytes().iter().any(|byte| forbidden.contains(byte)) {
+        return Err(SpecError::Unusable(text.clone()));
+    }
+    Ok(())
+}
+
+fn check_below_store(path: &Path) -> Result<(), SpecError> {
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if plain && path.components().next().is_some() && !path.as_os_str().as_bytes().contains(&0) {
+        Ok(())
+    } else {
+        Err(SpecError::NotBelowStore(path.to_owned()))
+    }
+}
+
+fn check_absolute(path: &Path) -> Result<(), SpecError> {
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::RootDir));
+    if plain && path.is_absolute() && !path.as_os_str().as_bytes().contains(&0) {
+        Ok(())
+    } else {
+        Err(SpecError::NotAbsolute(path.to_owned()))
+    }
+}

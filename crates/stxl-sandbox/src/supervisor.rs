@@ -1,0 +1,392 @@
+//! Process 1 of a sandbox: sets it up, starts the program, keeps the limits, and tells the
+//! client how it ended.
+//!
+//! Its end ends every process of the sandbox. It ends when the program does, when the client
+//! closes its end of the connection (by dying, too) and when the launcher dies.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::pipe::PipeFlags;
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, set_dumpable_behavior,
+};
+
+use crate::accounting::Accounting;
+use crate::builder::{self, Started};
+use crate::devices::{During as _, map_ids};
+use crate::guard::{Guard, GuardSet, SetupFailure};
+use crate::identity::Identity;
+use crate::launcher::{Job, answer};
+use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
+use crate::wire::{self, Finished, Reply, Request};
+use crate::{answers, kernel, root};
+
+const HOST_NAME: &[u8] = b"stxl";
+const DOMAIN_NAME: &[u8] = b"(none)";
+
+/// Returns the namespaces of a new sandbox, as flags of clone3.
+pub(crate) fn namespaces(disabled: GuardSet) -> u64 {
+    let switchable = [
+        (Guard::PidNamespace, libc::CLONE_NEWPID),
+        (Guard::NetNamespace, libc::CLONE_NEWNET),
+        (Guard::IpcNamespace, libc::CLONE_NEWIPC),
+        (Guard::UtsNamespace, libc::CLONE_NEWUTS),
+        (Guard::CgroupNamespace, libc::CLONE_NEWCGROUP),
+    ];
+    let always = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
+    let flags = switchable
+        .iter()
+        .filter(|(guard, _)| disabled.wants(*guard))
+        .fold(always, |flags, (_, flag)| flags | flag);
+    u64::from(flags.cast_unsigned())
+}
+
+/// Runs the sandbox in this fresh process and exits; `launcher` is who the launcher is.
+pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
+    match set_up(job, launcher) {
+        Ok(sandbox) => {
+            let finished = Watch::new(job, sandbox).watch();
+            answer(&job.connection, &Reply::Finished(finished));
+        }
+        Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
+    }
+    kernel::exit_now(0);
+}
+
+struct Sandbox {
+    started: Started,
+    scratch: OwnedFd,
+    /// None once every writer is gone.
+    log_pipe: Option<OwnedFd>,
+    child_events: OwnedFd,
+}
+
+fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
+    let request = &job.request;
+    let disabled = request.disabled;
+    if disabled.wants(Guard::DiesWithClient) {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .during(Guard::DiesWithClient, "prctl of PDEATHSIG")?;
+    }
+    // The launcher ignores SIGCHLD, with which the kernel would reap the children unseen.
+    kernel::reset_signals();
+    let child_events = kernel::child_events().during(Guard::PidNamespace, "signalfd")?;
+    set_identity(request, launcher)?;
+    if disabled.wants(Guard::UtsNamespace) {
+        rustix::system::sethostname(HOST_NAME)
+            .and_then(|()| rustix::system::setdomainname(DOMAIN_NAME))
+            .during(Guard::UtsNamespace, "sethostname")?;
+    }
+    if disabled.wants(Guard::NetNamespace) {
+        kernel::raise_loopback().during(Guard::NetNamespace, "bringing loopback up")?;
+    }
+    let root = root::enter(request)?;
+    if disabled.wants(Guard::HiddenSupervisor) {
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .during(Guard::HiddenSupervisor, "prctl of DUMPABLE")?;
+    }
+    let (log_pipe, log_end) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).during(Guard::LogLimit, "pipe")?;
+    rustix::io::ioctl_fionbio(&log_pipe, true).during(Guard::LogLimit, "ioctl of FIONBIO")?;
+    let started = builder::start(request, log_end)?;
+    // The supervisor has no further use for what its namespace allows it.
+    builder::drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+    send_started(&job.connection, &root.upper).during(Guard::OverlayRoot, "sendmsg")?;
+    Ok(Sandbox {
+        started,
+        scratch: root.scratch,
+        log_pipe: Some(log_pipe),
+        child_events,
+    })
+}
+
+fn set_identity(request: &Request, launcher: Identity) -> Result<(), SetupFailure> {
+    if request.disabled.contains(Guard::OneIdMap) {
+        return Ok(());
+    }
+    let inside = request.uid.number();
+    map_ids(inside, launcher.uid, inside, launcher.gid)
+}
+
+fn send_started(connection: &OwnedFd, upper: &OwnedFd) -> Result<(), Errno> {
+    let descriptors = [upper.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(Errno::INVAL);
+    }
+    let bytes = wire::encode_reply(&Reply::Started);
+    rustix::net::sendmsg(
+        connection,
+        &[IoSlice::new(&bytes)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )
+    .map(drop)
+}
+
+/// What the loop waits for.
+#[derive(Clone, Copy)]
+enum Source {
+    Call,
+    Log,
+    Client,
+    Children,
+}
+
+/// The loop that watches one running program.
+struct Watch<'a> {
+    job: &'a Job,
+    sandbox: Sandbox,
+    accounting: Accounting,
+    buffer: Vec<u8>,
+    begin: Instant,
+    last_output: Instant,
+    log_bytes: u64,
+    client_gone: bool,
+    exit: Option<ExitStatus>,
+    verdict: Option<ExitStatus>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(job: &'a Job, sandbox: Sandbox) -> Self {
+        let now = Instant::now();
+        Self {
+            job,
+            accounting: Accounting::new(&job.request, now),
+            sandbox,
+            buffer: vec![0; 64 << 10],
+            begin: now,
+            last_output: now,
+            log_bytes: 0,
+            client_gone: false,
+            exit: None,
+            verdict: None,
+        }
+    }
+
+    fn watch(mut self) -> Finished {
+        while self.exit.is_none() && self.verdict.is_none() {
+            let now = Instant::now();
+            let wake = self.deadline(now);
+            self.wait_until(wake.saturating_duration_since(now));
+            self.check_clocks();
+            if self.exit.is_none() && self.verdict.is_none() {
+                self.verdict = self.accounting.check(&self.sandbox.scratch, Instant::now());
+            }
+        }
+        self.finish()
+    }
+
+    fn deadline(&self, now: Instant) -> Instant {
+        let limits = &self.job.request.limits;
+        let disabled = self.job.request.disabled;
+        let after = |guard: Guard, start: Instant, milliseconds: u64| {
+            let end = start.checked_add(Duration::from_millis(milliseconds));
+            end.filter(|_| disabled.wants(guard))
+        };
+        [
+            after(Guard::WallTimeout, self.begin, limits.wall_ms),
+            after(Guard::SilentTimeout, self.last_output, limits.silent_ms),
+            Some(self.accounting.next()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(now)
+    }
+
+    fn check_clocks(&mut self) {
+        let limits = &self.job.request.limits;
+        let disabled = self.job.request.disabled;
+        let now = Instant::now();
+        let over = |start: Instant, limit_ms: u64| {
+            now.saturating_duration_since(start) >= Duration::from_millis(limit_ms)
+        };
+        let verdict = if over(self.begin, limits.wall_ms) && disabled.wants(Guard::WallTimeout) {
+            Some((TimeoutKind::Wall, limits.wall_ms))
+        } else if over(self.last_output, limits.silent_ms) && disabled.wants(Guard::SilentTimeout) {
+            Some((TimeoutKind::Silent, limits.silent_ms))
+        } else {
+            None
+        };
+        if let (Some((kind, limit_ms)), None) = (verdict, self.exit) {
+            self.verdict = Some(ExitStatus::TimedOut { kind, limit_ms });
+        }
+    }
+
+    fn wait_until(&mut self, time: Duration) {
+        let timeout = Timespec::try_from(time).ok();
+        let sandbox = &self.sandbox;
+        let sources = [
+            (Source::Call, sandbox.started.listener.as_ref()),
+            (Source::Log, sandbox.log_pipe.as_ref()),
+            (
+                Source::Client,
+                (!self.client_gone).then_some(&self.job.connection),
+            ),
+            (Source::Children, Some(&sandbox.child_events)),
+        ];
+        let (names, mut fds): (Vec<_>, Vec<_>) = sources
+            .iter()
+            .filter_map(|(name, fd)| fd.map(|fd| (*name, PollFd::new(fd, PollFlags::IN))))
+            .unzip();
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            return;
+        }
+        let ready: Vec<Source> = names
+            .into_iter()
+            .zip(&fds)
+            .filter(|(_, fd)| !fd.revents().is_empty())
+            .map(|(name, _)| name)
+            .collect();
+        drop(fds);
+        for source in ready {
+            match source {
+                Source::Call => self.answer_call(),
+                Source::Log => self.copy_log(),
+                Source::Client => self.listen_to_client(),
+                Source::Children => self.reap(),
+            }
+        }
+    }
+
+    fn answer_call(&mut self) {
+        let Some(listener) = &self.sandbox.started.listener else {
+            return;
+        };
+        if answers::answer(listener, self.job.request.platform).is_err() {
+            // Nobody is left who could call.
+            self.sandbox.started.listener = None;
+        }
+    }
+
+    fn listen_to_client(&mut self) {
+        let mut byte = [0];
+        let received = rustix::net::recv(&self.job.connection, &mut byte, RecvFlags::DONTWAIT);
+        match received {
+            Ok((_, 0)) | Err(Errno::CONNRESET) => {
+                if self.job.request.disabled.wants(Guard::DiesWithClient) {
+                    self.verdict = Some(ExitStatus::Cancelled);
+                }
+                self.client_gone = true;
+            }
+            Ok(_) => self.verdict = Some(ExitStatus::Cancelled),
+            Err(_) => {}
+        }
+    }
+
+    /// Copies what is in the pipe.
+    fn copy_log(&mut self) {
+        while let Some(pipe) = &self.sandbox.log_pipe {
+            match rustix::io::read(pipe, &mut self.buffer) {
+                Ok(0) => self.sandbox.log_pipe = None,
+                Ok(count) => {
+                    self.last_output = Instant::now();
+                    if !self.keep(count) {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn keep(&mut self, count: usize) -> bool {
+        let limited = self.job.request.disabled.wants(Guard::LogLimit);
+        let left = self
+            .job
+            .request
+            .limits
+            .log_bytes_max
+            .saturating_sub(self.log_bytes);
+        let kept = if limited {
+            count.min(usize::try_from(left).unwrap_or(count))
+        } else {
+            count
+        };
+        let mut rest = self.buffer.get(..kept).unwrap_or_default();
+        while !rest.is_empty() {
+            match rustix::io::write(&self.job.log, rest) {
+                Ok(written) => {
+                    self.log_bytes += written as u64;
+                    rest = rest.get(written..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    // A log that cannot be kept whole is as bad as one that is too long.
+                    self.verdict = Some(ExitStatus::ResourceExceeded(ResourceKind::Log));
+                    return false;
+                }
+            }
+        }
+        if kept < count {
+            self.verdict = Some(ExitStatus::ResourceExceeded(ResourceKind::Log));
+        }
+        kept == count
+    }
+
+    /// Collects ended processes: the program and the orphans of the namespace.
+    fn reap(&mut self) {
+        let mut record = [0; 128];
+        while rustix::io::read(&self.sandbox.child_events, &mut record).is_ok() {}
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            self.note(pid, status);
+        }
+    }
+
+    fn note(&mut self, pid: Pid, status: WaitStatus) {
+        if pid == self.sandbox.started.pid {
+            self.exit = Some(match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => ExitStatus::Exited((code & 0xff).try_into().unwrap_or(255)),
+                (None, signal) => ExitStatus::Signaled(signal.unwrap_or(0)),
+            });
+        }
+    }
+
+    /// Ends every process, empties the pipe and sums up.
+    fn finish(mut self) -> Finished {
+        kernel::kill_everybody();
+        if self.job.request.disabled.contains(Guard::PidNamespace) {
+            // Only in a sandbox that shares the host's processes: its own group, nobody else.
+            rustix::process::kill_process_group(self.sandbox.started.pid, Signal::KILL).ok();
+        }
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::empty()) {
+            self.note(pid, status);
+        }
+        if self.verdict.is_none() {
+            self.copy_log();
+        }
+        let wall = self.begin.elapsed();
+        let status = match (self.verdict, self.exit) {
+            (Some(verdict), _) => verdict,
+            (None, Some(exit)) => self.judge(exit),
+            (None, None) => ExitStatus::Cancelled,
+        };
+        Finished {
+            status,
+            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            cpu_ms: kernel::children_cpu_us() / 1000,
+            log_bytes: self.log_bytes,
+        }
+    }
+
+    /// A program that failed while its scratch was full failed because of that.
+    fn judge(&self, exit: ExitStatus) -> ExitStatus {
+        if let (ExitStatus::Exited(_), Some(errno)) = (exit, self.sandbox.started.not_started) {
+            return ExitStatus::NotStarted(errno);
+        }
+        if exit == ExitStatus::Exited(0) {
+            return exit;
+        }
+        self.accounting
+            .full_scratch(&self.sandbox.scratch)
+            .unwrap_or(exit)
+    }
+}
