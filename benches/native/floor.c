@@ -50,6 +50,7 @@ static int inside(void *unused) {
     check(mount("tmpfs", scratch, "tmpfs", MS_NOSUID, "mode=0755"), "tmpfs");
     check(chdir(scratch), "chdir");
     check(mkdir("upper", 0755), "upper");
+    check(mkdir("upper/out", 0755), "upper/out");
     check(mkdir("work", 0755), "work");
     check(mkdir("root", 0755), "root");
     snprintf(text, sizeof text, "lowerdir=%s,upperdir=upper,workdir=work,userxattr", lower);

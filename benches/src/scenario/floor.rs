@@ -77,13 +77,8 @@ impl Floor {
         if !output.status.success() {
             bail!("`cc` failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        std::fs::create_dir_all(floor.lower.join("out"))?;
+        std::fs::create_dir_all(&floor.lower)?;
         std::fs::create_dir_all(&floor.scratch)?;
-        // The user that the program becomes writes there.
-        std::fs::set_permissions(
-            floor.lower.join("out"),
-            std::fs::Permissions::from_mode(0o777),
-        )?;
         let tool = floor.lower.join("tool");
         std::fs::write(&tool, seed::program(Work::default()))?;
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755))?;
