@@ -28,13 +28,11 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .map_err(|_| "usage: launch STORE LAYER PROGRAM COUNT THREADS")?;
     let number = |text: &OsString| text.to_string_lossy().parse::<usize>();
     let (count, threads) = (number(&count)?, number(&threads)?);
-    let launcher = Launcher::start(LauncherProgram {
-        path: PathBuf::from("/proc/self/exe"),
-        arguments: vec![OsString::from(stxl_sandbox::LAUNCHER_ARGUMENT)],
-        store: File::open(&store)?.into(),
-        #[cfg(feature = "switchable-guards")]
-        disabled: stxl_sandbox::GuardSet::EMPTY,
-    })?;
+    let launcher = Launcher::start(LauncherProgram::new(
+        "/proc/self/exe",
+        [stxl_sandbox::LAUNCHER_ARGUMENT],
+        File::open(&store)?.into(),
+    ))?;
     for report in stxl_sandbox::self_test(&launcher) {
         eprintln!("{}: {:?}", report.guard, report.state);
     }
@@ -69,7 +67,7 @@ fn launch(
 ) -> Result<Duration, Box<dyn Error + Send + Sync>> {
     let spec = SandboxSpec {
         layers: vec![PathBuf::from(layer)],
-        argv: vec![program.clone()],
+        commands: vec![vec![program.clone()]],
         env: BTreeMap::new(),
         cwd: PathBuf::from("/"),
         uid: BuildUid::Root,
@@ -79,8 +77,6 @@ fn launch(
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
         log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC)?,
-        #[cfg(feature = "switchable-guards")]
-        disabled: stxl_sandbox::GuardSet::EMPTY,
     };
     let begin = Instant::now();
     let outcome = launcher.spawn(&spec)?.wait()?;

@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{Mode, OFlags};
@@ -30,11 +30,15 @@ pub(crate) struct Started {
     /// Answers the calls of [`Guard::FixedAnswers`].
     pub(crate) listener: Option<OwnedFd>,
     /// Why `execve` failed, if it did; the process has exited then.
-    pub(crate) not_started: Option<i32>,
+    pub(crate) refusal: Option<i32>,
 }
 
-/// Starts the program and returns once it is executed.
-pub(crate) fn start(request: &Request, log: OwnedFd) -> Result<Started, SetupFailure> {
+/// Starts the command of this index and returns once it is executed.
+pub(crate) fn start(
+    request: &Request,
+    index: usize,
+    log: &OwnedFd,
+) -> Result<Started, SetupFailure> {
     const GUARD: Guard = Guard::PidNamespace;
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
@@ -46,15 +50,14 @@ pub(crate) fn start(request: &Request, log: OwnedFd) -> Result<Started, SetupFai
     match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
         Cloned::Child => {
             drop(ours);
-            become_program(request, &log, theirs)
+            become_program(request, index, log, theirs)
         }
         Cloned::Parent(pid) => {
             drop(theirs);
-            drop(log);
             let mut started = Started {
                 pid,
                 listener: None,
-                not_started: None,
+                refusal: None,
             };
             while receive(&ours, &mut started)? {}
             Ok(started)
@@ -86,7 +89,7 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
         [b'l'] => Ok(true),
         [b'x', code @ ..] => {
             let code = code.try_into().map_or(libc::EIO, i32::from_le_bytes);
-            started.not_started = Some(code);
+            started.refusal = Some(code);
             Ok(false)
         }
         other => Err(match wire::decode_reply(other) {
@@ -100,7 +103,7 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
     }
 }
 
-fn become_program(request: &Request, log: &OwnedFd, socket: OwnedFd) -> ! {
+fn become_program(request: &Request, index: usize, log: &OwnedFd, socket: OwnedFd) -> ! {
     match prepare(request, log, &socket) {
         Ok(()) => {}
         Err(Refused::Guard(failure)) => {
@@ -117,7 +120,8 @@ fn become_program(request: &Request, log: &OwnedFd, socket: OwnedFd) -> ! {
             canary::report_to_stdout();
             kernel::exit_now(0);
         }
-        Program::Execute(argv) => {
+        Program::Execute(commands) => {
+            let argv = commands.get(index).map(Vec::as_slice).unwrap_or_default();
             let strings = |bytes: &[u8]| kernel::c_string(bytes);
             let argv: Vec<CString> = argv.iter().map(|text| strings(text.as_bytes())).collect();
             let env: Vec<CString> = request
@@ -298,8 +302,12 @@ fn set_limit(resource: Resource, soft: Option<u64>, hard: Option<u64>) -> Result
     }
 }
 
-/// Gives up every capability in every set, for good.
+/// Gives up every capability in every set, for good; without effect the second time.
 pub(crate) fn drop_capabilities() -> Result<(), Errno> {
+    // A process of a user namespace has all of them until it comes here.
+    if rustix::thread::capabilities(None)?.permitted.is_empty() {
+        return Ok(());
+    }
     let locked = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP

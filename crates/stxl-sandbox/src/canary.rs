@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::Seek as _;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,7 +136,7 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
     let mut report = File::from(log.try_clone().map_err(lost)?);
     let spec = SandboxSpec {
         layers: Vec::new(),
-        argv: Vec::new(),
+        commands: Vec::new(),
         env: BTreeMap::new(),
         cwd: PathBuf::from("/"),
         uid: BuildUid::Root,
@@ -150,8 +150,6 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
         log,
-        #[cfg(feature = "switchable-guards")]
-        disabled: GuardSet::EMPTY,
     };
     let request = wire::encode_request(&spec, true, GuardSet::EMPTY);
     let running = launcher
@@ -161,9 +159,8 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
     if status != ExitStatus::Exited(0) {
         return Err(CanaryError::Ended(status));
     }
-    let mut text = String::new();
     report.rewind().map_err(lost)?;
-    report.read_to_string(&mut text).map_err(lost)?;
+    let text = std::io::read_to_string(report).map_err(lost)?;
     Ok(text
         .lines()
         .filter_map(|line| line.split_once('='))

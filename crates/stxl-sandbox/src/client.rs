@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -31,9 +31,32 @@ pub struct LauncherProgram {
     pub arguments: Vec<OsString>,
     /// The directory that holds all layers and disk scratches.
     pub store: OwnedFd,
-    /// Guards of the launcher itself left out, to prove that the test of each can fail.
+    disabled: GuardSet,
+}
+
+impl LauncherProgram {
+    /// Returns a program with its arguments and its store.
+    pub fn new<A: Into<OsString>>(
+        path: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = A>,
+        store: OwnedFd,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            store,
+            disabled: GuardSet::EMPTY,
+        }
+    }
+
+    /// Leaves out guards of the launcher itself, to prove that the test of each can fail.
+    ///
+    /// Such a launcher does not run the [`fn@crate::canary`].
     #[cfg(feature = "switchable-guards")]
-    pub disabled: GuardSet,
+    #[must_use]
+    pub fn without(self, disabled: GuardSet) -> Self {
+        Self { disabled, ..self }
+    }
 }
 
 /// A small fork server that starts all sandboxes of a process.
@@ -49,6 +72,7 @@ struct Inner {
     socket: OwnedFd,
     child: Option<Child>,
     checked: OnceLock<Result<(), Arc<CanaryError>>>,
+    /// The launcher lacks guards on purpose, in a test.
     trusted: bool,
 }
 
@@ -95,6 +119,9 @@ pub enum WaitError {
     /// for example.
     #[error("the supervisor of the sandbox was killed")]
     SupervisorLost,
+    /// A guard could not be set up for a later command.
+    #[error(transparent)]
+    Guard(SetupFailure),
     /// Its answer could not be read.
     #[error("cannot read the answer of the sandbox: {0}")]
     Receive(#[source] io::Error),
@@ -130,12 +157,10 @@ impl Launcher {
             .args(&program.arguments)
             .env_clear()
             .current_dir("/");
-        #[cfg(feature = "switchable-guards")]
-        command.arg(program.disabled.bits().to_string());
-        #[cfg(feature = "switchable-guards")]
         let trusted = !program.disabled.is_empty();
-        #[cfg(not(feature = "switchable-guards"))]
-        let trusted = false;
+        if trusted {
+            command.arg(program.disabled.bits().to_string());
+        }
         let child = command
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::from(program.store))
@@ -157,8 +182,22 @@ impl Launcher {
         self.0.child.as_ref().map_or(0, Child::id)
     }
 
-    /// Starts one sandbox and returns when its program is about to be executed.
+    /// Starts one sandbox and returns when its first program is executed.
     pub fn spawn(&self, spec: &SandboxSpec) -> Result<Running, SpawnError> {
+        self.spawn_guarded(spec, GuardSet::EMPTY)
+    }
+
+    /// Starts one sandbox without some guards, to prove that the test of each can fail.
+    #[cfg(feature = "switchable-guards")]
+    pub fn spawn_without(
+        &self,
+        spec: &SandboxSpec,
+        disabled: GuardSet,
+    ) -> Result<Running, SpawnError> {
+        self.spawn_guarded(spec, disabled)
+    }
+
+    fn spawn_guarded(&self, spec: &SandboxSpec, disabled: GuardSet) -> Result<Running, SpawnError> {
         spec.check()?;
         if !self.0.trusted {
             let checked = self
@@ -167,10 +206,6 @@ impl Launcher {
                 .get_or_init(|| crate::canary::canary(self).map(drop).map_err(Arc::new));
             checked.clone().map_err(SpawnError::Canary)?;
         }
-        #[cfg(feature = "switchable-guards")]
-        let disabled = spec.disabled;
-        #[cfg(not(feature = "switchable-guards"))]
-        let disabled = GuardSet::EMPTY;
         self.request(
             &wire::encode_request(spec, false, disabled),
             spec.log.as_fd(),
@@ -220,6 +255,7 @@ impl Launcher {
         match running.receive().map_err(|error| match error {
             WaitError::SupervisorLost => SpawnError::LauncherGone,
             WaitError::Receive(source) => SpawnError::Request(source),
+            WaitError::Guard(failure) => SpawnError::Guard(failure),
         })? {
             Reply::Started if running.upper.is_some() => Ok(running),
             Reply::Failed(failure) => Err(SpawnError::Guard(failure)),
@@ -246,19 +282,23 @@ impl Drop for Inner {
 impl Running {
     /// Waits for the end; no process of the sandbox is alive afterwards.
     pub fn wait(mut self) -> Result<Outcome, WaitError> {
-        let Reply::Finished(Finished {
+        let finished = match self.receive()? {
+            Reply::Finished(finished) => finished,
+            Reply::Failed(failure) => return Err(WaitError::Guard(failure)),
+            Reply::Started => return Err(WaitError::SupervisorLost),
+        };
+        let Finished {
             status,
+            commands_ended,
             wall_ms,
             cpu_ms,
             log_bytes,
-        }) = self.receive()?
-        else {
-            return Err(WaitError::SupervisorLost);
-        };
+        } = finished;
         let upper = self.upper.take().ok_or(WaitError::SupervisorLost)?;
         Ok(Outcome {
             status,
             upper,
+            commands_ended,
             wall_ms,
             cpu_ms,
             log_bytes,

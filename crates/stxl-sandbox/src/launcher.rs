@@ -3,7 +3,7 @@
 //! system than the store, `/proc` and a template of `/dev`.
 
 use std::fs::File;
-use std::io::{IoSliceMut, Read as _, Seek as _};
+use std::io::{IoSliceMut, Seek as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
@@ -116,15 +116,15 @@ fn serve(socket: &OwnedFd, ready: &Result<Identity, SetupFailure>) {
             continue;
         };
         match ready {
-            Ok(identity) => start(job, *identity),
+            Ok(identity) => start(&job, *identity),
             Err(failure) => answer(&job.connection, &Reply::Failed(failure.clone())),
         }
     }
 }
 
-fn start(job: Job, identity: Identity) {
+fn start(job: &Job, identity: Identity) {
     match kernel::clone_process(supervisor::namespaces(job.request.disabled)) {
-        Ok(Cloned::Child) => supervisor::run(&job, identity),
+        Ok(Cloned::Child) => supervisor::run(job, identity),
         Ok(Cloned::Parent(_)) => {}
         Err(error) => {
             let failure = SetupFailure {
@@ -175,7 +175,7 @@ fn read_job(descriptors: Vec<OwnedFd>) -> Option<Job> {
     let mut memory = File::from(memory);
     memory.rewind().ok()?;
     let mut bytes = Vec::new();
-    memory.read_to_end(&mut bytes).ok()?;
+    std::io::copy(&mut memory, &mut bytes).ok()?;
     let request = wire::decode_request(&bytes).ok()?;
     Some(Job {
         request,

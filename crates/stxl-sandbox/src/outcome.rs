@@ -51,13 +51,15 @@ pub enum ExitStatus {
 /// A finished run; no process of it is alive.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How the process ended.
+    /// How the last command that ran ended.
     pub status: ExitStatus,
     /// The upper layer of the overlay: what was written, with whiteouts as 0/0 devices and
     /// opaque directories as the extended attribute `user.overlay.opaque`.
     ///
     /// It stays readable as long as it is open, wherever it lies.
     pub upper: OwnedFd,
+    /// How many commands exited with code 0; the next one, if any, has the status.
+    pub commands_ended: usize,
     /// Wall time, in milliseconds.
     pub wall_ms: u64,
     /// Processor time of all processes, in milliseconds.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
 use crate::devices::{
-    DEVICES, During, attach, copy_tree, copy_tree_at, make_directory, make_file, new_tmpfs,
+    DEVICES, During as _, attach, copy_tree, copy_tree_at, make_directory, make_file, new_tmpfs,
     openat_path,
 };
 use crate::guard::{Guard, GuardSet, SetupFailure};

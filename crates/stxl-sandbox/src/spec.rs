@@ -6,9 +6,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-#[cfg(feature = "switchable-guards")]
-use crate::guard::GuardSet;
-
 /// The user a process believes to be.
 ///
 /// Both are the launcher's own unprivileged user outside; neither has a capability.
@@ -94,8 +91,9 @@ impl Default for Limits {
 pub struct SandboxSpec {
     /// Read-only input trees below the store, bottom first, at most [`SandboxSpec::LAYERS_MAX`].
     pub layers: Vec<PathBuf>,
-    /// The program (a path inside, not searched in `PATH`) and its arguments.
-    pub argv: Vec<OsString>,
+    /// The commands, run one after the other in the same sandbox until one fails; each a program
+    /// (a path inside, not searched in `PATH`) and its arguments.
+    pub commands: Vec<Vec<OsString>>,
     /// The whole environment; nothing is inherited.
     pub env: BTreeMap<OsString, OsString>,
     /// Absolute path inside; must exist in the root or in `empty_directories`.
@@ -116,16 +114,13 @@ pub struct SandboxSpec {
     pub supplied_files: BTreeMap<OsString, Vec<u8>>,
     /// A regular file that takes standard output and standard error, from its current offset.
     pub log: OwnedFd,
-    /// Guards left out, to prove that the test of each can fail.
-    #[cfg(feature = "switchable-guards")]
-    pub disabled: GuardSet,
 }
 
 /// Why a [`SandboxSpec`] cannot be run as it is.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SpecError {
-    /// There is no program to run.
-    #[error("the argument list is empty")]
+    /// There is no command, or one without a program.
+    #[error("a command is missing or empty")]
     NoProgram,
     /// More layers than one overlay takes; compose them first.
     #[error("{count} layers are more than {max}")]
@@ -152,7 +147,7 @@ impl SandboxSpec {
 
     /// Checks everything that can be checked without the kernel.
     pub fn check(&self) -> Result<(), SpecError> {
-        if self.argv.is_empty() {
+        if self.commands.is_empty() || self.commands.iter().any(Vec::is_empty) {
             return Err(SpecError::NoProgram);
         }
         if self.layers.len() > Self::LAYERS_MAX {
@@ -171,7 +166,7 @@ impl SandboxSpec {
         self.empty_directories
             .iter()
             .try_for_each(|path| check_absolute(path))?;
-        for text in &self.argv {
+        for text in self.commands.iter().flatten() {
             check_text(text, b"\0")?;
         }
         for (name, value) in &self.env {

@@ -6,7 +6,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,7 +24,7 @@ use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::Identity;
 use crate::launcher::{Job, answer};
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
-use crate::wire::{self, Finished, Reply, Request};
+use crate::wire::{self, Finished, Program, Reply, Request};
 use crate::{answers, kernel, root};
 
 const HOST_NAME: &[u8] = b"stxl";
@@ -50,10 +50,10 @@ pub(crate) fn namespaces(disabled: GuardSet) -> u64 {
 /// Runs the sandbox in this fresh process and exits; `launcher` is who the launcher is.
 pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
     match set_up(job, launcher) {
-        Ok(sandbox) => {
-            let finished = Watch::new(job, sandbox).watch();
-            answer(&job.connection, &Reply::Finished(finished));
-        }
+        Ok(sandbox) => match Watch::new(job, sandbox).watch() {
+            Ok(finished) => answer(&job.connection, &Reply::Finished(finished)),
+            Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
+        },
         Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
     }
     kernel::exit_now(0);
@@ -62,9 +62,13 @@ pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
 struct Sandbox {
     started: Started,
     scratch: OwnedFd,
+    /// The end that commands write to, as long as there is another command.
+    log_end: Option<OwnedFd>,
     /// None once every writer is gone.
     log_pipe: Option<OwnedFd>,
     child_events: OwnedFd,
+    /// Of commands that ended.
+    earlier_listeners: Vec<OwnedFd>,
 }
 
 fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
@@ -94,15 +98,19 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
     let (log_pipe, log_end) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).during(Guard::LogLimit, "pipe")?;
     rustix::io::ioctl_fionbio(&log_pipe, true).during(Guard::LogLimit, "ioctl of FIONBIO")?;
-    let started = builder::start(request, log_end)?;
-    // The supervisor has no further use for what its namespace allows it.
-    builder::drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+    let started = builder::start(request, 0, &log_end)?;
+    // The supervisor, and a later command, have no use for what the namespace allows them.
+    if disabled.wants(Guard::CapabilitiesDropped) {
+        builder::drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+    }
     send_started(&job.connection, &root.upper).during(Guard::OverlayRoot, "sendmsg")?;
     Ok(Sandbox {
         started,
         scratch: root.scratch,
+        log_end: Some(log_end),
         log_pipe: Some(log_pipe),
         child_events,
+        earlier_listeners: Vec::new(),
     })
 }
 
@@ -135,6 +143,7 @@ fn send_started(connection: &OwnedFd, upper: &OwnedFd) -> Result<(), Errno> {
 #[derive(Clone, Copy)]
 enum Source {
     Call,
+    EarlierCall(usize),
     Log,
     Client,
     Children,
@@ -150,6 +159,7 @@ struct Watch<'a> {
     last_output: Instant,
     log_bytes: u64,
     client_gone: bool,
+    commands_ended: usize,
     exit: Option<ExitStatus>,
     verdict: Option<ExitStatus>,
 }
@@ -166,12 +176,49 @@ impl<'a> Watch<'a> {
             last_output: now,
             log_bytes: 0,
             client_gone: false,
+            commands_ended: 0,
             exit: None,
             verdict: None,
         }
     }
 
-    fn watch(mut self) -> Finished {
+    fn watch(mut self) -> Result<Finished, SetupFailure> {
+        loop {
+            self.release_log();
+            self.watch_command();
+            let succeeded =
+                self.exit == Some(ExitStatus::Exited(0)) && self.not_started().is_none();
+            if self.verdict.is_some() || !succeeded {
+                return Ok(self.finish());
+            }
+            self.commands_ended += 1;
+            let Some(log_end) = &self.sandbox.log_end else {
+                return Ok(self.finish());
+            };
+            let next = builder::start(&self.job.request, self.commands_ended, log_end)?;
+            let before = std::mem::replace(&mut self.sandbox.started, next);
+            // Processes that outlive their command still get answers.
+            self.sandbox.earlier_listeners.extend(before.listener);
+            self.exit = None;
+        }
+    }
+
+    /// Keeps no end of the log open that the last command does not have.
+    fn release_log(&mut self) {
+        let count = match &self.job.request.program {
+            Program::Execute(commands) => commands.len(),
+            Program::Canary => 1,
+        };
+        if self.commands_ended + 1 >= count {
+            self.sandbox.log_end = None;
+        }
+    }
+
+    fn not_started(&self) -> Option<i32> {
+        self.sandbox.started.refusal
+    }
+
+    fn watch_command(&mut self) {
         while self.exit.is_none() && self.verdict.is_none() {
             let now = Instant::now();
             let wake = self.deadline(now);
@@ -181,7 +228,6 @@ impl<'a> Watch<'a> {
                 self.verdict = self.accounting.check(&self.sandbox.scratch, Instant::now());
             }
         }
-        self.finish()
     }
 
     fn deadline(&self, now: Instant) -> Instant {
@@ -224,6 +270,8 @@ impl<'a> Watch<'a> {
     fn wait_until(&mut self, time: Duration) {
         let timeout = Timespec::try_from(time).ok();
         let sandbox = &self.sandbox;
+        let earlier = sandbox.earlier_listeners.iter().enumerate();
+        let calls = earlier.map(|(index, fd)| (Source::EarlierCall(index), Some(fd)));
         let sources = [
             (Source::Call, sandbox.started.listener.as_ref()),
             (Source::Log, sandbox.log_pipe.as_ref()),
@@ -234,8 +282,9 @@ impl<'a> Watch<'a> {
             (Source::Children, Some(&sandbox.child_events)),
         ];
         let (names, mut fds): (Vec<_>, Vec<_>) = sources
-            .iter()
-            .filter_map(|(name, fd)| fd.map(|fd| (*name, PollFd::new(fd, PollFlags::IN))))
+            .into_iter()
+            .chain(calls)
+            .filter_map(|(name, fd)| fd.map(|fd| (name, PollFd::new(fd, PollFlags::IN))))
             .unzip();
         if poll(&mut fds, timeout.as_ref()).is_err() {
             return;
@@ -250,6 +299,7 @@ impl<'a> Watch<'a> {
         for source in ready {
             match source {
                 Source::Call => self.answer_call(),
+                Source::EarlierCall(index) => self.answer_earlier_call(index),
                 Source::Log => self.copy_log(),
                 Source::Client => self.listen_to_client(),
                 Source::Children => self.reap(),
@@ -264,6 +314,17 @@ impl<'a> Watch<'a> {
         if answers::answer(listener, self.job.request.platform).is_err() {
             // Nobody is left who could call.
             self.sandbox.started.listener = None;
+        }
+    }
+
+    fn answer_earlier_call(&mut self, index: usize) {
+        let listeners = &mut self.sandbox.earlier_listeners;
+        let Some(listener) = listeners.get(index) else {
+            return;
+        };
+        if answers::answer(listener, self.job.request.platform).is_err() {
+            // Another call of this round may then answer late, at the next round.
+            listeners.remove(index);
         }
     }
 
@@ -371,6 +432,7 @@ impl<'a> Watch<'a> {
         };
         Finished {
             status,
+            commands_ended: self.commands_ended,
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
             cpu_ms: kernel::children_cpu_us() / 1000,
             log_bytes: self.log_bytes,
@@ -379,7 +441,7 @@ impl<'a> Watch<'a> {
 
     /// A program that failed while its scratch was full failed because of that.
     fn judge(&self, exit: ExitStatus) -> ExitStatus {
-        if let (ExitStatus::Exited(_), Some(errno)) = (exit, self.sandbox.started.not_started) {
+        if let (ExitStatus::Exited(_), Some(errno)) = (exit, self.not_started()) {
             return ExitStatus::NotStarted(errno);
         }
         if exit == ExitStatus::Exited(0) {

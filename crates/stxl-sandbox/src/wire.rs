@@ -29,8 +29,8 @@ pub(crate) struct Request {
 /// What runs inside.
 #[derive(Debug)]
 pub(crate) enum Program {
-    /// A program of the root.
-    Execute(Vec<OsString>),
+    /// Programs of the root, one after the other.
+    Execute(Vec<Vec<OsString>>),
     /// The checks of [`mod@crate::canary`], without a program.
     Canary,
 }
@@ -50,6 +50,7 @@ pub(crate) enum Reply {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
+    pub(crate) commands_ended: usize,
     pub(crate) wall_ms: u64,
     pub(crate) cpu_ms: u64,
     pub(crate) log_bytes: u64,
@@ -127,7 +128,10 @@ impl<'a> Reader<'a> {
 pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSet) -> Vec<u8> {
     let mut out = Writer::default();
     out.number(u64::from(canary));
-    out.texts(&spec.argv);
+    out.number(spec.commands.len() as u64);
+    for argv in &spec.commands {
+        out.texts(argv);
+    }
     out.texts(&spec.layers);
     out.number(spec.env.len() as u64);
     for (name, value) in &spec.env {
@@ -186,7 +190,9 @@ pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSe
 pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
     let mut input = Reader(bytes);
     let canary = input.number()? != 0;
-    let argv = input.texts()?;
+    let commands = (0..input.count()?)
+        .map(|_| input.texts())
+        .collect::<Result<_, Malformed>>()?;
     let layers = input.paths()?;
     let env = (0..input.count()?)
         .map(|_| Ok((input.text()?, input.text()?)))
@@ -195,7 +201,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
         program: if canary {
             Program::Canary
         } else {
-            Program::Execute(argv)
+            Program::Execute(commands)
         },
         layers,
         env,
@@ -254,6 +260,7 @@ pub(crate) fn encode_reply(reply: &Reply) -> Vec<u8> {
         }
         Reply::Finished(Finished {
             status,
+            commands_ended,
             wall_ms,
             cpu_ms,
             log_bytes,
@@ -279,7 +286,14 @@ pub(crate) fn encode_reply(reply: &Reply) -> Vec<u8> {
                     0,
                 ),
             };
-            for value in [tag, value, *wall_ms, *cpu_ms, *log_bytes] {
+            for value in [
+                tag,
+                value,
+                *commands_ended as u64,
+                *wall_ms,
+                *cpu_ms,
+                *log_bytes,
+            ] {
                 out.number(value);
             }
         }
@@ -324,6 +338,7 @@ pub(crate) fn decode_reply(bytes: &[u8]) -> Result<Reply, Malformed> {
             };
             Reply::Finished(Finished {
                 status,
+                commands_ended: input.count()?,
                 wall_ms: input.number()?,
                 cpu_ms: input.number()?,
                 log_bytes: input.number()?,
