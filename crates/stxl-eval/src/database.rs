@@ -100,8 +100,8 @@ pub(crate) trait Db: salsa::Database {
     fn package(&self, label: &PackageLabel) -> Package;
 }
 
-/// Told, on the evaluating thread, which package it turns to.
-pub(crate) type Progress = Box<dyn Fn(&PackageLabel) + Send + Sync>;
+/// Told, on the evaluating thread, which file the language turns to there; none when it is done.
+pub(crate) type Progress = Box<dyn Fn(Option<&SourcePath>) + Send + Sync>;
 
 /// What is the same for every thread and every revision.
 pub(crate) struct Shared {
@@ -220,10 +220,10 @@ impl Shared {
         }
     }
 
-    /// Tells which package the calling thread turns to.
-    pub(crate) fn evaluating(&self, label: &PackageLabel) {
+    /// Tells which file the language turns to on the calling thread.
+    pub(crate) fn evaluating(&self, path: Option<&SourcePath>) {
         if let Some(progress) = &self.progress {
-            progress(label);
+            progress(path);
         }
     }
 }

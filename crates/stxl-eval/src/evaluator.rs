@@ -61,12 +61,14 @@ pub struct EvaluatorOptions {
     pub threads: usize,
     /// Stack of each thread, in bytes; 0 for [`STACK_BYTES`].
     pub stack_bytes: usize,
-    /// Told, on the evaluating thread, which package it turns to.
+    /// Told, on the evaluating thread, which file the language turns to there; none when it is done.
     pub progress: Option<Progress>,
+    /// Told how many packages the workspace has, before any is evaluated.
+    pub listed: Option<Box<dyn Fn(usize) + Send + Sync>>,
 }
 
 /// The stack of an evaluating thread: deeper than any text that stays inside the language's limits.
-pub const STACK_BYTES: usize = 128 << 20;
+pub const STACK_BYTES: usize = 64 << 20;
 
 /// Evaluates one workspace again and again; what did not change is not evaluated again.
 ///
@@ -76,6 +78,7 @@ pub struct Evaluator {
     tree: Arc<dyn WorkspaceTree>,
     db: Database,
     pool: ThreadPool,
+    listed: Option<Box<dyn Fn(usize) + Send + Sync>>,
     is_fresh: bool,
 }
 
@@ -110,6 +113,7 @@ impl Evaluator {
             tree,
             db,
             pool,
+            listed: options.listed,
             is_fresh: true,
         })
     }
@@ -125,17 +129,19 @@ impl Evaluator {
         }
         let (layout, layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
         diagnostics.extend(layout_diagnostics);
+        if let Some(listed) = &self.listed {
+            listed(layout.packages.len());
+        }
         self.db
             .set_configuration(&settings, &layout, request.sandbox_abi);
         let db = self.db.clone();
         let run = Run {
-            db,
             settings: &settings,
             layout: &layout,
             request,
         };
         // On a thread of the pool, for its stack.
-        let (plan, found) = self.pool.install(move || run.run());
+        let (plan, found) = self.pool.install(move || run.run(&db));
         diagnostics.extend(found);
         diagnose::sort(&mut diagnostics);
         let is_good = diagnostics.iter().all(|it| it.severity != Severity::Error);
@@ -199,7 +205,6 @@ pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> (Settings, Vec<Diagnost
 
 /// One evaluation, on a thread of the pool.
 struct Run<'r> {
-    db: Database,
     settings: &'r Settings,
     layout: &'r Layout,
     request: &'r EvaluationRequest,
@@ -212,14 +217,14 @@ struct Target {
 }
 
 impl Run<'_> {
-    fn run(&self) -> (Option<Plan>, Vec<Diagnostic>) {
-        let (targets, mut diagnostics) = self.select();
+    fn run(&self, db: &Database) -> (Option<Plan>, Vec<Diagnostic>) {
+        let (targets, mut diagnostics) = self.select(db);
         let roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
-        let graph = Graph::reach(&self.db, &roots);
+        let graph = Graph::reach(db, &roots);
         let waves = graph.waves();
         let mut results: Vec<Option<Arc<Lowered>>> = graph.nodes.iter().map(|_| None).collect();
         for wave in &waves {
-            let lowered = parallel::map(&self.db, wave, |db, position| {
+            let lowered = parallel::map(db, wave, |db, position| {
                 let key = graph.nodes.get(*position)?.key.clone();
                 Some(lowered(db, Node::new(db, key)))
             });
@@ -231,7 +236,7 @@ impl Run<'_> {
         }
         let planned: usize = waves.iter().map(Vec::len).sum();
         if planned < graph.nodes.len() {
-            diagnostics.extend(graph.cycles(&self.db, &waves));
+            diagnostics.extend(graph.cycles(db, &waves));
         }
         for node in &graph.nodes {
             diagnostics.extend(node.diagnostics.iter().cloned());
@@ -241,7 +246,7 @@ impl Run<'_> {
         }
         let mut labels: Vec<PackageLabel> = targets.iter().map(|it| it.label.clone()).collect();
         labels.extend(graph.nodes.iter().map(|node| node.key.label.clone()));
-        let seen = self.diagnose_packages(&graph, labels, &mut diagnostics);
+        let seen = self.diagnose_packages(db, &graph, labels, &mut diagnostics);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }

@@ -15,14 +15,16 @@ use crate::suggestion::nearest_packages;
 pub(crate) struct QueryHost<'db> {
     db: &'db dyn Db,
     label: PackageLabel,
+    path: SourcePath,
     reads: RefCell<BTreeSet<PackageLabel>>,
 }
 
 impl<'db> QueryHost<'db> {
-    pub(crate) fn new(db: &'db dyn Db, label: PackageLabel) -> Self {
+    pub(crate) fn new(db: &'db dyn Db, label: PackageLabel, path: SourcePath) -> Self {
         Self {
             db,
             label,
+            path,
             reads: RefCell::default(),
         }
     }
@@ -119,7 +121,7 @@ impl Host for QueryHost<'_> {
         check_label(self.db, &self.label, package)?;
         self.reads.borrow_mut().insert(package.clone());
         let found = queries::values(self.db, self.db.package(package));
-        self.db.shared().evaluating(&self.label);
+        self.db.shared().evaluating(Some(&self.path));
         found.map_err(|failure| host_error(self.db, package, failure))
     }
 
@@ -135,6 +137,7 @@ impl Host for QueryHost<'_> {
             });
         };
         let result = queries::definition(self.db, self.db.package(package), below);
+        self.db.shared().evaluating(Some(&self.path));
         result.outcome.clone().map_err(|failure| match failure {
             Failure::Missing => HostError::Unknown {
                 suggestions: Vec::new(),
@@ -144,7 +147,9 @@ impl Host for QueryHost<'_> {
     }
 
     fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
-        module(self.db, path)
+        let found = module(self.db, path);
+        self.db.shared().evaluating(Some(&self.path));
+        found
     }
 
     fn has_file(&self, path: &SourcePath) -> bool {

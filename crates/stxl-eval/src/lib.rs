@@ -4,11 +4,13 @@
 //! [`WorkspaceTree`] answers; never builds and never writes. Start at [`Evaluator`], or, for text
 //! that is not trusted, at [`evaluate_in_child`].
 
+mod child;
 mod database;
 mod directory_import;
 mod evaluator;
 mod graph;
 mod host;
+pub mod json;
 mod layout;
 mod lowering;
 mod node;
@@ -20,6 +22,9 @@ mod suggestion;
 mod value_cycle;
 mod without_sites;
 
+pub use child::{
+    ChildError, ChildLimits, ChildRequest, EvaluatorProgram, child_main, evaluate_in_child,
+};
 pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };

@@ -20,9 +20,9 @@ pub(crate) fn map<T: Sync, R: Send>(
     }
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
+    let handles: Vec<Database> = (0..threads).map(|_| db.clone()).collect();
     rayon::scope(|scope| {
-        for _ in 0..threads {
-            let db = db.clone();
+        for db in handles {
             let (next, done, apply) = (&next, &done, &apply);
             scope.spawn(move |_| {
                 let mut own = Vec::new();

@@ -101,7 +101,9 @@ pub(crate) fn compiled(db: &dyn Db, file: SourceFile) -> Arc<CompiledFile> {
             });
         }
     };
+    db.shared().evaluating(Some(&path));
     let compiled = db.shared().language.compile(&path, text);
+    db.shared().evaluating(None);
     Arc::new(CompiledFile {
         module: compiled.module,
         diagnostics: compiled.diagnostics,
@@ -124,7 +126,6 @@ pub(crate) fn definition(db: &dyn Db, package: Package, layer: u32) -> Arc<Defin
     let Some(path) = layers.get(layer as usize) else {
         return failed(Failure::Missing, Vec::new(), Vec::new());
     };
-    db.shared().evaluating(&label);
     let file = compiled(db, db.file(path));
     let Some(module) = &file.module else {
         return failed(Failure::Reported, Vec::new(), Vec::new());
@@ -133,8 +134,10 @@ pub(crate) fn definition(db: &dyn Db, package: Package, layer: u32) -> Arc<Defin
         package: label.clone(),
         layer: Layer(layer),
     };
-    let host = QueryHost::new(db, label);
+    db.shared().evaluating(Some(path));
+    let host = QueryHost::new(db, label, path.clone());
     let defined = db.shared().language.define(module, &context, &host);
+    db.shared().evaluating(None);
     let reads = host.into_reads();
     match defined {
         Ok(defined) => Arc::new(DefinitionResult {
@@ -268,7 +271,7 @@ fn expanded_for(
             reads: Vec::new(),
         });
     };
-    db.shared().evaluating(&label);
+    let path = definition.path.clone();
     let bases = db.configuration().bases(db);
     let request = ExpandRequest {
         package: label.clone(),
@@ -276,8 +279,10 @@ fn expanded_for(
         base: bases.get(label.stage()).cloned().unwrap_or_default(),
         options: options.as_ref().clone(),
     };
-    let host = QueryHost::new(db, label);
+    db.shared().evaluating(Some(&path));
+    let host = QueryHost::new(db, label, path);
     let expanded = db.shared().language.expand(definition, &request, &host);
+    db.shared().evaluating(None);
     let reads = host.into_reads();
     Arc::new(match expanded {
         Ok(expanded) => ExpandedResult {

@@ -23,6 +23,7 @@ impl Run<'_> {
     /// Adds the diagnostics of the packages and of all whose values they read, and returns them all.
     pub(super) fn diagnose_packages(
         &self,
+        db: &Database,
         graph: &Graph,
         labels: Vec<PackageLabel>,
         diagnostics: &mut Vec<Diagnostic>,
@@ -37,7 +38,7 @@ impl Run<'_> {
         let mut frontier: BTreeSet<PackageLabel> = labels.into_iter().collect();
         while !frontier.is_empty() {
             let batch: Vec<PackageLabel> = std::mem::take(&mut frontier).into_iter().collect();
-            let said = parallel::map(&self.db, &batch, |db, label| {
+            let said = parallel::map(db, &batch, |db, label| {
                 self.said_about(db, label, configurations.get(label))
             });
             seen.extend(batch.iter().cloned());
@@ -45,7 +46,7 @@ impl Run<'_> {
                 diagnostics.extend(said.diagnostics);
                 frontier.extend(said.reads.into_iter().filter(|read| !seen.contains(read)));
                 if said.is_cyclic && !explained.contains(label) {
-                    let (found, cycle) = value_cycle::explain(&self.db, label);
+                    let (found, cycle) = value_cycle::explain(db, label);
                     // Members of one cycle are reported once; what only leads to it, not at all.
                     if cycle.contains(label) {
                         diagnostics.extend(found);

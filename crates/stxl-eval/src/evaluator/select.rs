@@ -21,7 +21,7 @@ enum Wanted {
 
 impl Run<'_> {
     /// The packages asked for, sorted by label, and what is wrong with the selectors.
-    pub(super) fn select(&self) -> (Vec<Target>, Vec<Diagnostic>) {
+    pub(super) fn select(&self, db: &Database) -> (Vec<Target>, Vec<Diagnostic>) {
         let mut wanted: BTreeMap<PackageLabel, Wanted> = BTreeMap::new();
         let mut diagnostics = Vec::new();
         let everything = [Selector::All];
@@ -35,7 +35,7 @@ impl Run<'_> {
             }
         }
         let wanted: Vec<(PackageLabel, Wanted)> = wanted.into_iter().collect();
-        let found = parallel::map(&self.db, &wanted, |db, (label, wanted)| {
+        let found = parallel::map(db, &wanted, |db, (label, wanted)| {
             self.target(db, label, wanted)
         });
         let mut targets = Vec::new();
@@ -98,7 +98,7 @@ impl Run<'_> {
 
     /// A package as it is asked for directly: for the platform of the request, or, unlike an edge,
     /// for the first platform it can be built for when it is not for that one.
-    fn configured_for(&self, db: &Database, label: &PackageLabel) -> Configured {
+    pub(super) fn configured_for(&self, db: &Database, label: &PackageLabel) -> Configured {
         let mut configured = self.configured();
         if let Some(facts) = queries::facts(db, db.package(label))
             && let Some(platforms) = &facts.platforms

@@ -1,0 +1,245 @@
+//! What a child may use, and how it binds itself before it reads text.
+//!
+//! Memory is bounded twice: the kernel refuses data segments above the limit (`RLIMIT_DATA`), and a
+//! watching thread ends the process when its resident memory passes it, which also holds for an
+//! allocator that reserved its memory before. Time is bounded three times: operations by the
+//! language, CPU time of one file by the watching thread, CPU time of all by `RLIMIT_CPU`.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError,
+};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit, Signal};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+use super::progress::TURNS;
+use crate::evaluator::STACK_BYTES;
+
+/// What a child may use. The defaults are for workspaces of any size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildLimits {
+    /// Threads; 0 for as many as there are cores.
+    pub threads: usize,
+    /// Memory apart from stacks and from what the number of packages allows.
+    pub memory_bytes: u64,
+    /// CPU time of the whole evaluation.
+    pub cpu_seconds: u64,
+    /// CPU time of the whole process while one thread stays with one file.
+    pub file_cpu_ms: u64,
+}
+
+impl Default for ChildLimits {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            memory_bytes: 256 << 20,
+            cpu_seconds: 600,
+            file_cpu_ms: 1500,
+        }
+    }
+}
+
+/// Memory that one more package allows: its text, tree, module, values and derivations.
+const PACKAGE_MEMORY_BYTES: u64 = 48 << 10;
+
+/// The most memory that packages can allow, whatever their number.
+const MEMORY_BYTES_MAX: u64 = 16 << 30;
+
+/// How often the watching thread looks.
+const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Exit codes of a child that the watching thread ended.
+pub(super) const EXIT_MEMORY: i32 = 120;
+pub(super) const EXIT_TIME: i32 = 121;
+
+/// Bytes a child may write in all: its answer, twice over.
+const WRITTEN_BYTES_MAX: u64 = 4 << 30;
+
+/// System calls an evaluation has no use for: they reach other processes, the network, or parts of
+/// the kernel with a history.
+const REFUSED_CALLS: [i64; 24] = [
+    libc::SYS_accept4,
+    libc::SYS_add_key,
+    libc::SYS_bind,
+    libc::SYS_bpf,
+    libc::SYS_connect,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_io_uring_setup,
+    libc::SYS_keyctl,
+    libc::SYS_kill,
+    libc::SYS_listen,
+    libc::SYS_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_request_key,
+    libc::SYS_setns,
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_unshare,
+    libc::SYS_userfaultfd,
+];
+
+/// Why a child could not bind itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LimitError {
+    #[error("resource limits: {0}")]
+    Resource(#[from] rustix::io::Errno),
+    #[error("system calls: {0}")]
+    Calls(#[from] seccompiler::Error),
+    #[error("system calls: {0}")]
+    CallFilter(#[from] seccompiler::BackendError),
+    #[error("files: {0}")]
+    Files(#[from] RulesetError),
+    #[error("files: `{}` cannot be opened: {reason}", folder.display())]
+    Folder { folder: PathBuf, reason: String },
+}
+
+fn stacks_bytes(threads: usize) -> u64 {
+    (threads as u64 + 1) * (STACK_BYTES as u64 + (1 << 20))
+}
+
+/// Binds resources and system calls. Before any thread is started: they inherit it.
+pub(super) fn bind_resources(limits: &ChildLimits) -> Result<(), LimitError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let both = |limit: u64| Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
+    rustix::process::setrlimit(Resource::Core, both(0))?;
+    rustix::process::setrlimit(Resource::Fsize, both(WRITTEN_BYTES_MAX))?;
+    let cpu = Rlimit {
+        current: Some(limits.cpu_seconds),
+        maximum: Some(limits.cpu_seconds + 1),
+    };
+    rustix::process::setrlimit(Resource::Cpu, cpu)?;
+    allow_packages(limits, 0)?;
+    let rules: BTreeMap<_, _> = REFUSED_CALLS
+        .iter()
+        .map(|call| (*call, Vec::new()))
+        .collect();
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into()?;
+    let filter: BpfProgram =
+        SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
+    seccompiler::apply_filter(&filter)?;
+    Ok(())
+}
+
+/// Allows the memory that a number of packages needs.
+pub(super) fn allow_packages(limits: &ChildLimits, count: usize) -> Result<(), LimitError> {
+    let data = memory_bytes(limits, count) + stacks_bytes(limits.threads);
+    let hard = MEMORY_BYTES_MAX + limits.memory_bytes + stacks_bytes(limits.threads);
+    let limit = Rlimit {
+        current: Some(data),
+        maximum: Some(hard),
+    };
+    Ok(rustix::process::setrlimit(Resource::Data, limit)?)
+}
+
+/// What a number of packages may use apart from stacks.
+pub(super) fn memory_bytes(limits: &ChildLimits, count: usize) -> u64 {
+    let packages = (count as u64)
+        .saturating_mul(PACKAGE_MEMORY_BYTES)
+        .min(MEMORY_BYTES_MAX);
+    limits.memory_bytes + packages
+}
+
+/// Leaves nothing of the file system but reading below the folders. Folders that do not exist are
+/// left out; a kernel without Landlock leaves the other limits.
+pub(super) fn bind_files(folders: &[PathBuf]) -> Result<(), LimitError> {
+    let abi = ABI::V5;
+    let mut ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .create()?;
+    for folder in folders.iter().filter(|folder| exists(folder)) {
+        let opened = PathFd::new(folder).map_err(|error| LimitError::Folder {
+            folder: folder.clone(),
+            reason: error.to_string(),
+        })?;
+        ruleset = ruleset.add_rule(PathBeneath::new(opened, AccessFs::from_read(abi)))?;
+    }
+    ruleset.restrict_self()?;
+    Ok(())
+}
+
+fn exists(folder: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty()).is_ok()
+}
+
+/// What the watching thread looks at. Opened before files are bound.
+pub(super) struct Watch {
+    statm: Option<OwnedFd>,
+    limits: ChildLimits,
+}
+
+impl Watch {
+    pub(super) fn new(limits: ChildLimits) -> Self {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let statm = rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok();
+        Self { statm, limits }
+    }
+
+    /// Looks until a limit is passed, then ends the process. `packages` tells how many there are.
+    pub(super) fn run(&self, packages: &AtomicUsize) {
+        let file_cpu_max = Duration::from_millis(self.limits.file_cpu_ms);
+        let mut turns: Vec<(u64, Duration)> = TURNS.iter().map(|_| (0, Duration::ZERO)).collect();
+        loop {
+            std::thread::sleep(WATCH_INTERVAL);
+            let memory_max =
+                memory_bytes(&self.limits, packages.load(Ordering::Relaxed)) + STACK_BYTES as u64;
+            if self.resident_bytes() > memory_max {
+                end(EXIT_MEMORY);
+            }
+            let now = cpu_time();
+            for (turn, (known, since)) in TURNS.iter().zip(&mut turns) {
+                let turn = turn.load(Ordering::Relaxed);
+                if turn != *known {
+                    (*known, *since) = (turn, now);
+                } else if turn % 2 == 1 && now.saturating_sub(*since) > file_cpu_max {
+                    end(EXIT_TIME);
+                }
+            }
+        }
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        let Some(statm) = &self.statm else { return 0 };
+        let mut text = [0; 128];
+        let read = rustix::io::pread(statm, &mut text, 0).unwrap_or(0);
+        let text = std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default();
+        let pages: u64 = text
+            .split_ascii_whitespace()
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
+        pages * rustix::param::page_size() as u64
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Ends the process at once: its other threads cannot be asked to stop.
+#[expect(
+    clippy::exit,
+    reason = "the limit of a process that evaluates hostile text"
+)]
+fn end(code: i32) -> ! {
+    std::process::exit(code)
+}

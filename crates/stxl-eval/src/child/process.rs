@@ -1,0 +1,117 @@
+//! The child's side: bind itself, evaluate, answer.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use stxl_lang::SourcePath;
+
+use super::limits::{self, ChildLimits, LimitError, Watch};
+use super::progress;
+use super::wire::{ChildRequest, RequestWire, encode_answer};
+use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
+use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
+
+/// How many packages the workspace has, once they are listed.
+static PACKAGES: AtomicUsize = AtomicUsize::new(0);
+
+/// Why a child has no answer.
+#[derive(Debug, thiserror::Error)]
+enum ProcessError {
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] std::io::Error),
+    #[error("the request cannot be read: {0}")]
+    RequestText(serde_json::Error),
+    #[error("the request is of another version")]
+    RequestVersion,
+    #[error("limits cannot be set: {0}")]
+    Limits(#[from] LimitError),
+    #[error(transparent)]
+    Workspace(#[from] OpenWorkspaceError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the answer cannot be written: {0}")]
+    Answer(serde_json::Error),
+}
+
+/// What the program does when it is started as an evaluator (`stxl __evaluate`): reads a request from
+/// standard input, which has to be the memory file that [`crate::evaluate_in_child`] makes, and
+/// answers on standard output. To be called before any thread is started.
+pub fn child_main() -> ExitCode {
+    match answer_request() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is a memory file of the parent's; there is nobody else to tell.
+            drop(rustix::io::write(stderr(), error.to_string().as_bytes()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_request() -> Result<ChildRequest, ProcessError> {
+    let mut input = File::from(rustix::io::dup(stdin()).map_err(std::io::Error::from)?);
+    input.seek(SeekFrom::Start(progress::REQUEST_OFFSET))?;
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    let wire: RequestWire = serde_json::from_slice(&text).map_err(ProcessError::RequestText)?;
+    let mut request = wire.into_request().ok_or(ProcessError::RequestVersion)?;
+    if request.limits.threads == 0 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        request.limits.threads = cores;
+    }
+    Ok(request)
+}
+
+fn answer_request() -> Result<(), ProcessError> {
+    let request = read_request()?;
+    let limits = request.limits;
+    limits::bind_resources(&limits)?;
+    let watch = Watch::new(limits);
+    let tree = open_tree(&request)?;
+    let mut folders = vec![request.folder.clone()];
+    let (settings, _) = read_settings(tree.as_ref());
+    for name in settings.overlays.iter().chain(&request.readable) {
+        tree.allow_folder(name);
+        folders.push(request.folder.join(name));
+    }
+    limits::bind_files(&folders)?;
+    // Never joined: it ends with the process.
+    drop(std::thread::spawn(move || watch.run(&PACKAGES)));
+    let options = EvaluatorOptions {
+        threads: limits.threads,
+        stack_bytes: 0,
+        progress: Some(Box::new(|path: Option<&SourcePath>| {
+            progress::note(stdin(), path)
+        })),
+        listed: Some(Box::new(move |count| allow_packages(&limits, count))),
+    };
+    let evaluation = Evaluator::new(tree, options)?.evaluate(&request.evaluation);
+    let parts = encode_answer(&evaluation).map_err(ProcessError::Answer)?;
+    let mut output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
+    for part in parts {
+        output.write_all(&part)?;
+    }
+    Ok(())
+}
+
+fn allow_packages(limits: &ChildLimits, count: usize) {
+    PACKAGES.store(count, Ordering::Relaxed);
+    // A limit that cannot be raised stays: the evaluation may still fit below it.
+    drop(limits::allow_packages(limits, count));
+}
+
+fn open_tree(request: &ChildRequest) -> Result<Arc<dyn WorkspaceTree>, OpenWorkspaceError> {
+    let folder: PathBuf = request.folder.clone();
+    let disk: Arc<dyn WorkspaceTree> = Arc::new(DiskSourceTree::open(&folder)?);
+    if request.buffers.is_empty() {
+        return Ok(disk);
+    }
+    let buffered = BufferedTree::new(disk);
+    for (path, text) in &request.buffers {
+        buffered.open(&SourcePath::new(path), text);
+    }
+    Ok(Arc::new(buffered))
+}
