@@ -3,24 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rhai::{Dynamic, Engine, Scope};
 use stxl_model::{OutputName, PackageLabel, Platform};
 
 use crate::definition::Definition;
-use crate::diagnostic::{Diagnostic, Position, Span};
-use crate::expression::{Operand, OutputExpression, Outputs, Reference, Site};
+use crate::diagnostic::{Diagnostic, in_order};
+use crate::dialect::failure::{self, Complaint};
+use crate::dialect::frame::{Frame, Task};
+use crate::dialect::values::{DefinitionValue, kind_of};
+use crate::dialect::{engine, expand, limits, stdlib};
+use crate::expression::{Operand, OutputExpression, Outputs, Reference};
 use crate::host::{Host, Layer};
 use crate::source::SourcePath;
+
+mod module;
+
+pub use crate::dialect::calls::FieldStep;
+pub use module::Module;
 
 /// The dialect: its engine, its functions and the embedded stdlib. Made once per process and shared
 /// by all threads.
 pub struct Language {
-    _private: (),
-}
-
-/// A compiled file.
-pub struct Module {
-    path: SourcePath,
-    text: Arc<str>,
+    engine: Engine,
+    stdlib: BTreeMap<SourcePath, Arc<Module>>,
 }
 
 /// What compiling a file gives.
@@ -82,26 +87,43 @@ pub struct Expanded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// One step on the way to a value inside a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldStep<'a> {
-    /// The value of a key.
-    Key(&'a str),
-    /// An item of a list, from 0.
-    Item(usize),
-}
-
 impl Language {
     /// Makes the engine and compiles the stdlib.
     pub fn new() -> Self {
-        Self { _private: () }
+        let engine = engine::new_engine();
+        let stdlib = stdlib::compile(&engine);
+        Self { engine, stdlib }
+    }
+
+    /// The text of an embedded file, for diagnostics that lead through it.
+    pub fn stdlib_text(&self, path: &SourcePath) -> Option<&Arc<str>> {
+        self.stdlib.get(path).map(|module| module.text())
     }
 
     /// Compiles a file: explains mistakes in its text, and rejects what is legal and surely wrong.
-    pub fn compile(&self, _path: &SourcePath, _text: &str) -> Compiled {
-        Compiled {
-            module: None,
-            diagnostics: Vec::new(),
+    pub fn compile(&self, path: &SourcePath, text: &str) -> Compiled {
+        if text.len() > limits::FILE_BYTES_MAX {
+            let complaint = Complaint::limit("bytes in a definition", limits::FILE_BYTES_MAX);
+            return Compiled {
+                module: None,
+                diagnostics: vec![Diagnostic::from(complaint)],
+            };
+        }
+        let text: Arc<str> = text.into();
+        match self.engine.compile(&*text) {
+            Ok(ast) => {
+                let module = Module::new(path, text, ast);
+                let diagnostics = module.lint();
+                let wrong = diagnostics.iter().any(Diagnostic::is_error);
+                Compiled {
+                    module: (!wrong).then(|| Arc::new(module)),
+                    diagnostics,
+                }
+            }
+            Err(error) => Compiled {
+                module: None,
+                diagnostics: module::explain(path, &text, &error),
+            },
         }
     }
 
@@ -111,21 +133,58 @@ impl Language {
     /// another file is wrong and [`crate::HostError::Failed`] was answered.
     pub fn define(
         &self,
-        _module: &Arc<Module>,
-        _context: &DefinitionContext,
-        _host: &dyn Host,
+        module: &Arc<Module>,
+        context: &DefinitionContext,
+        host: &dyn Host,
     ) -> Result<Defined, Vec<Diagnostic>> {
-        Err(Vec::new())
+        let task = Task::Define {
+            layer: context.layer,
+        };
+        let frame = Frame::new(self, host, module, &context.package, task);
+        let evaluated = frame.enter(|| {
+            self.engine
+                .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), module.ast())
+                .map_err(|error| {
+                    failure::diagnostic(&frame, error, module.path(), &module.span_of(&[]))
+                })
+        });
+        let mut problems = frame.problems.take();
+        match evaluated {
+            Ok(value) => match value.try_cast_result::<DefinitionValue>() {
+                Ok(definition) if problems.is_empty() && !frame.failed_elsewhere.get() => {
+                    let definition =
+                        Arc::try_unwrap(definition.0).unwrap_or_else(|shared| (*shared).clone());
+                    return Ok(Defined {
+                        definition,
+                        warnings: Vec::new(),
+                    });
+                }
+                Ok(_) => {}
+                Err(value) => problems.push(no_definition(module, &value)),
+            },
+            Err(diagnostic) => problems.extend(diagnostic),
+        }
+        Err(in_order(problems))
     }
 
     /// Finishes a definition's fields and evaluates its build.
+    ///
+    /// The errors are empty when another file is wrong and [`crate::HostError::Failed`] was answered.
     pub fn expand(
         &self,
-        _definition: &Definition,
-        _request: &ExpandRequest,
-        _host: &dyn Host,
+        definition: &Definition,
+        request: &ExpandRequest,
+        host: &dyn Host,
     ) -> Result<Expanded, Vec<Diagnostic>> {
-        Err(Vec::new())
+        expand::expand(self, definition, request, host)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn stdlib(&self, path: &SourcePath) -> Option<&Arc<Module>> {
+        self.stdlib.get(path)
     }
 }
 
@@ -135,54 +194,9 @@ impl Default for Language {
     }
 }
 
-impl Module {
-    /// The file.
-    pub fn path(&self) -> &SourcePath {
-        &self.path
-    }
-
-    /// The text.
-    pub fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// Where a value of the file's builder call stands: the deepest step that is written out, and
-    /// the call itself when none is.
-    pub fn position_of(&self, _steps: &[FieldStep<'_>]) -> Position {
-        Position { line: 1, column: 1 }
-    }
-
-    /// The span of the token at [`Module::position_of`].
-    pub fn span_of(&self, _steps: &[FieldStep<'_>]) -> Span {
-        Span {
-            path: self.path.clone(),
-            start: 0,
-            end: 0,
-        }
-    }
-
-    /// The span of the token at a site in this file.
-    pub fn span_at(&self, _site: &Site) -> Span {
-        Span {
-            path: self.path.clone(),
-            start: 0,
-            end: 0,
-        }
-    }
-}
-
-impl PartialEq for Module {
-    fn eq(&self, other: &Self) -> bool {
-        self.path == other.path && self.text == other.text
-    }
-}
-
-impl Eq for Module {}
-
-impl std::fmt::Debug for Module {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
+fn no_definition(module: &Module, value: &Dynamic) -> Diagnostic {
+    let found = kind_of(value);
+    Complaint::new("no-definition", format!("The file's value is {found}"))
+        .hint("end the file with the builder call, such as `custom(#{ … })`, and do not give it to a variable")
+        .diagnostic_at(module.span_of(&[]))
 }

@@ -7,10 +7,12 @@
 
 mod definition;
 mod diagnostic;
+mod dialect;
 mod expression;
 mod host;
 mod language;
 pub mod render;
+pub mod schema;
 mod source;
 pub mod syntax;
 

@@ -1,0 +1,437 @@
+//! The functions that make references and sources: `url file dir seed pkg prior`.
+
+use std::collections::BTreeMap;
+
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use stxl_model::{Label, OutputName, Platform, Sha256};
+
+use crate::dialect::failure::Complaint;
+use crate::dialect::frame::{Frame, Task, with_frame};
+use crate::dialect::globs;
+use crate::dialect::template;
+use crate::dialect::values::{DefinitionValue, Fallible, kind_of, kind_of_operand, unanswered};
+use crate::dialect::vocabulary;
+use crate::expression::{
+    DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site,
+};
+use crate::source::SourcePath;
+
+type Context<'a> = NativeCallContext<'a>;
+
+/// Registers the constructors and the methods of what they make.
+pub(crate) fn register(engine: &mut Engine) {
+    engine.register_fn(
+        "url",
+        |ctx: Context<'_>, address: Dynamic, hash: Dynamic| {
+            url(&ctx, &address, &hash).map_err(|complaint| complaint.raise(&ctx))
+        },
+    );
+    engine.register_fn("url", |ctx: Context<'_>, _: Dynamic| -> Fallible<Operand> {
+        Err(
+            Complaint::new("missing-hash", "A source needs the hash of its bytes")
+                .hint("`stxl source add URL` prints the line")
+                .hint("written as `url(\"https://…\", \"sha256:<64 hexadecimal digits>\")`")
+                .raise(&ctx),
+        )
+    });
+    engine.register_fn("file", |ctx: Context<'_>, name: &str| {
+        with_frame(|frame| file(frame, name, frame.site(&ctx)))
+            .map(Operand::File)
+            .map_err(|complaint| complaint.argument(0).raise(&ctx))
+    });
+    engine.register_fn("dir", |ctx: Context<'_>, path: &str| {
+        dir(&ctx, path, &Map::new())
+    });
+    engine.register_fn("dir", |ctx: Context<'_>, path: &str, options: Map| {
+        dir(&ctx, path, &options)
+    });
+    engine.register_fn("seed", seed);
+    engine.register_fn("seed", |ctx: Context<'_>, _: &str| -> Fallible<Operand> {
+        Err(
+            Complaint::new("missing-hash", "A seed needs the hash of its decoded bytes")
+                .hint("written as `seed(\"x.hex\", \"sha256:<64 hexadecimal digits>\")`")
+                .raise(&ctx),
+        )
+    });
+    engine.register_fn("pkg", |ctx: Context<'_>, label: &str| {
+        with_frame(|frame| reference(frame, label, frame.site(&ctx)))
+            .map(Operand::Package)
+            .map_err(|complaint| complaint.argument(0).raise(&ctx))
+    });
+    engine.register_fn("prior", prior);
+    engine.register_fn("on", on);
+    engine.register_fn("with", with);
+    engine.register_fn("output", output);
+    engine.register_fn("change", change_source);
+}
+
+fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, Complaint> {
+    let urls = addresses(address)?;
+    let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1))?;
+    let site = with_frame(|frame| frame.site(ctx));
+    Ok(Operand::Fetch(FetchSource { urls, sha256, site }))
+}
+
+/// One address, or a list of mirrors.
+fn addresses(address: &Dynamic) -> Result<Vec<String>, Complaint> {
+    let blame = |item: Option<usize>, complaint: Complaint| match item {
+        Some(item) => complaint.argument(0).item(item),
+        None => complaint.argument(0),
+    };
+    let check = |item: Option<usize>, value: &Dynamic| match value.as_immutable_string_ref() {
+        Ok(text) => check_url(&text)
+            .map(|()| text.to_string())
+            .map_err(|complaint| blame(item, complaint)),
+        Err(_) => Err(blame(item, wrong_type("text", value))),
+    };
+    let Ok(mirrors) = address.as_array_ref() else {
+        return check(None, address).map(|url| vec![url]);
+    };
+    if mirrors.is_empty() {
+        return Err(blame(
+            None,
+            Complaint::new("bad-url", "A source needs at least one address"),
+        ));
+    }
+    mirrors
+        .iter()
+        .enumerate()
+        .map(|(item, value)| check(Some(item), value))
+        .collect()
+}
+
+fn check_url(url: &str) -> Result<(), Complaint> {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(str::is_empty) || url.contains(char::is_whitespace) {
+        return Err(
+            Complaint::new("bad-url", format!("`{url}` is not an address"))
+                .hint("an address begins with `https://` or `http://` and has no blanks"),
+        );
+    }
+    match template::unknown_names(url).first() {
+        None => Ok(()),
+        Some(name) => Err(template::unknown_in_url(name)),
+    }
+}
+
+/// Reads a hash as definitions write it.
+fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
+    const FORM: &str = "written as `sha256:` and 64 hexadecimal digits in lower case";
+    let Ok(text) = hash.as_immutable_string_ref() else {
+        return Err(wrong_type("a hash", hash).hint(FORM));
+    };
+    match Sha256::parse(&text) {
+        Ok(sha256) if *sha256.as_bytes() == [0; 32] => Err(Complaint::new(
+            "zero-hash",
+            "The hash is all zeros, which no bytes have",
+        )
+        .hint("`stxl source add URL` prints the hash")),
+        Ok(sha256) => Ok(sha256),
+        Err(_) => {
+            let complaint =
+                Complaint::new("bad-hash", format!("`{}` is not a hash", &*text)).hint(FORM);
+            let digits = text
+                .strip_prefix("sha256:")
+                .map(|digits| digits.chars().count());
+            Err(match digits {
+                Some(digits) if digits != 64 => {
+                    complaint.label(format!("{digits} digits after `sha256:`"))
+                }
+                Some(_) => complaint.label("not all of them are hexadecimal digits in lower case"),
+                None if text.starts_with("sha512:") => {
+                    complaint.note("`sha512:` is not part of this version")
+                }
+                None => complaint.label("does not begin with `sha256:`"),
+            })
+        }
+    }
+}
+
+/// A file beside the definition.
+pub(crate) fn file(frame: &Frame<'_>, name: &str, site: Site) -> Result<FileImport, Complaint> {
+    let path = beside(frame, name)?;
+    if frame.host.has_file(&path) {
+        return Ok(FileImport { path, site });
+    }
+    let folder = SourcePath::new(path.folder());
+    let there = frame.host.list(&folder);
+    let wanted = path.as_str().rsplit('/').next().unwrap_or_default();
+    let near = vocabulary::near(wanted, there.iter().map(String::as_str));
+    Err(
+        Complaint::new("missing-file", format!("There is no file `{path}`"))
+            .label("files are named as they lie beside the definition")
+            .suggest(&near),
+    )
+}
+
+/// The path of a name beside the file that is evaluated.
+fn beside(frame: &Frame<'_>, name: &str) -> Result<SourcePath, Complaint> {
+    let bad = |part: &str| part.is_empty() || part == "." || part == ".." || part.contains('\0');
+    let name = name.strip_prefix("./").unwrap_or(name);
+    if name.split('/').any(bad) {
+        return Err(Complaint::new(
+            "bad-file",
+            format!("`{name}` does not lie beside the definition"),
+        )
+        .hint("files are named by a path downwards from the folder of the definition"));
+    }
+    let folder = frame.module.path().folder();
+    let path = if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    };
+    Ok(SourcePath::new(&path))
+}
+
+fn dir(ctx: &Context<'_>, path: &str, options: &Map) -> Fallible<Operand> {
+    let import = with_frame(|frame| directory(frame, path, options, frame.site(ctx)));
+    import
+        .map(Operand::Directory)
+        .map_err(|complaint| complaint.raise(ctx))
+}
+
+fn directory(
+    frame: &Frame<'_>,
+    path: &str,
+    options: &Map,
+    site: Site,
+) -> Result<DirectoryImport, Complaint> {
+    let trimmed = path.strip_suffix('/').unwrap_or(path);
+    let outside = trimmed.starts_with("../") || trimmed.starts_with('/');
+    let resolved = if outside {
+        SourcePath::new(trimmed)
+    } else {
+        beside(frame, trimmed).map_err(|complaint| complaint.argument(0))?
+    };
+    if !frame.host.has_file(&resolved) {
+        return Err(Complaint::new(
+            "missing-file",
+            format!("There is no directory `{resolved}`"),
+        )
+        .argument(0));
+    }
+    let mut ignore = Vec::new();
+    for (key, value) in options {
+        if key != "ignore" {
+            return Err(
+                Complaint::new("unknown-field", format!("`dir` has no option `{key}`"))
+                    .argument(1)
+                    .key(key)
+                    .hint("its only option is `ignore`, a list of globs"),
+            );
+        }
+        let listed = globs::read(value).map_err(|complaint| complaint.under(1, key))?;
+        ignore.extend(listed);
+    }
+    Ok(DirectoryImport {
+        path: resolved,
+        ignore,
+        site,
+    })
+}
+
+fn seed(ctx: Context<'_>, name: &str, hash: &str) -> Fallible<Operand> {
+    let made = with_frame(|frame| {
+        let site = frame.site(&ctx);
+        let file = file(frame, name, site.clone()).map_err(|complaint| complaint.argument(0))?;
+        let sha256 = parse_hash(&Dynamic::from(hash.to_owned()))
+            .map_err(|complaint| complaint.argument(1))?;
+        Ok(SeedImport {
+            path: file.path,
+            sha256,
+            site,
+        })
+    });
+    made.map(Operand::Seed)
+        .map_err(|complaint: Complaint| complaint.raise(&ctx))
+}
+
+/// Reads a label and checks it against the list of packages.
+pub(crate) fn reference(frame: &Frame<'_>, text: &str, site: Site) -> Result<Reference, Complaint> {
+    let (package, output) = match text.strip_prefix(':') {
+        Some(output) => {
+            let output =
+                OutputName::parse(output).map_err(|error| bad_label(&error.to_string()))?;
+            (None, output)
+        }
+        None => {
+            let label = Label::parse(text).map_err(|error| bad_label(&error.to_string()))?;
+            frame
+                .host
+                .check_label(frame.package, &label.package)
+                .map_err(|error| unanswered("package", label.package.as_str(), error))?;
+            (Some(label.package), label.output)
+        }
+    };
+    Ok(Reference {
+        package,
+        output,
+        platform: None,
+        options: BTreeMap::new(),
+        site,
+    })
+}
+
+fn bad_label(reason: &str) -> Complaint {
+    let mut letters = reason.chars();
+    let message = letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    });
+    Complaint::new("bad-label", message)
+        .hint("labels are written as `\"core/zlib\"`, `\"core/llvm:libunwind\"` or `\":output\"`")
+}
+
+fn prior(ctx: Context<'_>) -> Fallible<DefinitionValue> {
+    with_frame(|frame| {
+        let Task::Define { layer } = frame.task else {
+            return Err(Complaint::new(
+                "prior-in-build",
+                "`prior()` is read outside of `build` only",
+            )
+            .hint("`p` has the fields as they are after all overlays")
+            .raise(&ctx));
+        };
+        match frame.host.prior(frame.package, layer, &frame.site(&ctx)) {
+            Ok(definition) => Ok(DefinitionValue(definition)),
+            Err(crate::host::HostError::Unknown { .. }) => Err(Complaint::new(
+                "no-prior",
+                format!("There is no `{}` below this file", frame.package),
+            )
+            .hint("`prior()` is what an overlay replaces; this package has only this file")
+            .raise(&ctx)),
+            Err(error) => Err(unanswered("package", frame.package.as_str(), error).raise(&ctx)),
+        }
+    })
+}
+
+/// A platform by name.
+pub(crate) fn platform(name: &str) -> Result<Platform, Complaint> {
+    Platform::parse(name).ok_or_else(|| {
+        let names = Platform::ALL.map(Platform::name);
+        Complaint::new("unknown-platform", format!("There is no platform `{name}`"))
+            .hint(format!("platforms are `{}`", names.join("`, `")))
+    })
+}
+
+fn package_of(operand: &Operand, method: &str) -> Result<Reference, Complaint> {
+    match operand {
+        Operand::Package(reference) => Ok(reference.clone()),
+        other => Err(Complaint::new(
+            "wrong-type",
+            format!(
+                "`.{method}` is for references, not for {}",
+                kind_of_operand(other)
+            ),
+        )),
+    }
+}
+
+fn on(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Operand> {
+    let changed = package_of(operand, "on").and_then(|reference| {
+        let platform = platform(name).map_err(|complaint| complaint.argument(0))?;
+        Ok(Reference {
+            platform: Some(platform),
+            ..reference
+        })
+    });
+    changed
+        .map(Operand::Package)
+        .map_err(|complaint| complaint.raise(&ctx))
+}
+
+fn with(ctx: Context<'_>, operand: &mut Operand, options: Map) -> Fallible<Operand> {
+    let changed = package_of(operand, "with").and_then(|mut reference| {
+        for (name, value) in &options {
+            let Ok(text) = value.as_immutable_string_ref() else {
+                return Err(wrong_type("text", value).argument(0).key(name));
+            };
+            reference.options.insert(name.to_string(), text.to_string());
+        }
+        Ok(reference)
+    });
+    changed
+        .map(Operand::Package)
+        .map_err(|complaint| complaint.raise(&ctx))
+}
+
+fn output(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Operand> {
+    let changed = package_of(operand, "output").and_then(|reference| {
+        let output =
+            OutputName::parse(name).map_err(|error| bad_label(&error.to_string()).argument(0))?;
+        Ok(Reference {
+            output,
+            ..reference
+        })
+    });
+    changed
+        .map(Operand::Package)
+        .map_err(|complaint| complaint.raise(&ctx))
+}
+
+/// `.change(#{ hash, url })` of a source.
+fn change_source(ctx: Context<'_>, operand: &mut Operand, changes: Map) -> Fallible<Operand> {
+    let changed = match operand {
+        Operand::Fetch(source) => changed_source(source.clone(), &changes),
+        other => Err(Complaint::new(
+            "wrong-type",
+            format!(
+                "`.change` is for sources and definitions, not for {}",
+                kind_of_operand(other)
+            ),
+        )),
+    };
+    changed
+        .map(|mut source| {
+            source.site = with_frame(|frame| frame.site(&ctx));
+            Operand::Fetch(source)
+        })
+        .map_err(|complaint| complaint.raise(&ctx))
+}
+
+fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource, Complaint> {
+    for (name, value) in changes {
+        match name.as_str() {
+            "hash" => {
+                source.sha256 =
+                    parse_hash(value).map_err(|complaint| complaint.argument(0).key(name))?;
+            }
+            "url" => {
+                source.urls = addresses(value).map_err(|complaint| complaint.under(0, name))?
+            }
+            other => {
+                return Err(
+                    Complaint::new("unknown-field", format!("A source has no `{other}`"))
+                        .argument(0)
+                        .key(other)
+                        .hint("a source has `url` and `hash`"),
+                );
+            }
+        }
+    }
+    Ok(source)
+}
+
+/// A complaint about a value of the wrong kind.
+pub(crate) fn wrong_type(expected: &str, found: &Dynamic) -> Complaint {
+    let complaint = Complaint::new(
+        "wrong-type",
+        format!("Expected {expected}, found {}", kind_of(found)),
+    );
+    if found.is_unit() {
+        complaint.hint("an `if` without `else` gives nothing when it does not hold")
+    } else {
+        complaint
+    }
+}
+
+/// A list of texts.
+pub(crate) fn texts(list: &Array) -> Result<Vec<String>, Complaint> {
+    let text = |(item, value): (usize, &Dynamic)| match value.as_immutable_string_ref() {
+        Ok(text) => Ok(text.to_string()),
+        Err(_) => Err(wrong_type("text", value).item(item)),
+    };
+    list.iter().enumerate().map(text).collect()
+}

@@ -1,0 +1,294 @@
+//! Calls `build` and reads what it returns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Map, Scope};
+use stxl_model::{OutputName, Platform};
+
+use crate::definition::{Definition, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dialect::calls::FieldStep;
+use crate::dialect::constructors::wrong_type;
+use crate::dialect::failure::{self, Complaint};
+use crate::dialect::finish::{self, Finished, field_site};
+use crate::dialect::frame::{Frame, StandardVariables, Task};
+use crate::dialect::stdlib;
+use crate::dialect::values::{OutputValue, unanswered};
+use crate::expression::{OutputExpression, Outputs, Reference, RootExpression, Site};
+use crate::host::Host;
+use crate::language::{ExpandRequest, Expanded, Language, Module};
+use crate::schema::BuilderSchema;
+use crate::source::SourcePath;
+
+/// Expands a definition; see [`Language::expand`].
+pub(crate) fn expand(
+    language: &Language,
+    definition: &Definition,
+    request: &ExpandRequest,
+    host: &dyn Host,
+) -> Result<Expanded, Vec<Diagnostic>> {
+    let unplaced = |complaint: Complaint| vec![Diagnostic::from(complaint)];
+    let Some(builder) = BuilderSchema::find(&definition.builder) else {
+        let message = format!("There is no builder `{}`", definition.builder);
+        return Err(unplaced(Complaint::new("unknown-builder", message)));
+    };
+    let path = match &definition.build_path {
+        Some(path) => path.clone(),
+        None => stdlib::path_of(builder.name),
+    };
+    let own = load(language, host, &definition.path).map_err(unplaced)?;
+    let module = load(language, host, &path).map_err(unplaced)?;
+    let call = call_site(&own, definition);
+    let standard = StandardVariables {
+        version: text_of(definition, "version"),
+        name: request.package.package().to_owned(),
+        target: request.target,
+    };
+    let task = Task::Expand {
+        standard: &standard,
+        call: &call,
+    };
+    // Files are named beside the file with `build`, or beside the package's own for the stdlib's.
+    let beside = if definition.build_path.is_some() {
+        &module
+    } else {
+        &own
+    };
+    let frame = Frame::new(language, host, beside, &request.package, task);
+    let expansion = Expansion {
+        frame: &frame,
+        definition,
+        builder,
+        call: own.span_at(&call),
+    };
+    frame
+        .enter(|| expansion.run(request, &module))
+        .map_err(|mut diagnostics| {
+            diagnostics.extend(frame.problems.take());
+            crate::diagnostic::in_order(diagnostics)
+        })
+}
+
+fn load(language: &Language, host: &dyn Host, path: &SourcePath) -> Result<Arc<Module>, Complaint> {
+    match language.stdlib(path) {
+        Some(module) => Ok(Arc::clone(module)),
+        None => host
+            .module(path)
+            .map_err(|error| unanswered("file", path.as_str(), error)),
+    }
+}
+
+fn call_site(module: &Module, definition: &Definition) -> Site {
+    let at = module.position_of(&[]);
+    Site {
+        path: definition.path.clone(),
+        line: at.line,
+        column: at.column,
+    }
+}
+
+fn text_of(definition: &Definition, name: &str) -> String {
+    match definition.fields.get(name) {
+        Some(Value::Text(text)) => text.to_string(),
+        _ => String::new(),
+    }
+}
+
+struct Expansion<'a> {
+    frame: &'a Frame<'a>,
+    definition: &'a Definition,
+    builder: &'static BuilderSchema,
+    call: Span,
+}
+
+impl Expansion<'_> {
+    fn run(
+        &self,
+        request: &ExpandRequest,
+        module: &Arc<Module>,
+    ) -> Result<Expanded, Vec<Diagnostic>> {
+        self.check_platform(request.target)?;
+        if let Some(complaint) = finish::undeclared_option(self.definition, request) {
+            return Err(vec![complaint.diagnostic_at(self.call.clone())]);
+        }
+        let finished = finish::finish(self.frame, self.definition, self.builder, request).map_err(
+            |complaints| {
+                let place = |wrong: finish::FieldComplaint| {
+                    wrong.complaint.diagnostic_at(self.field_span(&wrong.field))
+                };
+                complaints.into_iter().map(place).collect::<Vec<_>>()
+            },
+        )?;
+        let built = self.call(module, "build", (finished.clone(),))?;
+        let outputs = self.outputs(module, &built)?;
+        let tests = self.tests(&finished, &outputs)?;
+        Ok(Expanded {
+            used_target: self.frame.used_target.get(),
+            needs: references(self.definition.fields.get("needs")),
+            brings: references(self.definition.fields.get("brings")),
+            output_brings: self.output_brings(&outputs)?,
+            outputs,
+            tests,
+            warnings: self.frame.problems.take(),
+        })
+    }
+
+    fn field_span(&self, field: &str) -> Span {
+        let site = field_site(self.frame, self.definition, &[FieldStep::Key(field)]);
+        match self.frame.module_at(&site.path) {
+            Some(module) => module.span_of(&[FieldStep::Key(field)]),
+            None => self.call.clone(),
+        }
+    }
+
+    fn check_platform(&self, target: Platform) -> Result<(), Vec<Diagnostic>> {
+        let Some(Value::List(platforms)) = self.definition.fields.get("platforms") else {
+            return Ok(());
+        };
+        let wanted = Value::Text(target.name().into());
+        if platforms.contains(&wanted) {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` is not one of the platforms of this package",
+            target.name()
+        );
+        let complaint = Complaint::new("wrong-platform", message)
+            .hint("another platform is asked for with `.on(\"…\")` where the package is needed");
+        Err(vec![complaint.diagnostic_at(self.field_span("platforms"))])
+    }
+
+    fn call(
+        &self,
+        module: &Arc<Module>,
+        function: &str,
+        arguments: impl rhai::FuncArgs,
+    ) -> Result<Dynamic, Vec<Diagnostic>> {
+        let engine = self.frame.language.engine();
+        // Of the file's statements only the imports run: functions see them, and nothing else.
+        let ast = module.imports_and_functions();
+        let called = engine.call_fn::<Dynamic>(&mut Scope::new(), &ast, function, arguments);
+        called.map_err(|error| {
+            failure::diagnostic(self.frame, error, module.path(), &self.call)
+                .into_iter()
+                .collect()
+        })
+    }
+
+    fn outputs(&self, module: &Module, built: &Dynamic) -> Result<Outputs, Vec<Diagnostic>> {
+        let span = module.build_span().unwrap_or_else(|| self.call.clone());
+        let Ok(map) = built.as_map_ref() else {
+            let complaint = wrong_type("a map of outputs from `build`", built)
+                .hint("as in `#{ main: root.out() }`");
+            return Err(vec![complaint.diagnostic_at(span)]);
+        };
+        let mut outputs = Outputs::new();
+        let mut wrong = Vec::new();
+        for (name, value) in map.iter() {
+            match read_output(name, value) {
+                Ok((name, output)) => drop(outputs.insert(name, output)),
+                Err(complaint) => wrong.push(complaint.diagnostic_at(span.clone())),
+            }
+        }
+        if wrong.is_empty() && !outputs.contains_key(&OutputName::main()) {
+            let complaint = Complaint::new("missing-main", "`build` gives no output `main`")
+                .hint("`main` is what others get who name no output");
+            wrong.push(complaint.diagnostic_at(span));
+        }
+        if wrong.is_empty() {
+            Ok(outputs)
+        } else {
+            Err(wrong)
+        }
+    }
+
+    fn tests(
+        &self,
+        finished: &Finished,
+        outputs: &Outputs,
+    ) -> Result<BTreeMap<Arc<str>, OutputExpression>, Vec<Diagnostic>> {
+        let (Some(Value::Map(tests)), Some(main)) = (
+            self.definition.fields.get("tests"),
+            outputs.get(&OutputName::main()),
+        ) else {
+            return Ok(BTreeMap::new());
+        };
+        let Some(module) = self
+            .frame
+            .language
+            .stdlib(&SourcePath::new("stdlib/tests.rhai"))
+        else {
+            return Ok(BTreeMap::new());
+        };
+        let scripts = finished.field("tests").unwrap_or(Dynamic::UNIT);
+        let scripts = scripts.try_cast::<Map>().unwrap_or_default();
+        let main = OutputValue(Arc::new(main.clone()));
+        let mut expanded = BTreeMap::new();
+        for name in tests.keys() {
+            let script = scripts.get(&**name).cloned().unwrap_or(Dynamic::UNIT);
+            let arguments = (finished.clone(), main.clone(), script);
+            let test = self.call(module, "test", arguments)?;
+            if let Some(output) = test.try_cast::<OutputValue>() {
+                expanded.insert(Arc::clone(name), (*output.0).clone());
+            }
+        }
+        Ok(expanded)
+    }
+
+    /// What single outputs bring, as the field `outputs` says.
+    fn output_brings(
+        &self,
+        outputs: &Outputs,
+    ) -> Result<BTreeMap<OutputName, Vec<Reference>>, Vec<Diagnostic>> {
+        let Some(Value::Map(declared)) = self.definition.fields.get("outputs") else {
+            return Ok(BTreeMap::new());
+        };
+        let mut brings = BTreeMap::new();
+        for (name, output) in declared {
+            let known = OutputName::parse(name)
+                .ok()
+                .filter(|name| outputs.contains_key(name));
+            let Some(known) = known else {
+                let message = format!("`build` gives no output `{name}`");
+                let complaint = Complaint::new("unknown-output", message);
+                return Err(vec![complaint.diagnostic_at(self.field_span("outputs"))]);
+            };
+            if let Value::Map(output) = output
+                && let Some(listed) = output.get("brings")
+            {
+                brings.insert(known, references(Some(listed)));
+            }
+        }
+        Ok(brings)
+    }
+}
+
+fn read_output(name: &str, value: &Dynamic) -> Result<(OutputName, OutputExpression), Complaint> {
+    let parsed = OutputName::parse(name).map_err(|error| {
+        Complaint::new("bad-name", format!("`{name}` cannot name an output"))
+            .note(error.to_string())
+    })?;
+    match value.read_lock::<OutputValue>() {
+        Some(output) => Ok((parsed, (*output.0).clone())),
+        None => {
+            let complaint = wrong_type(&format!("an output in `{name}`"), value);
+            Err(if value.is::<RootExpression>() {
+                complaint.hint("end the chain with `.out()`")
+            } else {
+                complaint
+            })
+        }
+    }
+}
+
+fn references(value: Option<&Value>) -> Vec<Reference> {
+    let Some(Value::List(items)) = value else {
+        return Vec::new();
+    };
+    let reference = |item: &Value| match item {
+        Value::Reference(reference) => Some(reference.clone()),
+        _ => None,
+    };
+    items.iter().filter_map(reference).collect()
+}

@@ -1,0 +1,508 @@
+//! Reads the fields of a builder call: checks every one against the schema, and reports all mistakes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Map, NativeCallContext};
+use stxl_model::OutputName;
+
+use crate::definition::{Fields, Value};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::calls::{EntryPart, FieldStep};
+use crate::dialect::constructors;
+use crate::dialect::failure::Complaint;
+use crate::dialect::frame::{Frame, position};
+use crate::dialect::globs;
+use crate::dialect::values::{kind_of, to_value};
+use crate::dialect::vocabulary;
+use crate::expression::{Operand, Site};
+use crate::language::Module;
+use crate::schema::{BuilderSchema, FieldKind, FieldSchema, OtherFields};
+use crate::source::SourcePath;
+
+/// A call whose argument is a map of fields.
+pub(crate) struct FieldReader<'a> {
+    frame: &'a Frame<'a>,
+    path: SourcePath,
+    call: rhai::Position,
+    module: Option<Arc<Module>>,
+    builder: &'static BuilderSchema,
+}
+
+type Steps<'a> = [FieldStep<'a>];
+
+impl<'a> FieldReader<'a> {
+    /// A reader for the call under way.
+    pub(crate) fn new(
+        frame: &'a Frame<'a>,
+        ctx: &NativeCallContext<'_>,
+        builder: &'static BuilderSchema,
+    ) -> Self {
+        let path = frame.caller(ctx);
+        let module = frame.module_at(&path);
+        Self {
+            frame,
+            path,
+            call: ctx.call_position(),
+            module,
+            builder,
+        }
+    }
+
+    /// Reads all fields; those with mistakes are left out and reported.
+    pub(crate) fn read(&self, map: &Map) -> Fields {
+        let mut fields = Fields::new();
+        for (name, value) in map {
+            if let Some(value) = self.field(name, value) {
+                fields.insert(name.as_str().into(), value);
+            }
+        }
+        fields
+    }
+
+    /// Reports the required fields that are not among the names.
+    pub(crate) fn require(&self, map: &Map) {
+        for field in self.builder.fields() {
+            if field.required && !map.contains_key(field.name) {
+                self.report(
+                    &[],
+                    EntryPart::Value,
+                    Complaint::new(
+                        "missing-field",
+                        format!("`{}` needs the field `{}`", self.builder.name, field.name),
+                    )
+                    .hint(format!(
+                        "{} is {}",
+                        field.name,
+                        field.kind.expected()
+                    )),
+                );
+            }
+        }
+    }
+
+    /// Reports a complaint about a value inside the map.
+    pub(crate) fn report(&self, steps: &Steps<'_>, part: EntryPart, complaint: Complaint) {
+        let Some(complaint) = self.audible(complaint) else {
+            return;
+        };
+        let module = self.module.as_deref().unwrap_or(self.frame.module);
+        let span = module.token_span(position(self.position(steps, part)));
+        let diagnostic: Diagnostic = complaint.diagnostic_at(span);
+        self.frame.report(diagnostic);
+    }
+
+    fn audible(&self, complaint: Complaint) -> Option<Complaint> {
+        if complaint.is_silent() {
+            self.frame.failed_elsewhere.set(true);
+            return None;
+        }
+        Some(complaint)
+    }
+
+    fn position(&self, steps: &Steps<'_>, part: EntryPart) -> rhai::Position {
+        let found = self
+            .module
+            .as_ref()
+            .and_then(|module| module.argument(self.call, 0, steps, part));
+        found.unwrap_or(self.call)
+    }
+
+    fn site(&self, steps: &Steps<'_>) -> Site {
+        let reported = position(self.position(steps, EntryPart::Value));
+        let at = self
+            .module
+            .as_ref()
+            .map_or(reported, |module| module.resolve(reported));
+        Site {
+            path: self.path.clone(),
+            line: at.line,
+            column: at.column,
+        }
+    }
+
+    fn field(&self, name: &str, value: &Dynamic) -> Option<Value> {
+        let steps = [FieldStep::Key(name)];
+        let Some(schema) = self.builder.field(name) else {
+            return self.other_field(name, value, &steps);
+        };
+        self.value(schema, value, &steps)
+    }
+
+    fn other_field(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let names = self.builder.fields().map(|field| field.name);
+        let near = vocabulary::near(name, names);
+        if self.builder.other_fields == OtherFields::Data && near.is_empty() {
+            return self.data(value, steps);
+        }
+        let builder = self.builder.name;
+        let complaint = Complaint::new(
+            "unknown-field",
+            format!("There is no field `{name}` in `{builder}`"),
+        );
+        self.report(steps, EntryPart::Key, complaint.suggest(&near));
+        None
+    }
+
+    fn data(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        match to_value(value) {
+            Ok(value) => Some(value),
+            Err(not_data) => {
+                let complaint = Complaint::new(
+                    "wrong-type",
+                    format!("Expected data, found {}", not_data.found),
+                )
+                .hint("fields hold texts, numbers, lists, maps, references, sources and files");
+                self.report(steps, EntryPart::Value, complaint);
+                None
+            }
+        }
+    }
+
+    fn value(&self, schema: &FieldSchema, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        match schema.kind {
+            FieldKind::Version => self.version(value, steps),
+            FieldKind::Text => self.text(schema, value, steps),
+            FieldKind::Bool => match value.as_bool() {
+                Ok(truth) => Some(Value::Bool(truth)),
+                Err(_) => self.wrong(schema.kind.expected(), value, steps),
+            },
+            FieldKind::Arguments => self.list(schema.kind, value, steps, |item, steps| {
+                self.text(schema, item, steps)
+            }),
+            FieldKind::Script => self.script(value, steps),
+            FieldKind::References => self.list(schema.kind, value, steps, |item, steps| {
+                self.reference(item, steps)
+            }),
+            FieldKind::Base => match value.is_array() {
+                true => self.list(schema.kind, value, steps, |item, steps| {
+                    self.reference(item, steps)
+                }),
+                false => self
+                    .reference(value, steps)
+                    .map(|base| Value::List(vec![base])),
+            },
+            FieldKind::Patches => self.list(schema.kind, value, steps, |item, steps| {
+                self.patch(item, steps)
+            }),
+            FieldKind::Source => self.source(value, steps),
+            FieldKind::Sources => self.map(schema.kind, value, steps, |_, item, steps| {
+                self.source(item, steps)
+            }),
+            FieldKind::Env => self.map(schema.kind, value, steps, |name, item, steps| {
+                self.variable(schema, name, item, steps)
+            }),
+            FieldKind::Seeds => self.map(schema.kind, value, steps, |_, item, steps| {
+                self.seed(item, steps)
+            }),
+            FieldKind::Scripts => self.map(schema.kind, value, steps, |_, item, steps| {
+                self.script(item, steps)
+            }),
+            FieldKind::Outputs => self.map(schema.kind, value, steps, |name, item, steps| {
+                self.output(name, item, steps)
+            }),
+            FieldKind::Platforms => self.list(schema.kind, value, steps, |item, steps| {
+                self.platform(item, steps)
+            }),
+            FieldKind::Texts | FieldKind::Paths => {
+                self.map(schema.kind, value, steps, |_, item, steps| {
+                    self.text(schema, item, steps)
+                })
+            }
+            FieldKind::Data => self.data(value, steps),
+        }
+    }
+
+    fn wrong(&self, expected: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let name = steps.first().map(|step| match step {
+            FieldStep::Key(name) => *name,
+            FieldStep::Item(_) => "",
+        });
+        let message = match (name, steps.len()) {
+            (Some(name), 1) => {
+                format!("Expected {expected} in `{name}`, found {}", kind_of(value))
+            }
+            _ => format!("Expected {expected}, found {}", kind_of(value)),
+        };
+        let mut complaint = Complaint::new("wrong-type", message);
+        if value.is_unit() {
+            complaint = complaint.hint(
+                "an `if` without `else` gives nothing when it does not hold; a field that is not wanted is left out",
+            );
+        } else if value.is_string() && expected.starts_with("a list") {
+            complaint = complaint.hint("a list of one is written `[\"…\"]`");
+        }
+        self.report(steps, EntryPart::Value, complaint);
+        None
+    }
+
+    fn list(
+        &self,
+        kind: FieldKind,
+        value: &Dynamic,
+        steps: &Steps<'_>,
+        read: impl Fn(&Dynamic, &Steps<'_>) -> Option<Value>,
+    ) -> Option<Value> {
+        let Ok(items) = value.as_array_ref() else {
+            return self.wrong(kind.expected(), value, steps);
+        };
+        let mut values = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            values.extend(read(item, &deeper(steps, FieldStep::Item(index))));
+        }
+        Some(Value::List(values))
+    }
+
+    fn map(
+        &self,
+        kind: FieldKind,
+        value: &Dynamic,
+        steps: &Steps<'_>,
+        read: impl Fn(&str, &Dynamic, &Steps<'_>) -> Option<Value>,
+    ) -> Option<Value> {
+        let Ok(entries) = value.as_map_ref() else {
+            return self.wrong(kind.expected(), value, steps);
+        };
+        let mut values = BTreeMap::new();
+        for (name, item) in entries.iter() {
+            if let Some(value) = read(name, item, &deeper(steps, FieldStep::Key(name))) {
+                values.insert(name.as_str().into(), value);
+            }
+        }
+        Some(Value::Map(values))
+    }
+
+    fn version(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let Ok(text) = value.as_immutable_string_ref() else {
+            if value.is_int() {
+                let complaint =
+                    Complaint::new("wrong-type", "Expected text in `version`, found a number")
+                        .hint(format!("a version is text: `\"{value}\"`"));
+                self.report(steps, EntryPart::Value, complaint);
+                return None;
+            }
+            return self.wrong("text", value, steps);
+        };
+        let plain = |letter: char| letter.is_ascii_graphic() && !"/{}\"'\\".contains(letter);
+        if text.is_empty() || !text.chars().all(plain) {
+            let complaint = Complaint::new("bad-version", format!("`{}` is not a version", &*text))
+                .hint("a version is letters, digits and signs such as `.`, `-`, `_`, `+`, without blanks");
+            self.report(steps, EntryPart::Value, complaint);
+            return None;
+        }
+        Some(Value::Text(text.as_str().into()))
+    }
+
+    fn text(&self, schema: &FieldSchema, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let expected = if steps.len() == 1 {
+            schema.kind.expected()
+        } else {
+            "text"
+        };
+        match value.as_immutable_string_ref() {
+            Ok(text) if text.contains('\0') => {
+                let complaint = Complaint::new("bad-text", "The text holds a NUL character");
+                self.report(steps, EntryPart::Value, complaint);
+                None
+            }
+            Ok(text) => Some(Value::Text(text.as_str().into())),
+            Err(_) => self.wrong(expected, value, steps),
+        }
+    }
+
+    fn variable(
+        &self,
+        schema: &FieldSchema,
+        name: &str,
+        value: &Dynamic,
+        steps: &Steps<'_>,
+    ) -> Option<Value> {
+        if let Err(complaint) = check_variable(name) {
+            self.report(steps, EntryPart::Key, complaint);
+            return None;
+        }
+        self.text(schema, value, steps)
+    }
+
+    fn script(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        match to_value(value) {
+            Ok(script @ (Value::Text(_) | Value::File(_))) => Some(script),
+            _ => self.wrong(FieldKind::Script.expected(), value, steps),
+        }
+    }
+
+    fn reference(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return match constructors::reference(self.frame, &text, self.site(steps)) {
+                Ok(reference) => Some(Value::Reference(reference)),
+                Err(complaint) => {
+                    self.report(steps, EntryPart::Value, complaint);
+                    None
+                }
+            };
+        }
+        match value.read_lock::<Operand>().as_deref() {
+            Some(Operand::Package(reference)) => Some(Value::Reference(reference.clone())),
+            _ => self.wrong("a label", value, steps),
+        }
+    }
+
+    fn patch(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return match constructors::file(self.frame, &text, self.site(steps)) {
+                Ok(file) => Some(Value::File(file)),
+                Err(complaint) => {
+                    self.report(steps, EntryPart::Value, complaint);
+                    None
+                }
+            };
+        }
+        match to_value(value) {
+            Ok(patch @ (Value::File(_) | Value::Source(_))) => Some(patch),
+            _ => self.wrong("the name of a file", value, steps),
+        }
+    }
+
+    fn source(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        match to_value(value) {
+            Ok(source @ (Value::Source(_) | Value::File(_))) => Some(source),
+            Ok(Value::Operand(operand)) if matches!(*operand, Operand::Directory(_)) => {
+                Some(Value::Operand(operand))
+            }
+            Ok(Value::Text(text)) => {
+                let complaint = Complaint::new(
+                    "missing-hash",
+                    "A source needs the hash of its bytes",
+                )
+                .hint(format!(
+                    "written as `url(\"{text}\", \"sha256:…\")`; `stxl source add URL` prints it"
+                ));
+                self.report(steps, EntryPart::Value, complaint);
+                None
+            }
+            _ => self.wrong(FieldKind::Source.expected(), value, steps),
+        }
+    }
+
+    fn seed(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        match to_value(value) {
+            Ok(Value::Operand(operand)) if matches!(*operand, Operand::Seed(_)) => {
+                Some(Value::Operand(operand))
+            }
+            _ => self.wrong("`seed(…)`", value, steps),
+        }
+    }
+
+    fn platform(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let Ok(name) = value.as_immutable_string_ref() else {
+            return self.wrong("the name of a platform", value, steps);
+        };
+        match constructors::platform(&name) {
+            Ok(platform) => Some(Value::Text(platform.name().into())),
+            Err(complaint) => {
+                self.report(steps, EntryPart::Value, complaint);
+                None
+            }
+        }
+    }
+
+    /// One entry of `outputs`, always as a map of `files`, `brings` and `about`.
+    fn output(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        if let Err(error) = OutputName::parse(name) {
+            let complaint = Complaint::new("bad-name", "The name of an output is not valid")
+                .note(error.to_string());
+            self.report(steps, EntryPart::Key, complaint);
+            return None;
+        }
+        let mut output = Fields::new();
+        let Ok(entries) = value.as_map_ref() else {
+            output.insert("files".into(), self.files(value, steps)?);
+            return Some(Value::Map(output));
+        };
+        for (name, item) in entries.iter() {
+            let steps = deeper(steps, FieldStep::Key(name));
+            let read = match name.as_str() {
+                "files" => self.files(item, &steps),
+                "brings" => self.list(FieldKind::References, item, &steps, |item, steps| {
+                    self.reference(item, steps)
+                }),
+                "about" => match item.as_immutable_string_ref() {
+                    Ok(text) => Some(Value::Text(text.as_str().into())),
+                    Err(_) => self.wrong("text", item, &steps),
+                },
+                other => {
+                    let near = vocabulary::near(other, ["files", "brings", "about"].into_iter());
+                    let complaint =
+                        Complaint::new("unknown-field", format!("An output has no `{other}`"));
+                    self.report(&steps, EntryPart::Key, complaint.suggest(&near));
+                    None
+                }
+            };
+            if let Some(read) = read {
+                output.insert(name.as_str().into(), read);
+            }
+        }
+        Some(Value::Map(output))
+    }
+
+    fn files(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        if value
+            .as_immutable_string_ref()
+            .is_ok_and(|text| text.as_str() == "rest")
+        {
+            if self.builder.name == "custom" {
+                return self.custom_files(steps);
+            }
+            return Some(Value::Text("rest".into()));
+        }
+        if !value.is_array() {
+            return self.wrong("a list of globs or `\"rest\"`", value, steps);
+        }
+        if self.builder.name == "custom" {
+            return self.custom_files(steps);
+        }
+        self.list(FieldKind::Arguments, value, steps, |item, steps| {
+            let Ok(glob) = item.as_immutable_string_ref() else {
+                return self.wrong("text", item, steps);
+            };
+            match globs::check(&glob) {
+                Ok(()) => Some(Value::Text(glob.as_str().into())),
+                Err(complaint) => {
+                    self.report(steps, EntryPart::Value, complaint);
+                    None
+                }
+            }
+        })
+    }
+
+    fn custom_files(&self, steps: &Steps<'_>) -> Option<Value> {
+        let complaint = Complaint::new(
+            "custom-outputs",
+            "`build` says what a custom package's outputs hold",
+        )
+        .hint("use `.out().keep([…])` there; here stand `brings` and `about` of an output");
+        self.report(steps, EntryPart::Value, complaint);
+        None
+    }
+}
+
+/// Checks the name of a variable of the environment.
+pub(crate) fn check_variable(name: &str) -> Result<(), Complaint> {
+    let first = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let other = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    if name.starts_with(first) && name.chars().all(other) {
+        return Ok(());
+    }
+    Err(Complaint::new(
+        "bad-variable",
+        format!("`{name}` is not the name of a variable"),
+    )
+    .hint("names of variables are letters, digits and `_`"))
+}
+
+fn deeper<'a>(steps: &Steps<'a>, step: FieldStep<'a>) -> Vec<FieldStep<'a>> {
+    let mut deeper = Vec::with_capacity(steps.len() + 1);
+    deeper.extend_from_slice(steps);
+    deeper.push(step);
+    deeper
+}

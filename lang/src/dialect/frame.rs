@@ -1,0 +1,166 @@
+//! What one evaluation works with: its surroundings, and what it leaves beside its value.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::NativeCallContext;
+use scoped_tls_hkt::scoped_thread_local;
+use stxl_model::{PackageLabel, Platform};
+
+use crate::diagnostic::{Diagnostic, Position};
+use crate::expression::Site;
+use crate::host::{Host, Layer};
+use crate::language::{Language, Module};
+use crate::source::SourcePath;
+
+/// A module of Rhai's, shared.
+pub(crate) type ImportedModule = rhai::Shared<rhai::Module>;
+
+scoped_thread_local!(static FRAME: for<'a> &'a Frame<'a>);
+
+/// One evaluation on one thread. Evaluations nest when a host's answer needs another file.
+pub(crate) struct Frame<'a> {
+    /// The language.
+    pub(crate) language: &'a Language,
+    /// The surroundings.
+    pub(crate) host: &'a dyn Host,
+    /// The file that is evaluated.
+    pub(crate) module: &'a Arc<Module>,
+    /// The package it is evaluated for.
+    pub(crate) package: &'a PackageLabel,
+    /// What is evaluated.
+    pub(crate) task: Task<'a>,
+    /// Mistakes found so far that do not stop the evaluation.
+    pub(crate) problems: RefCell<Vec<Diagnostic>>,
+    /// Whether another file is wrong, which is reported there.
+    pub(crate) failed_elsewhere: Cell<bool>,
+    /// Whether the platform was read.
+    pub(crate) used_target: Cell<bool>,
+    /// Root operations so far.
+    pub(crate) root_steps: Cell<usize>,
+    /// Files imported so far.
+    pub(crate) imports: RefCell<BTreeMap<SourcePath, ImportedModule>>,
+    /// Files whose import is under way.
+    pub(crate) importing: RefCell<Vec<SourcePath>>,
+}
+
+/// What is evaluated.
+#[derive(Clone, Copy)]
+pub(crate) enum Task<'a> {
+    /// A file's value.
+    Define {
+        /// The layer of the file.
+        layer: Layer,
+    },
+    /// A package's build.
+    Expand {
+        /// What every script is told.
+        standard: &'a StandardVariables,
+        /// Where steps stand that the stdlib makes: at the builder call.
+        call: &'a Site,
+    },
+}
+
+/// The variables every script finds.
+pub(crate) struct StandardVariables {
+    /// `VERSION`.
+    pub(crate) version: String,
+    /// `NAME`.
+    pub(crate) name: String,
+    /// `ARCH` and `TRIPLE`.
+    pub(crate) target: Platform,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame at the beginning of an evaluation.
+    pub(crate) fn new(
+        language: &'a Language,
+        host: &'a dyn Host,
+        module: &'a Arc<Module>,
+        package: &'a PackageLabel,
+        task: Task<'a>,
+    ) -> Self {
+        Self {
+            language,
+            host,
+            module,
+            package,
+            task,
+            problems: RefCell::default(),
+            failed_elsewhere: Cell::new(false),
+            used_target: Cell::new(false),
+            root_steps: Cell::new(0),
+            imports: RefCell::default(),
+            importing: RefCell::default(),
+        }
+    }
+
+    /// Evaluates with this frame as the current one.
+    pub(crate) fn enter<R>(&self, evaluate: impl FnOnce() -> R) -> R {
+        FRAME.set(self, evaluate)
+    }
+
+    /// Adds a mistake that does not stop the evaluation.
+    pub(crate) fn report(&self, diagnostic: Diagnostic) {
+        self.problems.borrow_mut().push(diagnostic);
+    }
+
+    /// The file whose code calls a function.
+    pub(crate) fn caller(&self, ctx: &NativeCallContext<'_>) -> SourcePath {
+        match ctx.call_source() {
+            Some(source) if source != self.module.path().as_str() => SourcePath::new(source),
+            _ => self.module.path().clone(),
+        }
+    }
+
+    /// The place of a call, as it is kept in what the call makes. The stdlib's calls stand at the
+    /// builder call that they belong to.
+    pub(crate) fn site(&self, ctx: &NativeCallContext<'_>) -> Site {
+        if let (Task::Expand { call, .. }, Some(source)) = (self.task, ctx.call_source())
+            && is_stdlib(source)
+        {
+            return call.clone();
+        }
+        let path = self.caller(ctx);
+        let reported = position(ctx.call_position());
+        let at = self
+            .module_at(&path)
+            .map_or(reported, |module| module.resolve(reported));
+        Site {
+            path,
+            line: at.line,
+            column: at.column,
+        }
+    }
+
+    /// A compiled file, of the stdlib or of the workspace.
+    pub(crate) fn module_at(&self, path: &SourcePath) -> Option<Arc<Module>> {
+        if path == self.module.path() {
+            return Some(Arc::clone(self.module));
+        }
+        self.language
+            .stdlib(path)
+            .cloned()
+            .or_else(|| self.host.module(path).ok())
+    }
+}
+
+/// Whether a path is one of the embedded files.
+pub(crate) fn is_stdlib(path: &str) -> bool {
+    path.starts_with("stdlib/")
+}
+
+/// Runs `read` with the frame of the evaluation under way on this thread.
+pub(crate) fn with_frame<R>(read: impl FnOnce(&Frame<'_>) -> R) -> R {
+    FRAME.with(read)
+}
+
+/// A position as Rhai gives it; the first character of the file when it gives none.
+pub(crate) fn position(position: rhai::Position) -> Position {
+    let number = |value: Option<usize>| value.and_then(|value| u32::try_from(value).ok());
+    Position {
+        line: number(position.line()).unwrap_or(1),
+        column: number(position.position()).unwrap_or(1).max(1),
+    }
+}

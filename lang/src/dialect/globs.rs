@@ -1,0 +1,39 @@
+//! Globs over the paths of a tree, checked where they are written.
+
+use globset::GlobBuilder;
+use rhai::Dynamic;
+
+use crate::dialect::constructors::{texts, wrong_type};
+use crate::dialect::failure::Complaint;
+
+/// Reads a list of globs.
+pub(crate) fn read(value: &Dynamic) -> Result<Vec<String>, Complaint> {
+    let Ok(list) = value.as_array_ref() else {
+        return Err(wrong_type("a list of globs", value));
+    };
+    let globs = texts(&list)?;
+    for (item, glob) in globs.iter().enumerate() {
+        check(glob).map_err(|complaint| complaint.item(item))?;
+    }
+    Ok(globs)
+}
+
+/// Checks one glob.
+pub(crate) fn check(glob: &str) -> Result<(), Complaint> {
+    if glob.starts_with('/') {
+        return Err(
+            Complaint::new("bad-glob", format!("The glob `{glob}` begins with `/`"))
+                .hint("globs are relative to the output, as in `usr/bin/*`"),
+        );
+    }
+    if glob.is_empty() {
+        return Err(Complaint::new("bad-glob", "A glob is empty"));
+    }
+    let parsed = GlobBuilder::new(glob).literal_separator(true).build();
+    parsed.map(drop).map_err(|error| {
+        Complaint::new(
+            "bad-glob",
+            format!("`{glob}` is not a glob: {}", error.kind()),
+        )
+    })
+}

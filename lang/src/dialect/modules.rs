@@ -1,0 +1,101 @@
+//! `import` of the workspace's own `lib/*.rhai`, and of the stdlib's files by the stdlib.
+
+use rhai::{Engine, EvalAltResult, Module as RhaiModule, ModuleResolver, Position, Scope, Shared};
+
+use crate::dialect::failure::Complaint;
+use crate::dialect::frame::{Frame, ImportedModule, is_stdlib, with_frame};
+use crate::dialect::values::{Fallible, unanswered};
+use crate::source::SourcePath;
+
+/// Resolves `import "lib/name" as name;` through the host. Every file is evaluated once in an
+/// evaluation, and its own imports are seen by its functions only: Rhai's index of modules inside
+/// modules would grow exponentially otherwise.
+pub(crate) struct Resolver;
+
+impl ModuleResolver for Resolver {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        at: Position,
+    ) -> Result<ImportedModule, Box<EvalAltResult>> {
+        with_frame(|frame| {
+            let from_stdlib = source.is_some_and(is_stdlib);
+            let allowed = path.starts_with("lib/") || (from_stdlib && is_stdlib(path));
+            if !allowed
+                || path
+                    .split('/')
+                    .any(|part| part.is_empty() || part.starts_with('.'))
+            {
+                return Err(raise(
+                    Complaint::new("bad-import", format!("`{path}` cannot be imported"))
+                        .hint("only files of the workspace's `lib` folder are imported, as in `import \"lib/go_app\" as go_app;`"),
+                    at,
+                ));
+            }
+            let file = SourcePath::new(&format!(
+                "{}.rhai",
+                path.strip_suffix(".rhai").unwrap_or(path)
+            ));
+            import(engine, frame, &file, at)
+        })
+    }
+}
+
+fn import(
+    engine: &Engine,
+    frame: &Frame<'_>,
+    file: &SourcePath,
+    at: Position,
+) -> Fallible<ImportedModule> {
+    if let Some(module) = frame.imports.borrow().get(file) {
+        return Ok(Shared::clone(module));
+    }
+    if frame.importing.borrow().contains(file) {
+        let through: Vec<String> = frame
+            .importing
+            .borrow()
+            .iter()
+            .map(|path| format!("`{path}`"))
+            .collect();
+        return Err(raise(
+            Complaint::new("import-cycle", format!("`{file}` imports itself"))
+                .note(format!("by way of {}", through.join(", "))),
+            at,
+        ));
+    }
+    let compiled = match frame.language.stdlib(file) {
+        Some(module) => std::sync::Arc::clone(module),
+        None => frame
+            .host
+            .module(file)
+            .map_err(|error| raise(unanswered("file", file.as_str(), error), at))?,
+    };
+    frame.importing.borrow_mut().push(file.clone());
+    let evaluated = RhaiModule::eval_ast_as_new(Scope::new(), compiled.ast(), engine);
+    frame.importing.borrow_mut().pop();
+    let mut module = evaluated
+        .map_err(|error| Box::new(EvalAltResult::ErrorInModule(file.to_string(), error, at)))?;
+    let inner: Vec<String> = module
+        .iter_sub_modules()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for name in inner {
+        module.set_sub_module(name, RhaiModule::new());
+    }
+    module.build_index();
+    let module = ImportedModule::from(module);
+    frame
+        .imports
+        .borrow_mut()
+        .insert(file.clone(), Shared::clone(&module));
+    Ok(module)
+}
+
+fn raise(complaint: Complaint, at: Position) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorRuntime(
+        rhai::Dynamic::from(complaint),
+        at,
+    ))
+}

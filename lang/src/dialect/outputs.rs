@@ -1,0 +1,83 @@
+//! Outputs of roots: `out`, `keep`, `drop`, `assert_equal`.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, NativeCallContext};
+use stxl_model::RootPath;
+
+use crate::dialect::commands::OUT;
+use crate::dialect::failure::Complaint;
+use crate::dialect::frame::with_frame;
+use crate::dialect::globs;
+use crate::dialect::operations::{Checked, path_in};
+use crate::dialect::values::{Fallible, OutputValue};
+use crate::expression::{OutputExpression, OutputFilter, RootExpression};
+
+type Context<'a> = NativeCallContext<'a>;
+
+/// Registers the operations.
+pub(crate) fn register(engine: &mut Engine) {
+    engine.register_fn("out", |ctx: Context<'_>, root: &mut RootExpression| {
+        output(&ctx, root, path_in(root, OUT, 0), Vec::new())
+    });
+    engine.register_fn(
+        "out",
+        |ctx: Context<'_>, root: &mut RootExpression, path: &str| {
+            output(&ctx, root, path_in(root, path, 0), Vec::new())
+        },
+    );
+    engine.register_fn(
+        "assert_equal",
+        |ctx: Context<'_>, root: &mut RootExpression, left: &str, right: &str| {
+            let paths =
+                path_in(root, left, 0).and_then(|left| Ok((left, path_in(root, right, 1)?)));
+            let (left, right) = paths.map_err(|complaint| complaint.raise(&ctx))?;
+            let filters = vec![OutputFilter::AssertEqual(left, right)];
+            output(&ctx, root, Ok(RootPath::root()), filters)
+        },
+    );
+    engine.register_fn(
+        "keep",
+        |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| {
+            let globs = globs::read(&list).and_then(|globs| match globs.is_empty() {
+                true => Err(Complaint::new("empty-output", "The output keeps nothing")),
+                false => Ok(globs),
+            });
+            let globs = globs.map_err(|complaint| complaint.argument(0).raise(&ctx))?;
+            Ok::<_, Box<rhai::EvalAltResult>>(filtered(output, OutputFilter::Keep(globs)))
+        },
+    );
+    engine.register_fn(
+        "drop",
+        |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| {
+            let globs =
+                globs::read(&list).map_err(|complaint| complaint.argument(0).raise(&ctx))?;
+            Ok::<_, Box<rhai::EvalAltResult>>(match globs.is_empty() {
+                true => output.clone(),
+                false => filtered(output, OutputFilter::Drop(globs)),
+            })
+        },
+    );
+}
+
+fn output(
+    ctx: &Context<'_>,
+    root: &RootExpression,
+    path: Checked<RootPath>,
+    filters: Vec<OutputFilter>,
+) -> Fallible<OutputValue> {
+    let path = path.map_err(|complaint| complaint.raise(ctx))?;
+    let site = with_frame(|frame| frame.site(ctx));
+    Ok(OutputValue(Arc::new(OutputExpression {
+        root: root.clone(),
+        path,
+        filters,
+        site,
+    })))
+}
+
+fn filtered(output: &OutputValue, filter: OutputFilter) -> OutputValue {
+    let mut changed = (*output.0).clone();
+    changed.filters.push(filter);
+    OutputValue(Arc::new(changed))
+}

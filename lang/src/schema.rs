@@ -1,0 +1,365 @@
+//! The fields of every builder, as data: what is checked, documented and offered by editors.
+
+/// What a field has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A version: text.
+    Version,
+    /// Text.
+    Text,
+    /// Yes or no.
+    Bool,
+    /// A list of texts, one argument each; templates.
+    Arguments,
+    /// A script: text, or a file.
+    Script,
+    /// A list of references.
+    References,
+    /// A reference, or a list of them.
+    Base,
+    /// A list of patches: names of files beside the definition, files, or sources.
+    Patches,
+    /// A source, a file or a directory.
+    Source,
+    /// Sources by name.
+    Sources,
+    /// Variables by name: text; templates.
+    Env,
+    /// Seeds by name.
+    Seeds,
+    /// Scripts by name.
+    Scripts,
+    /// Outputs by name: a list of globs, `"rest"`, or `#{ files, brings, about }`.
+    Outputs,
+    /// A list of platforms.
+    Platforms,
+    /// Texts by name.
+    Texts,
+    /// Paths by path; templates on both sides.
+    Paths,
+    /// Any data.
+    Data,
+}
+
+/// One field of a builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// What it has to be.
+    pub kind: FieldKind,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What holds when it is left out, as written.
+    pub default: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Whether a builder takes fields that its schema does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherFields {
+    /// It refuses them.
+    Refused,
+    /// It takes them as data, which `build` reads.
+    Data,
+}
+
+/// A builder: a function in scope of every package file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuilderSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// Its fields in the order in which they are written.
+    pub groups: &'static [&'static [FieldSchema]],
+    /// What becomes of other fields.
+    pub other_fields: OtherFields,
+}
+
+const fn field(
+    name: &'static str,
+    kind: FieldKind,
+    default: &'static str,
+    doc: &'static str,
+) -> FieldSchema {
+    FieldSchema {
+        name,
+        kind,
+        required: false,
+        default,
+        doc,
+    }
+}
+
+const fn required(name: &'static str, kind: FieldKind, doc: &'static str) -> FieldSchema {
+    FieldSchema {
+        name,
+        kind,
+        required: true,
+        default: "",
+        doc,
+    }
+}
+
+const ABOUT: &[FieldSchema] = &[
+    required(
+        "version",
+        FieldKind::Version,
+        "The version, as upstream writes it.",
+    ),
+    field(
+        "description",
+        FieldKind::Text,
+        "",
+        "What it is, in a sentence.",
+    ),
+    field(
+        "license",
+        FieldKind::Text,
+        "",
+        "Its license, as an SPDX expression.",
+    ),
+    field("website", FieldKind::Text, "", "Where to read about it."),
+    field(
+        "platforms",
+        FieldKind::Platforms,
+        "all",
+        "The platforms it can be built for.",
+    ),
+];
+
+const SOURCES: &[FieldSchema] = &[
+    field(
+        "source",
+        FieldKind::Source,
+        "",
+        "Its source, taken apart in `/src`.",
+    ),
+    field(
+        "sources",
+        FieldKind::Sources,
+        "#{}",
+        "More sources, each taken apart in `/src/<name>`.",
+    ),
+    field(
+        "commit",
+        FieldKind::Text,
+        "",
+        "The commit of the source, for `{commit}`.",
+    ),
+    field(
+        "patches",
+        FieldKind::Patches,
+        "[]",
+        "Patches for the source, applied in order in `/src`.",
+    ),
+    field(
+        "base",
+        FieldKind::Base,
+        "of the stage",
+        "The root the build starts from.",
+    ),
+    field("needs", FieldKind::References, "[]", "What the build sees."),
+];
+
+const BRINGS: &[FieldSchema] = &[field(
+    "brings",
+    FieldKind::References,
+    "[]",
+    "What whoever gets this package gets too.",
+)];
+
+const ENV: &[FieldSchema] = &[field(
+    "env",
+    FieldKind::Env,
+    "#{}",
+    "Variables for the commands of the build.",
+)];
+
+const AFTER: &[FieldSchema] = &[
+    field(
+        "outputs",
+        FieldKind::Outputs,
+        "#{ main: everything }",
+        "What goes into which output.",
+    ),
+    field(
+        "tests",
+        FieldKind::Scripts,
+        "#{}",
+        "Scripts that have to succeed with the package in place.",
+    ),
+];
+
+const LAST: &[FieldSchema] = &[
+    field(
+        "options",
+        FieldKind::Texts,
+        "#{}",
+        "Options that `.with(#{…})` can set, with their defaults.",
+    ),
+    field(
+        "update",
+        FieldKind::Data,
+        "",
+        "How new versions are found; read by tools, never by a build.",
+    ),
+];
+
+const BUILDING: &[FieldSchema] = &[
+    field(
+        "seeds",
+        FieldKind::Seeds,
+        "#{}",
+        "Machine code that is not built, by name.",
+    ),
+    field(
+        "incremental",
+        FieldKind::Bool,
+        "false",
+        "Whether object files may be kept between builds; plain data in this version.",
+    ),
+];
+
+const SCRIPT: &[FieldSchema] = &[required(
+    "script",
+    FieldKind::Script,
+    "Builds in `/src` and installs into `$OUT`.",
+)];
+
+const AUTOTOOLS: &[FieldSchema] = &[
+    field(
+        "configure",
+        FieldKind::Arguments,
+        "[]",
+        "Arguments of `./configure` after `--prefix=/usr`.",
+    ),
+    field("make", FieldKind::Arguments, "[]", "Arguments of `make`."),
+    field(
+        "install",
+        FieldKind::Script,
+        "make DESTDIR=\"$OUT\" install",
+        "Installs into `$OUT`.",
+    ),
+];
+
+const MAKE: &[FieldSchema] = &[
+    field("make", FieldKind::Arguments, "[]", "Arguments of `make`."),
+    field(
+        "install",
+        FieldKind::Script,
+        "make DESTDIR=\"$OUT\" PREFIX=/usr install",
+        "Installs into `$OUT`.",
+    ),
+];
+
+const PALLET: &[FieldSchema] = &[
+    required(
+        "holds",
+        FieldKind::References,
+        "The packages whose files it holds.",
+    ),
+    field(
+        "copies",
+        FieldKind::Paths,
+        "#{}",
+        "Files to copy: new path to the path copied.",
+    ),
+    field(
+        "entrypoint",
+        FieldKind::Arguments,
+        "[]",
+        "The program an image of it runs.",
+    ),
+];
+
+/// The builders, sorted by name.
+pub const BUILDERS: &[BuilderSchema] = &[
+    BuilderSchema {
+        name: "autotools",
+        doc: "Runs `./configure`, `make` and an installation.",
+        groups: &[
+            ABOUT, SOURCES, BRINGS, ENV, AUTOTOOLS, AFTER, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "custom",
+        doc: "Calls the file's own `fn build(p)`.",
+        groups: &[ABOUT, SOURCES, BRINGS, ENV, AFTER, BUILDING, LAST],
+        other_fields: OtherFields::Data,
+    },
+    BuilderSchema {
+        name: "make",
+        doc: "Runs `make` and an installation.",
+        groups: &[ABOUT, SOURCES, BRINGS, ENV, MAKE, AFTER, BUILDING, LAST],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "pallet",
+        doc: "Joins packages into one root that runs as it is.",
+        groups: &[ABOUT, PALLET, BRINGS, ENV, LAST],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "script",
+        doc: "Runs one script.",
+        groups: &[ABOUT, SOURCES, BRINGS, ENV, SCRIPT, AFTER, BUILDING, LAST],
+        other_fields: OtherFields::Refused,
+    },
+];
+
+/// Names of builders that are reserved and not part of this version.
+pub const RESERVED_BUILDERS: &[&str] = &["cargo", "cmake", "golang", "image", "meson", "python"];
+
+impl BuilderSchema {
+    /// Finds a builder.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        BUILDERS.iter().find(|builder| builder.name == name)
+    }
+
+    /// The fields in the order in which they are written.
+    pub fn fields(&self) -> impl Iterator<Item = &'static FieldSchema> {
+        self.groups.iter().flat_map(|group| group.iter())
+    }
+
+    /// Finds a field.
+    pub fn field(&self, name: &str) -> Option<&'static FieldSchema> {
+        self.fields().find(|field| field.name == name)
+    }
+}
+
+impl FieldKind {
+    /// What it has to be, in words that follow "expected".
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::Version | Self::Text => "text",
+            Self::Bool => "`true` or `false`",
+            Self::Arguments => "a list of texts",
+            Self::Script => "text or `file(…)`",
+            Self::References => "a list of labels",
+            Self::Base => "a label or a list of labels",
+            Self::Patches => "a list of names of files",
+            Self::Source => "`url(…)`, `file(…)` or `dir(…)`",
+            Self::Sources => "a map of sources",
+            Self::Env => "a map of texts",
+            Self::Seeds => "a map of seeds",
+            Self::Scripts => "a map of scripts",
+            Self::Outputs => "a map of outputs",
+            Self::Platforms => "a list of platforms",
+            Self::Texts => "a map of texts",
+            Self::Paths => "a map of paths",
+            Self::Data => "data",
+        }
+    }
+
+    /// Whether templates such as `{version}` are expanded in it.
+    pub const fn has_templates(self) -> bool {
+        matches!(
+            self,
+            Self::Arguments | Self::Env | Self::Paths | Self::Source | Self::Sources
+        )
+    }
+}
