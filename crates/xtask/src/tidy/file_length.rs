@@ -12,7 +12,7 @@ const LINES_MAX: usize = 800;
 pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
     files
         .iter()
-        .filter(|file| matches!(file.extension(), "rs" | "rhai") && !file.is_case_data())
+        .filter(|file| matches!(file.extension(), "rs" | "rhai") && !file.is_test())
         .filter_map(|file| check_one(&file.path, body_lines(file.text.as_deref()?)))
         .collect()
 }
@@ -21,7 +21,7 @@ pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
 pub(crate) fn summary(files: &[TrackedFile]) -> String {
     let mut lengths: Vec<(usize, &str)> = files
         .iter()
-        .filter(|file| !file.path.starts_with("tests/"))
+        .filter(|file| !file.is_test())
         .filter_map(|file| Some((body_lines(file.rust_source()?), file.path.as_str())))
         .collect();
     lengths.sort_unstable();
@@ -46,9 +46,6 @@ pub(crate) fn summary(files: &[TrackedFile]) -> String {
 }
 
 fn check_one(path: &str, lines: usize) -> Option<Finding> {
-    if path.starts_with("tests/") {
-        return None;
-    }
     if lines > LINES_MAX {
         let message = format!("{lines} lines are more than {LINES_MAX}; split the file by idea");
         return Some(Finding::error(path, 1, message));

@@ -26,7 +26,7 @@ pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
             let text = RustText::new(source);
             check_code(&file.path, &text.code(), &mut findings);
             check_open_ends(&file.path, &text.code_and_comments(), &mut findings);
-            if !file.path.starts_with("tests/") && !file.path.starts_with("benches/") {
+            if !file.is_test() && !file.path.starts_with("benches/") {
                 check_booleans(&file.path, &text.code(), &mut findings);
             }
         } else if matches!(file.extension(), "rhai" | "toml" | "sh" | "c") {

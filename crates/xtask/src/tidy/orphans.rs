@@ -4,6 +4,7 @@
 //! to the test whose source names it as `"cases/NAME"` or `"golden/NAME"` (or as the argument
 //! `"NAME"` or `"NAME/…"` of a function that adds the first part), and that test collects every
 //! file in it. Inside such a folder an expectation lies beside its case, with the same stem.
+//! A source below a test's own folder is a module of some test.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use super::tracked::TrackedFile;
 /// Endings of files that hold what is expected of the case beside them.
 const EXPECTATIONS: [&str; 3] = ["expected", "stdout", "stderr"];
 
-/// Checks every file below `tests/cases` and `tests/golden`.
+/// Checks every file below `tests/cases` and `tests/golden`, and the modules of tests.
 pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
     let sources: Vec<&str> = files
         .iter()
@@ -21,7 +22,7 @@ pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
         .filter_map(TrackedFile::rust_source)
         .collect();
     let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let mut findings = Vec::new();
+    let mut findings = forgotten_modules(&sources, &paths);
     for path in &paths {
         let Some(below) = path.strip_prefix("tests/") else {
             continue;
@@ -45,6 +46,26 @@ pub(crate) fn check(files: &[TrackedFile]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Finds sources that cargo does not see as tests and no test declares as a module.
+fn forgotten_modules(sources: &[&str], paths: &BTreeSet<&str>) -> Vec<Finding> {
+    let is_forgotten = |path: &&&str| {
+        let stem = path
+            .strip_prefix("tests/tests/")
+            .and_then(|path| path.strip_suffix(".rs"));
+        let Some((_, stem)) = stem.and_then(|stem| stem.rsplit_once('/')) else {
+            return false;
+        };
+        let declaration = format!("mod {stem};");
+        stem != "main" && !sources.iter().any(|source| source.contains(&declaration))
+    };
+    let message = "no test declares this module, so it never runs";
+    paths
+        .iter()
+        .filter(is_forgotten)
+        .map(|path| Finding::error(path, 1, message))
+        .collect()
 }
 
 fn is_named(sources: &[&str], area: &str, name: &str) -> bool {
@@ -114,6 +135,19 @@ mod tests {
             ["tests/cases/lost/a.rhai"]
         );
         assert_eq!(orphans(&["tests/cases/a.rhai"]), ["tests/cases/a.rhai"]);
+    }
+
+    #[test]
+    fn a_module_of_no_test_is_found() {
+        let declared = TrackedFile::plain("tests/tests/a.rs", "mod kept;\n");
+        let paths = ["tests/tests/a/kept.rs", "tests/tests/a/lost.rs"];
+        let mut files = vec![declared];
+        files.extend(paths.map(|path| TrackedFile::plain(path, "")));
+        let found: Vec<String> = check(&files)
+            .into_iter()
+            .map(|finding| finding.path)
+            .collect();
+        assert_eq!(found, ["tests/tests/a/lost.rs"]);
     }
 
     #[test]

@@ -45,9 +45,16 @@ impl TrackedFile {
             .flatten()
     }
 
+    /// Returns whether the file belongs to tests rather than to what they test.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.starts_with("tests/") || self.path.contains("/tests/")
+    }
+
     /// Returns whether the file is a test's input or expectation, whose bytes are the point.
     pub(crate) fn is_case_data(&self) -> bool {
-        self.path.starts_with("tests/cases/") || self.path.starts_with("tests/golden/")
+        ["cases", "golden", "corpus"]
+            .iter()
+            .any(|folder| self.is_test() && self.path.split('/').any(|part| part == *folder))
     }
 }
 
