@@ -4,7 +4,6 @@
 //! symlink. Nothing else in this crate touches files. Each operation is numbered, so that a build
 //! with the feature `failpoints` can make the n-th fail or end the process there.
 
-use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -454,9 +453,4 @@ fn absent_is_none<T>(
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(StoreError::io(operation, path, errno)),
     }
-}
-
-/// Whether an error is the system's answer that a name is taken.
-pub(crate) fn is_taken(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
 }

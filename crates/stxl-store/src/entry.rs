@@ -55,7 +55,7 @@ pub(crate) enum Scanned {
     /// A whole entry whose payload is something else.
     BadPayload { offset: usize, header: Header },
     /// Bytes that are no entry.
-    Garbage { offset: usize, bytes: usize },
+    Garbage { offset: usize },
 }
 
 impl EntryKind {
@@ -156,10 +156,7 @@ pub(crate) fn scan(bytes: &[u8], start: usize) -> Vec<Scanned> {
                         bytes[*next..].starts_with(ENTRY_MAGIC) && entry_at(bytes, *next).is_some()
                     })
                     .unwrap_or(bytes.len());
-                found.push(Scanned::Garbage {
-                    offset,
-                    bytes: next - offset,
-                });
+                found.push(Scanned::Garbage { offset });
                 offset = next;
             }
         }

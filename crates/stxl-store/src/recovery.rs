@@ -14,7 +14,7 @@ use crate::index::{self, FileState, Freshness, Index, JOURNAL, Location};
 use crate::journal::{self, JOURNAL_FILE, entry_bytes};
 use crate::pack;
 use crate::store::{
-    BALLAST_FILE, INDEX_FILE, INDEX_SUM_FILE, OPEN_LOCK, Store, USE_LOCK, blob_path,
+    BALLAST_FILE, INDEX_FILE, INDEX_SUM_FILE, IndexCheck, OPEN_LOCK, Store, USE_LOCK, blob_path,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -50,10 +50,24 @@ impl Store {
     /// After a loss of power the index can be older or newer than its checksum; then it is made
     /// again. Within one boot a difference is damage, which `verify` is to name.
     fn is_index_as_left(&self) -> Result<bool> {
-        let Some((boot, expected)) = self.index_sum()? else {
-            return Ok(true);
+        let (boot, expected) = match self.index_sum()? {
+            IndexSum::None => return Ok(true),
+            IndexSum::Unreadable => {
+                self.note_damaged_index(INDEX_SUM_FILE, "not a digest with its checksum");
+                self.disk.remove(self.root(), INDEX_SUM_FILE)?;
+                return Ok(true);
+            }
+            IndexSum::Of { boot, digest } => (boot, digest),
         };
-        Ok(boot == self.boot || self.index_digest()? == Some(expected))
+        let is_same_boot = boot == self.boot;
+        if is_same_boot && self.index_check == IndexCheck::AfterBoot {
+            return Ok(true);
+        }
+        let is_as_left = self.index_digest()? == Some(expected);
+        if !is_as_left && is_same_boot {
+            self.note_damaged_index(INDEX_FILE, "unlike the checksum its last user left");
+        }
+        Ok(is_as_left)
     }
 
     fn remove_index(&self) -> Result<()> {
@@ -73,28 +87,23 @@ impl Store {
     }
 
     /// The digest of the index as its last user left it, and the boot in which that was.
-    pub(crate) fn index_sum(&self) -> Result<Option<(String, BlobId)>> {
+    fn index_sum(&self) -> Result<IndexSum> {
         let Some(file) = self.disk.open_read_if_there(self.root(), INDEX_SUM_FILE)? else {
-            return Ok(None);
+            return Ok(IndexSum::None);
         };
         let bytes = self.disk.read_to_end(&file, INDEX_SUM_FILE, 0)?;
-        let Some((covered, check)) =
-            bytes.split_at_checked(bytes.len().saturating_sub(CHECK_BYTES))
-        else {
-            return Ok(None);
+        let covered_bytes = bytes.len().saturating_sub(CHECK_BYTES);
+        let (covered, check) = bytes.split_at(covered_bytes);
+        let Some((digest, boot)) = covered.split_first_chunk::<32>() else {
+            return Ok(IndexSum::Unreadable);
         };
-        if covered.len() < 32 || check_of(covered) != check {
-            return Err(StoreError::Damaged {
-                path: String::from_utf8_lossy(INDEX_SUM_FILE).into_owned(),
-                offset: 0,
-                what: "a digest and a checksum",
-            });
+        if check_of(covered) != check {
+            return Ok(IndexSum::Unreadable);
         }
-        let (digest, boot) = covered.split_at(32);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest);
-        let boot = String::from_utf8_lossy(boot).into_owned();
-        Ok(Some((boot, BlobId::from_digest(Digest::from_bytes(bytes)))))
+        Ok(IndexSum::Of {
+            boot: String::from_utf8_lossy(boot).into_owned(),
+            digest: BlobId::from_digest(Digest::from_bytes(*digest)),
+        })
     }
 
     pub(crate) fn index_digest(&self) -> Result<Option<BlobId>> {
@@ -126,7 +135,7 @@ impl Store {
         let open_lock = self.disk.open_or_create(self.root(), OPEN_LOCK)?;
         self.disk.lock(&open_lock, OPEN_LOCK, Lock::Exclusive)?;
         let is_last = self.disk.try_lock(&self.use_lock, USE_LOCK)?;
-        if !is_last || self.index_sum()?.is_some() {
+        if !is_last || !matches!(self.index_sum()?, IndexSum::None) {
             return Ok(());
         }
         for file in INDEX_LOG_FILES {
@@ -439,6 +448,13 @@ impl Store {
         })?;
         Ok(other)
     }
+}
+
+/// What is known of the index as its last user left it.
+enum IndexSum {
+    None,
+    Unreadable,
+    Of { boot: String, digest: BlobId },
 }
 
 /// All entries that can be read, and the end of the last one.

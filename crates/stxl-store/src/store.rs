@@ -17,6 +17,7 @@ use crate::index::{self, FileState, Index};
 use crate::journal::Pending;
 use crate::lease::Session;
 use crate::pack::Writer;
+use crate::verify::Damage;
 
 pub(crate) const FORMAT_FILE: &[u8] = b"format";
 pub(crate) const INDEX_FILE: &[u8] = b"index.db";
@@ -58,6 +59,9 @@ pub struct Store {
     publishing: Mutex<()>,
     /// Whether this session has said that the checksum of the index no longer holds.
     pub(crate) is_sum_invalid: AtomicBool,
+    /// Damage that opening the store came upon and made good.
+    pub(crate) found_at_opening: Mutex<Vec<Damage>>,
+    pub(crate) index_check: IndexCheck,
 }
 
 /// Trees known to be complete as of a sweep of the garbage collector.
@@ -71,9 +75,26 @@ pub(crate) struct Complete {
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     faults: Faults,
+    index_check: IndexCheck,
+}
+
+/// Whether the whole index is compared with its checksum at opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IndexCheck {
+    #[default]
+    AfterBoot,
+    Always,
 }
 
 impl OpenOptions {
+    /// Compares the whole index with the checksum its last user left; a difference is made good
+    /// and named by [`Store::verify`].
+    #[must_use]
+    pub fn check_index(mut self) -> Self {
+        self.index_check = IndexCheck::Always;
+        self
+    }
+
     /// Arms failpoints for everything the opened store does.
     #[cfg(feature = "failpoints")]
     #[must_use]
@@ -109,6 +130,8 @@ impl Store {
             use_lock,
             publishing: Mutex::default(),
             is_sum_invalid: AtomicBool::new(false),
+            found_at_opening: Mutex::default(),
+            index_check: options.index_check,
         };
         store.open_index()?;
         store.recover()?;

@@ -1,0 +1,282 @@
+//! Collecting garbage: what no root and no lease reaches is removed, and the space given back.
+//!
+//! Marking takes no lock. Before anything is removed the sweep lock is taken, the leases are read
+//! again and what they reach is marked too; the removal is counted, so that others whose work lay
+//! in between look again. Whatever frees space without needing any comes first.
+
+mod compaction;
+mod mark;
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use rustix::fs::Stat;
+use stxl_model::{BlobId, Digest, TreeId};
+
+use crate::disk::Lock;
+use crate::error::StoreError;
+use crate::failpoints::Phase;
+use crate::index::{self, get_digest, get_u64};
+use crate::lease::SWEEP_LOCK;
+use crate::record::Record;
+use crate::store::{BALLAST_BYTES, BALLAST_FILE, Store, now};
+
+pub(crate) use mark::Marked;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// How many files are removed under one hold of the lock.
+const BATCH_FILES: usize = 128;
+
+/// What a collection may remove. By default everything that is not reachable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcPolicy {
+    /// Objects made within this time stay, reachable or not.
+    pub keep_newer_than: Option<Duration>,
+    /// Nothing more is removed once the store is down to this many bytes, the oldest go first.
+    pub bytes_max: Option<u64>,
+    /// Requests made longer ago than this no longer keep their outputs.
+    pub forget_requests_after: Option<Duration>,
+}
+
+/// What a collection removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// Checkouts that were removed.
+    pub checkouts: u64,
+    /// Blobs and directories that were removed.
+    pub objects: u64,
+    /// Packs that were removed or written again without what was removed.
+    pub packs: u64,
+    /// Bytes of files that were given back, checkouts not counted.
+    pub bytes_freed: u64,
+    /// Bytes of blobs and packs that are left.
+    pub bytes_left: u64,
+}
+
+/// An object that nothing reaches.
+struct Candidate {
+    id: Digest,
+    created: u64,
+    bytes: u64,
+}
+
+impl Store {
+    /// Removes what is neither reachable nor leased, as far as the policy allows.
+    pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport> {
+        let _phase = self.disk.phase(Phase::Gc);
+        let mut report = GcReport::default();
+        let mut marked = self.mark(policy)?;
+        self.remove_quarantine()?;
+        self.evict_checkouts(&mut report)?;
+        let dead = self.choose_dead(policy, &marked)?;
+        self.remove_large_blobs(&dead, &mut marked, &mut report)?;
+        self.invalidate_index_sum()?;
+        self.collect_packs(&dead, &mut marked, &mut report)?;
+        self.forget_requests(policy)?;
+        self.compact_journal()?;
+        self.restore_ballast()?;
+        report.bytes_left = self.object_bytes()?;
+        Ok(report)
+    }
+
+    /// Runs a removal under the sweep lock, with all leases of the moment marked.
+    pub(crate) fn sweep_locked<T>(
+        &self,
+        marked: &mut Marked,
+        work: impl FnOnce(&Marked) -> Result<T>,
+    ) -> Result<T> {
+        // A descriptor of its own: the lock of the session's is shared by its threads.
+        let file = self.disk.open_or_create(self.root(), SWEEP_LOCK)?;
+        self.disk.lock(&file, SWEEP_LOCK, Lock::Exclusive)?;
+        self.mark_leases(marked)?;
+        self.session.count_sweep(&self.disk)?;
+        work(marked)
+    }
+
+    fn evict_checkouts(&self, report: &mut GcReport) -> Result<()> {
+        let checkouts = self.disk.open_dir(self.root(), b"checkouts")?;
+        for boot in self.disk.list(checkouts.as_fd(), b"checkouts")? {
+            if boot.name != self.boot.as_bytes() {
+                self.disk.remove_tree(checkouts.as_fd(), &boot.name)?;
+                continue;
+            }
+            let directory = self.disk.open_dir(checkouts.as_fd(), &boot.name)?;
+            for entry in self.disk.list(directory.as_fd(), &boot.name)? {
+                let tree = std::str::from_utf8(&entry.name).ok().map(TreeId::parse);
+                let Some(Ok(tree)) = tree else {
+                    continue;
+                };
+                if self.evict_checkout(&tree)? {
+                    report.checkouts += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a checkout unless its tree is leased, and says whether it did.
+    pub(crate) fn evict_checkout(&self, tree: &TreeId) -> Result<bool> {
+        let path = format!("checkouts/{}/{tree}", self.boot).into_bytes();
+        // It leaves its name in one step, so that nobody finds half of it there.
+        let doomed = format!("tmp/gc-{tree}").into_bytes();
+        self.disk.remove_tree(self.root(), &doomed)?;
+        let mut leases = Marked::default();
+        let is_evicted = self.sweep_locked(&mut leases, |leases| {
+            if leases.leased_trees.contains(tree) {
+                return Ok(false);
+            }
+            self.disk.rename(self.root(), &path, &doomed)?;
+            Ok(true)
+        })?;
+        if is_evicted {
+            self.disk.remove_tree(self.root(), &doomed)?;
+        }
+        Ok(is_evicted)
+    }
+
+    /// The objects that the policy gives up: unreachable ones, the oldest first.
+    fn choose_dead(&self, policy: &GcPolicy, marked: &Marked) -> Result<BTreeSet<Digest>> {
+        let mut candidates = self.index()?.read("list objects", |connection| {
+            connection
+                .prepare("SELECT id, created, bytes FROM objects")?
+                .query_map([], |row| {
+                    Ok(Candidate {
+                        id: get_digest(row, 0)?,
+                        created: get_u64(row, 1)?,
+                        bytes: get_u64(row, 2)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        for (_, id, stat) in self.large_blob_files()? {
+            candidates.push(Candidate {
+                id: *id.digest(),
+                created: stat.st_mtime.cast_unsigned(),
+                bytes: stat.st_size.cast_unsigned(),
+            });
+        }
+        candidates.retain(|candidate| !marked.has(&candidate.id));
+        candidates.sort_by_key(|candidate| (candidate.created, candidate.id));
+        let newest = policy
+            .keep_newer_than
+            .map_or(u64::MAX, |age| now().saturating_sub(age.as_secs()));
+        let mut left = self.object_bytes()?;
+        let mut dead = BTreeSet::new();
+        for candidate in candidates {
+            let is_enough = policy.bytes_max.is_some_and(|bytes_max| left <= bytes_max);
+            // What claims to come from the future counts as new.
+            if is_enough || candidate.created >= newest {
+                continue;
+            }
+            left = left.saturating_sub(candidate.bytes);
+            dead.insert(candidate.id);
+        }
+        Ok(dead)
+    }
+
+    /// All files of large blobs with their paths.
+    pub(crate) fn large_blob_files(&self) -> Result<Vec<(Vec<u8>, BlobId, Stat)>> {
+        let mut files = Vec::new();
+        for parent in [b"blobs".as_slice(), b"staging"] {
+            let parent_fd = self.disk.open_dir(self.root(), parent)?;
+            for directory in self.disk.list(parent_fd.as_fd(), parent)? {
+                let fd = self.disk.open_dir(parent_fd.as_fd(), &directory.name)?;
+                for file in self.disk.list(fd.as_fd(), &directory.name)? {
+                    let id = std::str::from_utf8(&file.name).ok().map(BlobId::parse);
+                    let stat = self.disk.stat_at(fd.as_fd(), &file.name)?;
+                    if let (Some(Ok(id)), Some(stat)) = (id, stat) {
+                        let path = [parent, b"/", &directory.name, b"/", &file.name].concat();
+                        files.push((path, id, stat));
+                    }
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    fn remove_large_blobs(
+        &self,
+        dead: &BTreeSet<Digest>,
+        marked: &mut Marked,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        let mut doomed = self.large_blob_files()?;
+        doomed.retain(|(_, id, _)| dead.contains(id.digest()));
+        for batch in doomed.chunks(BATCH_FILES) {
+            self.sweep_locked(marked, |marked| {
+                for (path, id, stat) in batch {
+                    if !marked.has(id.digest()) && self.disk.remove(self.root(), path)? {
+                        report.objects += 1;
+                        report.bytes_freed += stat.st_size.cast_unsigned();
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn forget_requests(&self, policy: &GcPolicy) -> Result<()> {
+        let Some(age) = policy.forget_requests_after else {
+            return Ok(());
+        };
+        let oldest = now().saturating_sub(age.as_secs());
+        let old = self.old_requests(oldest)?;
+        for entry in self.roots()?.history {
+            let key = (entry.workspace.clone(), entry.request.clone());
+            if old.contains(&key) && !entry.outputs.is_empty() {
+                self.remember(Record::History(crate::HistoryEntry {
+                    outputs: Vec::new(),
+                    ..entry
+                }));
+            }
+        }
+        self.publish()
+    }
+
+    /// The requests made before a moment.
+    fn old_requests(&self, oldest: u64) -> Result<BTreeSet<(String, String)>> {
+        self.index()?.read("list requests", |connection| {
+            connection
+                .prepare("SELECT workspace, request FROM history WHERE created < ?1")?
+                .query_map([oldest.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
+    pub(crate) fn restore_ballast(&self) -> Result<()> {
+        if self.disk.stat_at(self.root(), BALLAST_FILE)?.is_some() {
+            return Ok(());
+        }
+        let ballast = self.disk.open_or_create(self.root(), BALLAST_FILE)?;
+        let written = self
+            .disk
+            .write_all_at(&ballast, BALLAST_FILE, &vec![0; BALLAST_BYTES], 0);
+        match written {
+            // There is still no room for it; the next collection tries again.
+            Err(error) if error.is_disk_full() => {
+                self.disk.remove(self.root(), BALLAST_FILE)?;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Bytes of all packs and large blobs.
+    fn object_bytes(&self) -> Result<u64> {
+        let files = self.index()?.read("list the files", index::all_files)?;
+        let packs: u64 = files
+            .iter()
+            .filter(|(number, _)| *number != index::JOURNAL)
+            .map(|(_, state)| state.indexed)
+            .sum();
+        let blobs: u64 = self
+            .large_blob_files()?
+            .iter()
+            .map(|(_, _, stat)| stat.st_size.cast_unsigned())
+            .sum();
+        Ok(packs + blobs)
+    }
+}

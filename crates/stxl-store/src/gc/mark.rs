@@ -1,0 +1,160 @@
+//! What roots and leases reach.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+
+use stxl_model::{BlobId, Digest, Node, Realisation, TreeId};
+
+use crate::error::StoreError;
+use crate::gc::GcPolicy;
+use crate::lease::{Leased, read_leases};
+use crate::record::Record;
+use crate::store::{Store, now};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The objects that stay.
+#[derive(Default)]
+pub(crate) struct Marked {
+    objects: BTreeSet<Digest>,
+    /// Trees that are leased themselves; their checkouts stay.
+    pub(crate) leased_trees: BTreeSet<TreeId>,
+}
+
+impl Marked {
+    pub(crate) fn has(&self, id: &Digest) -> bool {
+        self.objects.contains(id)
+    }
+}
+
+impl Store {
+    /// Marks what roots and leases reach. Links that no longer point here are forgotten.
+    pub(super) fn mark(&self, policy: &GcPolicy) -> Result<Marked> {
+        let mut marked = Marked::default();
+        let roots = self.roots()?;
+        for tree in roots.named.values() {
+            self.mark_tree(tree, &mut marked)?;
+        }
+        for (path, tree) in &roots.out_links {
+            if self.is_link_to_store(path) {
+                self.mark_tree(tree, &mut marked)?;
+            } else {
+                self.remember(Record::OutLink {
+                    path: path.clone(),
+                    tree: None,
+                });
+            }
+        }
+        let forgotten = match policy.forget_requests_after {
+            Some(age) => self.old_requests(now().saturating_sub(age.as_secs()))?,
+            None => BTreeSet::new(),
+        };
+        for entry in &roots.history {
+            marked.objects.insert(*entry.plan.digest());
+            let key = (entry.workspace.clone(), entry.request.clone());
+            if !forgotten.contains(&key) {
+                for tree in &entry.outputs {
+                    self.mark_tree(tree, &mut marked)?;
+                }
+            }
+        }
+        self.mark_leases(&mut marked)?;
+        self.mark_logs(&mut marked)?;
+        Ok(marked)
+    }
+
+    /// Whether a path outside is a symlink into this store.
+    fn is_link_to_store(&self, path: &[u8]) -> bool {
+        self.disk
+            .foreign_link(path)
+            .is_some_and(|target| target.starts_with(self.path.as_os_str().as_bytes()))
+    }
+
+    /// Marks a tree with all below it, as far as it is there.
+    fn mark_tree(&self, tree: &TreeId, marked: &mut Marked) -> Result<()> {
+        if !marked.objects.insert(*tree.digest()) {
+            return Ok(());
+        }
+        let directory = match self.directory(tree) {
+            Ok(directory) => directory,
+            // Traces outlive objects, and damage is for `verify` to name.
+            Err(StoreError::MissingTree { .. } | StoreError::Damaged { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in directory.entries() {
+            match &entry.node {
+                Node::File { blob, .. } => {
+                    marked.objects.insert(*blob.digest());
+                }
+                Node::Symlink { .. } => {}
+                Node::Directory { tree } => self.mark_tree(tree, marked)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks what the sessions of the moment have leased.
+    pub(super) fn mark_leases(&self, marked: &mut Marked) -> Result<()> {
+        for leased in self.live_leases()? {
+            match leased {
+                Leased::Tree(tree) => {
+                    marked.leased_trees.insert(tree);
+                    self.mark_tree(&tree, marked)?;
+                }
+                Leased::Blob(blob) => {
+                    marked.objects.insert(*blob.digest());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The leases of all sessions that are alive.
+    pub(crate) fn live_leases(&self) -> Result<Vec<Leased>> {
+        let mut leases = Vec::new();
+        let directory = self.disk.open_dir(self.root(), b"leases")?;
+        for entry in self.disk.list(directory.as_fd(), b"leases")? {
+            let Some(file) = self
+                .disk
+                .open_read_if_there(directory.as_fd(), &entry.name)?
+            else {
+                continue;
+            };
+            let is_own = entry.name == self.session.name().as_bytes();
+            if is_own || !self.disk.try_lock(&file, &entry.name)? {
+                let bytes = self.disk.read_to_end(&file, &entry.name, 0)?;
+                leases.extend(read_leases(&bytes).0);
+            }
+        }
+        Ok(leases)
+    }
+
+    /// Logs stay with the trees whose making they tell of.
+    fn mark_logs(&self, marked: &mut Marked) -> Result<()> {
+        let records: Vec<Vec<u8>> = self.index()?.read("list realisations", |connection| {
+            connection
+                .prepare("SELECT record FROM realisations")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        for record in records {
+            let Ok(Realisation {
+                tree,
+                log: Some(log),
+                ..
+            }) = Realisation::decode(&record)
+            else {
+                continue;
+            };
+            if marked.has(tree.digest()) {
+                mark_blob(marked, &log);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mark_blob(marked: &mut Marked, blob: &BlobId) {
+    marked.objects.insert(*blob.digest());
+}

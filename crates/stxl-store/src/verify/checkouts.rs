@@ -1,0 +1,99 @@
+//! Reading checkouts back: they have to be the trees their names say, with fixed modes and times.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Stat};
+use stxl_model::{Directory, Entry, Node, TreeId};
+
+use super::{Findings, Result};
+use crate::disk::CHECKOUT_MTIME;
+use crate::store::Store;
+
+const PERMISSIONS: u32 = 0o7777;
+
+impl Store {
+    pub(super) fn verify_checkouts(&self, findings: &mut Findings) -> Result<()> {
+        let path = format!("checkouts/{}", self.boot).into_bytes();
+        if self.disk.stat_at(self.root(), &path)?.is_none() {
+            return Ok(());
+        }
+        let checkouts = self.disk.open_dir(self.root(), &path)?;
+        for entry in self.disk.list(checkouts.as_fd(), &path)? {
+            let shown = [path.as_slice(), b"/", &entry.name].concat();
+            let expected = std::str::from_utf8(&entry.name).ok().map(TreeId::parse);
+            let damages_before = findings.damages.len();
+            let tree = self.hash_directory(checkouts.as_fd(), &entry.name, &shown, findings)?;
+            let is_as_named = matches!(expected, Some(Ok(expected)) if Some(expected) == tree);
+            if !is_as_named && findings.damages.len() == damages_before {
+                findings.add(&shown, 0, "not the tree its name says");
+            }
+        }
+        Ok(())
+    }
+
+    /// The tree of a directory without storing it; nothing where that cannot be one.
+    fn hash_directory(
+        &self,
+        at: BorrowedFd<'_>,
+        name: &[u8],
+        shown: &[u8],
+        findings: &mut Findings,
+    ) -> Result<Option<TreeId>> {
+        let dir = self.disk.open_dir(at, name)?;
+        check(&self.disk.stat(&dir, shown)?, &[0o755], shown, findings);
+        let mut entries = Vec::new();
+        for entry in self.disk.list(dir.as_fd(), shown)? {
+            let path = [shown, b"/", &entry.name].concat();
+            let node = match entry.kind {
+                FileType::Directory => self
+                    .hash_directory(dir.as_fd(), &entry.name, &path, findings)?
+                    .map(|tree| Node::Directory { tree }),
+                FileType::Symlink => Some(Node::Symlink {
+                    target: self.disk.read_link(dir.as_fd(), &entry.name)?,
+                }),
+                FileType::RegularFile => {
+                    Some(self.hash_checked_out_file(&dir, &entry.name, &path, findings)?)
+                }
+                _ => None,
+            };
+            match node {
+                Some(node) => entries.push(Entry {
+                    name: entry.name,
+                    node,
+                }),
+                None => findings.add(&path, 0, "neither file, symlink nor directory"),
+            }
+        }
+        Ok(Directory::new(entries).ok().map(|directory| directory.id()))
+    }
+
+    fn hash_checked_out_file(
+        &self,
+        dir: &OwnedFd,
+        name: &[u8],
+        shown: &[u8],
+        findings: &mut Findings,
+    ) -> Result<Node> {
+        let file = self.disk.open_read(dir.as_fd(), name)?;
+        let stat = self.disk.stat(&file, shown)?;
+        check(&stat, &[0o644, 0o755], shown, findings);
+        if stat.st_nlink != 1 {
+            findings.add(shown, 0, "another name for the same file exists");
+        }
+        findings.bytes_checked += stat.st_size.cast_unsigned();
+        Ok(Node::File {
+            blob: self.hash_file(dir.as_fd(), name)?,
+            size_bytes: stat.st_size.cast_unsigned(),
+            executable: stat.st_mode & 0o100 != 0,
+        })
+    }
+}
+
+fn check(stat: &Stat, modes: &[u32], shown: &[u8], findings: &mut Findings) {
+    if !modes.contains(&(stat.st_mode & PERMISSIONS)) {
+        findings.add(shown, 0, "a mode that checkouts do not have");
+    }
+    if stat.st_mtime != CHECKOUT_MTIME {
+        findings.add(shown, 0, "a time that checkouts do not have");
+    }
+}
