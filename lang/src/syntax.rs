@@ -21,7 +21,7 @@ use node::{Node, NodeId, Range};
 use positions::Lines;
 use problem::Problem;
 use token::Token;
-pub(crate) use token::{TokenKind, is_callable};
+pub(crate) use token::TokenKind;
 
 pub use places::{BuilderCall, Call};
 
@@ -80,6 +80,16 @@ impl SyntaxTree {
                 };
                 (self.span(range), self.slice(range))
             })
+    }
+
+    /// The spans of all tokens, blanks and comments included; without a gap.
+    pub fn token_spans(&self) -> impl Iterator<Item = Span> {
+        self.tokens.iter().map(|token| {
+            self.span(Range {
+                start: token.start,
+                end: token.end,
+            })
+        })
     }
 
     /// Whether something is wrong with the form of the file that Rhai refuses as well.
@@ -144,6 +154,7 @@ impl std::fmt::Debug for SyntaxTree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SyntaxTree")
             .field("path", &self.path)
+            .field("problems", &self.problems)
             .finish_non_exhaustive()
     }
 }

@@ -125,7 +125,8 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> TokenKind {
         let start = self.cursor.offset();
-        self.cursor.advance_while(|c| c.is_ascii_digit() || c == '_');
+        self.cursor
+            .advance_while(|c| c.is_ascii_digit() || c == '_');
         let prefix = self.cursor.text_since(start).replace('_', "");
         let radix = match self.cursor.peek() {
             Some('x' | 'X') if prefix == "0" => 16,

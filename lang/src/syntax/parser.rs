@@ -214,7 +214,9 @@ impl<'a> Parser<'a> {
         if let Some(raw) = self.ended_raw_text() {
             let hashes = self.slice(raw).chars().take_while(|c| *c == '#').count();
             let end = Range {
-                start: raw.end.saturating_sub(u32::try_from(hashes).unwrap_or(0) + 1),
+                start: raw
+                    .end
+                    .saturating_sub(u32::try_from(hashes).unwrap_or(0) + 1),
                 end: raw.end,
             };
             let kind = ProblemKind::RawTextEnded { hashes };
@@ -233,9 +235,7 @@ impl<'a> Parser<'a> {
 
     /// The raw string just read, if what follows on its line cannot follow a string.
     fn ended_raw_text(&self) -> Option<Range> {
-        let last = self
-            .last()
-            .filter(|last| last.kind == TokenKind::RawText)?;
+        let last = self.last().filter(|last| last.kind == TokenKind::RawText)?;
         let next = self.peek()?;
         let is_field = self.second_at(":")
             && matches!(next.kind, TokenKind::Name | TokenKind::Text)

@@ -2,8 +2,8 @@
 
 use super::SyntaxTree;
 use super::node::{Arguments, Link, Node, NodeId, NodeKind, Range, TextKind};
+use crate::FieldStep;
 use crate::diagnostic::{Position, Span};
-use crate::language::FieldStep;
 
 /// The call that a package file is: a builder, or `.change(…)` of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,9 +130,7 @@ impl SyntaxTree {
         if let Some(last) = self.final_value() {
             return self.span_of_node(last);
         }
-        let end = self
-            .token_before(u32::MAX)
-            .map_or(0, |token| token.end);
+        let end = self.token_before(u32::MAX).map_or(0, |token| token.end);
         self.span(Range { start: end, end })
     }
 
@@ -243,7 +241,9 @@ impl SyntaxTree {
         operands
             .iter()
             .copied()
-            .filter(|id| matches!(self.node(*id), Some(node) if matches!(node.kind, NodeKind::Map(_))))
+            .filter(
+                |id| matches!(self.node(*id), Some(node) if matches!(node.kind, NodeKind::Map(_))),
+            )
             .collect()
     }
 
@@ -274,9 +274,7 @@ impl SyntaxTree {
 
     /// A key without its quotes.
     pub(crate) fn key_text(&self, key: Range) -> &str {
-        self.slice(key)
-            .trim_matches('#')
-            .trim_matches(['"', '`'])
+        self.slice(key).trim_matches('#').trim_matches(['"', '`'])
     }
 
     /// The node at the end of the steps, if all of them are written out.

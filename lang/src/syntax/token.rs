@@ -66,17 +66,58 @@ const KEYWORDS: &[&str] = &[
     "until", "while",
 ];
 
-/// Words Rhai keeps for itself, sorted. Illegal as names, keys of maps and properties.
+/// Words Rhai keeps for itself, sorted. Illegal as names, keys of maps and properties. `with` is
+/// among Rhai's own and an ordinary name in the dialect.
 const RESERVED: &[&str] = &[
-    "Fn", "async", "await", "call", "case", "curry", "debug", "default", "eval", "go", "goto",
-    "is", "is_def_fn", "is_def_var", "is_shared", "match", "module", "new", "nil", "null",
-    "package", "print", "protected", "public", "shared", "spawn", "static", "super", "sync",
-    "this", "thread", "type_of", "use", "var", "void", "with", "yield",
+    "Fn",
+    "async",
+    "await",
+    "call",
+    "case",
+    "curry",
+    "debug",
+    "default",
+    "eval",
+    "go",
+    "goto",
+    "is",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "match",
+    "module",
+    "new",
+    "nil",
+    "null",
+    "package",
+    "print",
+    "protected",
+    "public",
+    "shared",
+    "spawn",
+    "static",
+    "super",
+    "sync",
+    "this",
+    "thread",
+    "type_of",
+    "use",
+    "var",
+    "void",
+    "yield",
 ];
 
 /// Reserved words that can be called.
 const CALLABLE: &[&str] = &[
-    "Fn", "call", "curry", "debug", "eval", "is_def_fn", "is_def_var", "is_shared", "print",
+    "Fn",
+    "call",
+    "curry",
+    "debug",
+    "eval",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "print",
     "type_of",
 ];
 

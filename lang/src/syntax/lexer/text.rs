@@ -26,7 +26,11 @@ impl Lexer<'_> {
         let inner = text.trim_start_matches('\'').trim_end_matches('\'');
         let one = inner.chars().count() == 1 || inner.starts_with('\\');
         if !closed || !one {
-            let reach = if closed { Reach::Local } else { Reach::Brackets };
+            let reach = if closed {
+                Reach::Local
+            } else {
+                Reach::Brackets
+            };
             self.problem(ProblemKind::SingleQuoted, start, end, reach);
         }
         TokenKind::Character

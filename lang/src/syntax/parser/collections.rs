@@ -224,9 +224,9 @@ impl Parser<'_> {
                 self.report(ProblemKind::HyphenatedKey, key, Reach::Local);
                 Some(key)
             }
-            Some(
-                TokenKind::Name | TokenKind::Text | TokenKind::RawText | TokenKind::Backtick,
-            ) => Some(self.bump()),
+            Some(TokenKind::Name | TokenKind::Text | TokenKind::RawText | TokenKind::Backtick) => {
+                Some(self.bump())
+            }
             Some(TokenKind::Reserved | TokenKind::Keyword)
                 if self.second_at(":") || self.second_at("=") =>
             {

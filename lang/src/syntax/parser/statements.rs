@@ -1,7 +1,7 @@
 //! Statements, blocks and functions.
 
-use super::expressions::LEAVING;
 use super::Parser;
+use super::expressions::LEAVING;
 use crate::syntax::node::{Binding, NodeId, NodeKind, Range};
 use crate::syntax::problem::{ProblemKind, Reach};
 use crate::syntax::token::TokenKind;
@@ -63,7 +63,10 @@ impl Parser<'_> {
     }
 
     fn after_statement(&mut self, statement: &Statement) {
-        let range = self.nodes.get(statement.id.0 as usize).map(|node| node.range);
+        let range = self
+            .nodes
+            .get(statement.id.0 as usize)
+            .map(|node| node.range);
         let is_end = self.peek().is_none() || self.at_any(&[";", "}"]);
         if is_end || statement.ending == Ending::Own {
             return;

@@ -1,0 +1,185 @@
+//! The wording of the error at which Rhai stopped.
+
+use rhai::{LexError, ParseErrorType};
+
+use super::nearest;
+use crate::diagnostic::{Diagnostic, Position, Span};
+use crate::lint::names::{self, Scope};
+use crate::schema::BUILDERS;
+use crate::syntax::SyntaxTree;
+use crate::syntax::node::{Node, NodeKind, Range};
+
+/// The diagnostic of Rhai's error.
+pub(super) fn diagnostic(tree: &SyntaxTree, refused: &rhai::ParseError) -> Diagnostic {
+    let position = refused.position();
+    let at = tree.token_at(Position {
+        line: position.line().map_or(1, bounded),
+        column: position.position().map_or(1, bounded),
+    });
+    match refused.err_type() {
+        ParseErrorType::VariableUndefined(name) => undefined(tree, name, &at),
+        ParseErrorType::ModuleUndefined(name) => undefined_module(tree, name, at),
+        ParseErrorType::Reserved(word) => reserved(word, at),
+        ParseErrorType::LiteralTooLarge(what, max) => limit(&format!("{what} is over {max}"), at),
+        ParseErrorType::ExprTooDeep => {
+            limit("Expressions are nested too deeply", at).hint("give parts of it names with `let`")
+        }
+        ParseErrorType::TooManyFunctions => limit("The file has too many functions", at),
+        ParseErrorType::BadInput(error) => bad_input(tree, error, at),
+        ParseErrorType::UnexpectedEOF => Diagnostic::error("unexpected", "The file ends too early")
+            .at(at, "something is missing after this"),
+        other => other_form(other, at),
+    }
+}
+
+fn bounded(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn limit(message: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("limit", message).at(at, "")
+}
+
+/// Errors about forms that our reading accepts.
+fn other_form(error: &ParseErrorType, at: Span) -> Diagnostic {
+    match error {
+        ParseErrorType::FnDuplicatedDefinition(name, _) => Diagnostic::error(
+            "repeated-function",
+            format!("The function `{name}` stands here twice"),
+        )
+        .at(at, "again here")
+        .hint("leave one of them out, or name it differently"),
+        ParseErrorType::FnDuplicatedParam(_, name) => Diagnostic::error(
+            "repeated-name",
+            format!("The parameter `{name}` stands here twice"),
+        )
+        .at(at, "again here"),
+        ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => Diagnostic::error(
+            "constant",
+            format!("`{name}` is a constant and cannot be set again"),
+        )
+        .at(at, "")
+        .hint("define it with `let`"),
+        ParseErrorType::AssignmentToConstant(_) | ParseErrorType::AssignmentToInvalidLHS(_) => {
+            Diagnostic::error("assignment", "Only variables and their fields can be set")
+                .at(at, "")
+                .hint("to compare, write `==`")
+        }
+        ParseErrorType::LoopBreak => {
+            Diagnostic::error("loop-control", "There is no loop here to leave").at(at, "")
+        }
+        ParseErrorType::MismatchedType(expected, found) => {
+            Diagnostic::error("wrong-type", format!("Expected {expected}, found {found}"))
+                .at(at, "")
+        }
+        ParseErrorType::WrongSwitchDefaultCase => {
+            Diagnostic::error("switch", "The case `_` is the last one of a `switch`").at(at, "")
+        }
+        ParseErrorType::ForbiddenVariable(name) => Diagnostic::error(
+            "reserved-word",
+            format!("`{name}` cannot be the name of a variable"),
+        )
+        .at(at, "")
+        .hint("take another name"),
+        other => Diagnostic::error("unexpected", "This cannot be read")
+            .at(at, "")
+            .note(format!("the reader says: {other}")),
+    }
+}
+
+fn bad_input(tree: &SyntaxTree, error: &LexError, at: Span) -> Diagnostic {
+    let range = Range {
+        start: at.start,
+        end: at.end,
+    };
+    let found = tree.slice(range).lines().next().unwrap_or_default();
+    match error {
+        LexError::StringTooLong(max) => limit(&format!("A text is over {max} bytes"), at)
+            .hint("put it in a file beside the definition: `file(\"name\")`"),
+        LexError::ImproperSymbol(symbol, _) if symbol == "this" => {
+            Diagnostic::error("reserved-word", "`this` is reserved by the language").at(at, "")
+        }
+        other if found.is_empty() => Diagnostic::error("unexpected", "This cannot be read")
+            .at(at, "")
+            .note(format!("the reader says: {other}")),
+        _ => Diagnostic::error("unexpected", format!("`{found}` cannot stand here")).at(at, ""),
+    }
+}
+
+fn reserved(word: &str, at: Span) -> Diagnostic {
+    let hint = match word {
+        "try" | "catch" => "errors end the evaluation: check before, with `if`",
+        "print" | "debug" => "definitions have no output: look at a value with `stxl eval`",
+        "eval" => "text is never run as code",
+        "export" => "functions of a file in `lib/` can be used without it",
+        _ => "take another name",
+    };
+    Diagnostic::error(
+        "reserved-word",
+        format!("`{word}` is not part of the language"),
+    )
+    .at(at, "")
+    .hint(hint)
+}
+
+fn undefined_module(tree: &SyntaxTree, name: &str, at: Span) -> Diagnostic {
+    let imports = tree.nodes().iter().filter_map(|node| match node.kind {
+        NodeKind::Import { alias, .. } => alias.map(|alias| tree.slice(alias)),
+        _ => None,
+    });
+    let diagnostic = Diagnostic::error(
+        "unknown-module",
+        format!("No import in this file is called `{name}`"),
+    )
+    .at(at, "");
+    match nearest(name, imports) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+        None => diagnostic.hint(format!(
+            "begin the file with `import \"lib/{name}\" as {name};`"
+        )),
+    }
+}
+
+fn undefined(tree: &SyntaxTree, name: &str, at: &Span) -> Diagnostic {
+    if let Some(known) = names::outside_function(tree, name, at.start) {
+        return known;
+    }
+    let diagnostic =
+        Diagnostic::error("unknown-name", format!("There is no `{name}` here")).at(at.clone(), "");
+    if is_set_at_top(tree, at) {
+        return diagnostic.hint(format!(
+            "fields are written in the builder call: `script(#{{ {name}: … }})`"
+        ));
+    }
+    if is_in_interpolation(tree, at) {
+        return diagnostic.hint(
+            "in back-ticks `${…}` is read by the language: for the shell's variables write `#\"…\"#`",
+        );
+    }
+    let scope = Scope::at(tree, at.start);
+    let candidates = scope
+        .names()
+        .iter()
+        .copied()
+        .chain(BUILDERS.iter().map(|builder| builder.name));
+    match nearest(name, candidates) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+        None => diagnostic.hint(format!("a text is written in quotes: `\"{name}\"`")),
+    }
+}
+
+/// Whether the name is set like a field of a shell script: `version = …` at the top of the file.
+fn is_set_at_top(tree: &SyntaxTree, at: &Span) -> bool {
+    let is_target =
+        |node: &Node| matches!(node.kind, NodeKind::Assign { .. }) && node.range.start == at.start;
+    tree.statements()
+        .iter()
+        .filter_map(|id| tree.node(*id))
+        .any(is_target)
+}
+
+fn is_in_interpolation(tree: &SyntaxTree, at: &Span) -> bool {
+    tree.nodes()
+        .iter()
+        .any(|node| matches!(node.kind, NodeKind::Interpolated(_)) && node.range.contains(at.start))
+}
