@@ -1,1 +1,44 @@
-//! Skeleton.
+//! The local executor: a plan becomes trees in the store. Start at [`build`](fn@build).
+//!
+//! The README.md of this crate has the states of a node, the events, and what counts as what.
+
+mod archive;
+mod build;
+mod check;
+mod compose;
+mod conduct;
+mod draft;
+mod event;
+mod exec;
+mod failure;
+mod fetch;
+mod graph;
+mod import;
+mod options;
+mod records;
+mod repair;
+mod report;
+mod schedule;
+mod scratch;
+mod status;
+mod step;
+mod unpack;
+mod worker;
+
+pub use build::build;
+pub use compose::{ComposeError, OpError, PatchError};
+pub use event::wire::WireEvent;
+pub use event::{
+    BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, EventSink, PathDifference, StepFailure,
+    Summary,
+};
+pub use exec::PreparedStep;
+pub use failure::{BuildError, CommandPosition, FailureCause};
+pub use fetch::{FetchError, Tried};
+pub use options::{
+    BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, WALL_MS_DEFAULT,
+};
+pub use repair::{Repaired, repair};
+pub use status::{NodeStatus, status};
+pub use step::{StepEntry, prepare_step};
+pub use unpack::UnpackError;

@@ -20,7 +20,8 @@ pub use derivation::{
     ImageConfig, Import, ImportKind, Input, Keep, Kind, Mode, ModeTable, PutMode, TreeOp, Unpack,
 };
 pub use digest::{
-    ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, TreeId,
+    ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, Sha256Hasher,
+    TreeId,
 };
 pub use hex_text::{HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};

@@ -1,0 +1,431 @@
+//! A build from plan to summary: [`build`].
+
+use std::collections::BTreeSet;
+use std::thread::{Scope, ScopedJoinHandle};
+
+use crossbeam_channel::unbounded;
+use stxl_model::{DerivationId, Kind, Label, Plan, TreeId};
+use stxl_sandbox::Launcher;
+use stxl_store::{HistoryEntry, Store, StoreError};
+
+use crate::conduct::{Channels, Conducted, Conductor, Pools};
+use crate::event::{
+    BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, EventSink, StepFailure, Summary,
+};
+use crate::failure::BuildError;
+use crate::graph::{Graph, critical_paths};
+use crate::options::{BuildOptions, Check, OutputPaths};
+use crate::records::{self, Memos};
+use crate::schedule::{Demand, End, Schedule};
+use crate::status::resolve;
+use crate::worker::{JobContext, work};
+
+/// How many labels a request can have for each to get a history of its own.
+const LABEL_HISTORIES_MAX: usize = 64;
+
+/// How many operations without a process run at once.
+const OPERATIONS: usize = 2;
+
+/// Builds the requested outputs of a plan; what succeeded is committed before this returns.
+///
+/// A failed step is part of the summary, not an error. An error means that the build could not go
+/// on; finished results are on record nevertheless.
+pub fn build(
+    store: &Store,
+    launcher: &Launcher,
+    plan: &Plan,
+    options: &BuildOptions,
+    events: EventSink<'_>,
+) -> Result<Summary, BuildError> {
+    let summary = match nothing_to_do(store, plan, options, events)? {
+        Some(summary) => summary,
+        None => build_missing(store, launcher, plan, options, events)?,
+    };
+    events(BuildEvent::Summary(&summary));
+    Ok(summary)
+}
+
+/// The summary of a build whose outputs are all on record and complete, found by memos alone.
+///
+/// A memo holds as long as no choice was released, and it was written when everything below it was
+/// known: so nothing below a requested output needs to be looked at.
+fn nothing_to_do(
+    store: &Store,
+    plan: &Plan,
+    options: &BuildOptions,
+    events: EventSink<'_>,
+) -> Result<Option<Summary>, StoreError> {
+    if options.check != Check::Off || options.cancel.is_cancelled() {
+        return Ok(None);
+    }
+    let wanted: Vec<DerivationId> = requested(plan).into_iter().map(|(_, id)| id).collect();
+    let mut trees = Vec::with_capacity(wanted.len());
+    for resolved in store.resolve(&wanted)? {
+        match resolved {
+            Some(resolved) if store.has_tree_complete(&resolved.tree)? => {
+                trees.push(resolved.tree);
+            }
+            Some(_) | None => return Ok(None),
+        }
+    }
+    let total = plan.count_of(Kind::Exec);
+    events(BuildEvent::Started {
+        total,
+        pending: 0,
+        jobs: options.jobs,
+    });
+    for node in plan.nodes() {
+        if node.derivation.kind() == Kind::Exec {
+            events(BuildEvent::Cached { node });
+        }
+    }
+    let mut outputs = Vec::with_capacity(trees.len());
+    for ((label, _), tree) in requested(plan).into_iter().zip(trees) {
+        outputs.push(built_output(store, options, label, tree)?);
+    }
+    remember_request(store, plan, options, &outputs)?;
+    store.commit()?;
+    Ok(Some(Summary {
+        outcome: BuildOutcome::Ok,
+        ran: 0,
+        cached: total,
+        cut_off: 0,
+        skipped: 0,
+        total,
+        failed: Vec::new(),
+        mismatches: Vec::new(),
+        outputs,
+    }))
+}
+
+fn build_missing(
+    store: &Store,
+    launcher: &Launcher,
+    plan: &Plan,
+    options: &BuildOptions,
+    events: EventSink<'_>,
+) -> Result<Summary, BuildError> {
+    let graph = Graph::new(plan);
+    let schedule = Schedule::new(plan, &graph);
+    let memos = Memos::read(store, plan)?;
+    let pools = Pools {
+        processes: options.jobs.max(1),
+        operations: OPERATIONS,
+    };
+    std::thread::scope(|scope| {
+        let context = JobContext {
+            store,
+            launcher,
+            plan,
+            options,
+        };
+        let channels = start_workers(scope, context, pools);
+        let parts = Conducted {
+            store,
+            plan,
+            options,
+            schedule,
+            memos,
+            events,
+            channels,
+            pools,
+        };
+        let mut conductor = Conductor::new(parts);
+        for (_, id) in requested(plan) {
+            let node = plan
+                .position(&id)
+                .expect("the roots of a plan are its nodes");
+            conductor.schedule.demand(node, Demand::Bytes);
+        }
+        conductor.settle()?;
+        conductor.weigh(&graph)?;
+        let built = conductor.run().and_then(|()| check(&mut conductor, &graph));
+        // Whatever ended the build, what is finished stays.
+        let committed = store.commit();
+        built?;
+        committed?;
+        conclude(&mut conductor, &graph)
+    })
+}
+
+/// What came of running steps again.
+pub(crate) struct Again {
+    pub(crate) compared: BTreeSet<DerivationId>,
+    pub(crate) mismatches: Vec<CheckMismatch>,
+    pub(crate) failures: Vec<StepFailure>,
+}
+
+/// Runs some nodes again whose trees are known, whatever they need being made as well.
+pub(crate) fn conduct_again(
+    (store, launcher): (&Store, &Launcher),
+    plan: &Plan,
+    graph: &Graph,
+    (nodes, options): (&[usize], &BuildOptions),
+    events: EventSink<'_>,
+) -> Result<Again, BuildError> {
+    let schedule = resolve(store, plan, graph)?;
+    let memos = Memos::read(store, plan)?;
+    let pools = Pools {
+        processes: options.jobs.max(1),
+        operations: OPERATIONS,
+    };
+    std::thread::scope(|scope| {
+        let context = JobContext {
+            store,
+            launcher,
+            plan,
+            options,
+        };
+        let channels = start_workers(scope, context, pools);
+        let parts = Conducted {
+            store,
+            plan,
+            options,
+            schedule,
+            memos,
+            events,
+            channels,
+            pools,
+        };
+        let mut conductor = Conductor::new(parts);
+        conductor.check_again(nodes);
+        conductor.settle()?;
+        conductor.weigh(graph)?;
+        let ended = conductor.run();
+        let committed = store.commit();
+        ended?;
+        committed?;
+        Ok(Again {
+            compared: std::mem::take(&mut conductor.compared),
+            mismatches: std::mem::take(&mut conductor.mismatches),
+            failures: std::mem::take(&mut conductor.failures),
+        })
+    })
+}
+
+/// Starts the workers; they end when the conductor and its channels are gone.
+fn start_workers<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    context: JobContext<'scope>,
+    pools: Pools,
+) -> Channels {
+    let (processes, process_jobs) = unbounded();
+    let (operations, operation_jobs) = unbounded();
+    let (tell, reports) = unbounded();
+    let start = |jobs: &crossbeam_channel::Receiver<_>| -> ScopedJoinHandle<'scope, ()> {
+        let (jobs, tell) = (jobs.clone(), tell.clone());
+        scope.spawn(move || work(context, &jobs, &tell))
+    };
+    for _ in 0..pools.processes {
+        drop(start(&process_jobs));
+    }
+    for _ in 0..pools.operations {
+        drop(start(&operation_jobs));
+    }
+    Channels {
+        processes,
+        operations,
+        reports,
+    }
+}
+
+/// Runs what is to be checked again, if everything was built.
+fn check(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<(), BuildError> {
+    let plan = conductor.plan;
+    let packages: BTreeSet<_> = plan.roots().iter().map(|root| &root.label).collect();
+    let is_checked = |position: usize| {
+        let node = &plan.nodes()[position];
+        node.derivation.kind() == Kind::Exec
+            && match conductor.options.check {
+                Check::Off => false,
+                Check::RequestedPackages => packages.contains(&node.origin.label),
+                Check::WholeClosure => true,
+            }
+    };
+    let checked: Vec<usize> = (0..plan.nodes().len())
+        .filter(|node| is_checked(*node))
+        .collect();
+    if checked.is_empty() || !conductor.failures.is_empty() || conductor.is_cancelled() {
+        return Ok(());
+    }
+    conductor.check_again(&checked);
+    conductor.settle()?;
+    conductor.weigh(graph)?;
+    conductor.run()
+}
+
+fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary, BuildError> {
+    let (plan, options) = (conductor.plan, conductor.options);
+    let reachable = reachable(plan, graph);
+    let mut above = vec![false; plan.nodes().len()];
+    let (mut ran, mut cached, mut cut_off, mut skipped, mut failed) = (0, 0, 0, 0, 0);
+    for (position, node) in plan.nodes().iter().enumerate() {
+        above[position] = conductor.schedule.stands_above_a_run(position, &above);
+        if node.derivation.kind() != Kind::Exec || !reachable[position] {
+            continue;
+        }
+        match conductor.schedule.end(position) {
+            End::Ran => ran += 1,
+            End::Known if above[position] => cut_off += 1,
+            End::Known => cached += 1,
+            End::Failed => failed += 1,
+            End::Skipped => {
+                skipped += 1;
+                (conductor.events)(BuildEvent::Skipped { node });
+            }
+        }
+    }
+    let mut outputs = Vec::new();
+    for (label, id) in requested(plan) {
+        let node = plan
+            .position(&id)
+            .expect("the roots of a plan are its nodes");
+        if let (true, Some(tree)) = (
+            conductor.schedule.is_present(node),
+            conductor.schedule.tree(node),
+        ) {
+            outputs.push(built_output(conductor.store, options, label, tree)?);
+        }
+    }
+    let outcome = if conductor.is_cancelled() {
+        BuildOutcome::Interrupted
+    } else if !conductor.failures.is_empty() {
+        BuildOutcome::Failed
+    } else if !conductor.mismatches.is_empty() {
+        BuildOutcome::CheckFailed
+    } else {
+        BuildOutcome::Ok
+    };
+    if matches!(outcome, BuildOutcome::Ok | BuildOutcome::CheckFailed) {
+        remember_request(conductor.store, plan, options, &outputs)?;
+        conductor.store.commit()?;
+    }
+    Ok(Summary {
+        outcome,
+        ran,
+        cached,
+        cut_off,
+        skipped,
+        total: ran + cached + cut_off + skipped + failed,
+        failed: std::mem::take(&mut conductor.failures),
+        mismatches: std::mem::take(&mut conductor.mismatches),
+        outputs,
+    })
+}
+
+/// The requested outputs in the order of the request.
+fn requested(plan: &Plan) -> Vec<(Label, DerivationId)> {
+    let of_root = |root: &stxl_model::PlanRoot| {
+        let package = root.label.clone();
+        let outputs = root.outputs.clone().into_iter();
+        outputs.map(move |(output, id)| {
+            (
+                Label {
+                    package: package.clone(),
+                    output,
+                },
+                id,
+            )
+        })
+    };
+    plan.roots().iter().flat_map(of_root).collect()
+}
+
+fn reachable(plan: &Plan, graph: &Graph) -> Vec<bool> {
+    let mut reachable = vec![false; plan.nodes().len()];
+    let mut stack: Vec<usize> = requested(plan)
+        .iter()
+        .filter_map(|(_, id)| plan.position(id))
+        .collect();
+    while let Some(node) = stack.pop() {
+        if !std::mem::replace(&mut reachable[node], true) {
+            stack.extend_from_slice(graph.inputs(node));
+        }
+    }
+    reachable
+}
+
+fn built_output(
+    store: &Store,
+    options: &BuildOptions,
+    label: Label,
+    tree: TreeId,
+) -> Result<BuiltOutput, StoreError> {
+    let path = match options.outputs {
+        OutputPaths::Omit => None,
+        OutputPaths::CheckOut => Some(store.checkout(&tree)?.path().to_owned()),
+    };
+    Ok(BuiltOutput { label, tree, path })
+}
+
+/// Writes down what was asked for and what came of it, unless that stands there already.
+fn remember_request(
+    store: &Store,
+    plan: &Plan,
+    options: &BuildOptions,
+    outputs: &[BuiltOutput],
+) -> Result<(), StoreError> {
+    let workspace = options.workspace.display().to_string();
+    let mut requests: Vec<(String, Vec<TreeId>)> = vec![(
+        options.request.clone(),
+        outputs.iter().map(|output| output.tree).collect(),
+    )];
+    if plan.roots().len() <= LABEL_HISTORIES_MAX {
+        for root in plan.roots() {
+            let own = outputs
+                .iter()
+                .filter(|output| output.label.package == root.label);
+            requests.push((
+                root.label.to_string(),
+                own.map(|output| output.tree).collect(),
+            ));
+        }
+    }
+    let known = store.roots()?.history;
+    let mut blob = None;
+    for (request, outputs) in requests {
+        let is_known = known.iter().any(|entry| {
+            entry.workspace == workspace && entry.request == request && entry.outputs == outputs
+        });
+        if is_known {
+            continue;
+        }
+        let plan = match blob {
+            Some(blob) => blob,
+            None => *blob.insert(store.put_blob(&plan.to_bytes())?),
+        };
+        let workspace = workspace.clone();
+        store.set_history(HistoryEntry {
+            workspace,
+            request,
+            plan,
+            outputs,
+        });
+    }
+    Ok(())
+}
+
+impl Conductor<'_, '_> {
+    /// Weighs the steps that are not known yet by what they took when they ran last, and says how
+    /// many there are.
+    fn weigh(&mut self, graph: &Graph) -> Result<(), StoreError> {
+        let is_pending = |position: usize| self.schedule.is_pending(position);
+        let durations = records::durations(self.store, self.plan, is_pending)?;
+        let total = self.plan.count_of(Kind::Exec);
+        let execs = self.plan.nodes().iter().enumerate();
+        let pending = execs
+            .filter(|(position, node)| {
+                node.derivation.kind() == Kind::Exec && is_pending(*position)
+            })
+            .count();
+        self.schedule
+            .set_urgency(critical_paths(self.plan, graph, &durations));
+        self.durations = durations;
+        (self.events)(BuildEvent::Started {
+            total,
+            pending,
+            jobs: self.pools.processes,
+        });
+        Ok(())
+    }
+}

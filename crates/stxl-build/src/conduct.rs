@@ -1,0 +1,461 @@
+//! The thread that conducts a build: it owns the schedule, hands jobs to workers, asks the records
+//! and tells what happens. It never waits for a disk on behalf of one step while another could go
+//! on, except for look-ups in the index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use stxl_model::{Action, ActionId, DerivationId, Kind, Plan, PlanNode, TreeId};
+use stxl_sandbox::KillHandle;
+use stxl_store::{Store, StoreError};
+
+use crate::check;
+use crate::event::{BuildEvent, CheckMismatch, EventSink, StepFailure};
+use crate::failure::{BuildError, FailureCause};
+use crate::options::{BuildOptions, OnFailure};
+use crate::records::{self, Memos};
+use crate::report::{Built, JobEnd, JobLog, Made, Report};
+use crate::schedule::{JobClass, Question, Schedule};
+use crate::worker::RecordUse;
+
+/// How often logs that grow are read and the cancel flag is looked at.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How often a step is repeated because objects it needs are gone.
+const RETRIES_MAX: u32 = 3;
+
+/// How much of a log is read at a time.
+const LOG_PIECE_BYTES: usize = 64 * 1024;
+
+/// A job as a worker gets it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The position of its node.
+    pub node: usize,
+    /// Its recipe over trees.
+    pub action: Action,
+    /// The key of the result.
+    pub id: ActionId,
+    /// For an exec, trees that its root was merged of: they may be checked out already.
+    pub hints: Vec<TreeId>,
+    /// Whether a result on record ends the job.
+    pub records: RecordUse,
+}
+
+/// The channels between the conductor and its workers.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    /// Jobs that run processes.
+    pub processes: Sender<Job>,
+    /// Jobs that do not.
+    pub operations: Sender<Job>,
+    /// What workers tell.
+    pub reports: Receiver<Report>,
+}
+
+/// How many jobs of each class run at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pools {
+    /// Jobs that run processes.
+    pub processes: usize,
+    /// Jobs that do not.
+    pub operations: usize,
+}
+
+/// The state of a build that runs.
+pub(crate) struct Conductor<'a, 'e> {
+    pub(crate) store: &'a Store,
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a BuildOptions,
+    pub(crate) schedule: Schedule<'a>,
+    pub(crate) durations: Vec<Option<u64>>,
+    pub(crate) memos: Memos,
+    pub(crate) events: EventSink<'e>,
+    pub(crate) failures: Vec<StepFailure>,
+    pub(crate) mismatches: Vec<CheckMismatch>,
+    pub(crate) channels: Channels,
+    pub(crate) pools: Pools,
+    in_flight: Pools,
+    running: BTreeMap<usize, RunningStep>,
+    retries: BTreeMap<usize, u32>,
+    pub(crate) compared: BTreeSet<DerivationId>,
+    checked: BTreeSet<usize>,
+    phase: Phase,
+    broken: Option<BuildError>,
+}
+
+/// What a conductor is made of.
+pub(crate) struct Conducted<'a, 'e> {
+    pub(crate) store: &'a Store,
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a BuildOptions,
+    pub(crate) schedule: Schedule<'a>,
+    pub(crate) memos: Memos,
+    pub(crate) events: EventSink<'e>,
+    pub(crate) channels: Channels,
+    pub(crate) pools: Pools,
+}
+
+/// Whether jobs are still started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// They are.
+    Building,
+    /// What runs is finished, nothing is started.
+    Stopping,
+    /// What runs is killed.
+    Cancelling,
+}
+
+struct RunningStep {
+    kill: KillHandle,
+    log: Arc<File>,
+    told: u64,
+}
+
+impl<'a, 'e> Conductor<'a, 'e> {
+    pub(crate) fn new(parts: Conducted<'a, 'e>) -> Self {
+        let Conducted {
+            store,
+            plan,
+            options,
+            schedule,
+            memos,
+            events,
+            channels,
+            pools,
+        } = parts;
+        Self {
+            store,
+            plan,
+            options,
+            schedule,
+            durations: Vec::new(),
+            memos,
+            events,
+            failures: Vec::new(),
+            mismatches: Vec::new(),
+            compared: BTreeSet::new(),
+            checked: BTreeSet::new(),
+            channels,
+            pools,
+            in_flight: Pools {
+                processes: 0,
+                operations: 0,
+            },
+            running: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            phase: Phase::Building,
+            broken: None,
+        }
+    }
+
+    /// Whether the build was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.phase == Phase::Cancelling
+    }
+
+    /// Conducts until nothing runs and nothing can be started.
+    pub(crate) fn run(&mut self) -> Result<(), BuildError> {
+        loop {
+            self.look_for_cancel();
+            if let Err(error) = self.settle() {
+                self.break_off(error.into());
+            }
+            self.start_jobs();
+            if self.in_flight.processes + self.in_flight.operations == 0 {
+                break;
+            }
+            match self.channels.reports.recv_timeout(TICK) {
+                Ok(report) => {
+                    self.take(report);
+                    // What is there already is taken before the records are asked again, so that
+                    // look-ups come in batches.
+                    while let Ok(report) = self.channels.reports.try_recv() {
+                        self.take(report);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.tell_logs(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        match self.broken.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Answers the schedule's questions until it has none.
+    pub(crate) fn settle(&mut self) -> Result<(), StoreError> {
+        while let Some(question) = self.schedule.settle() {
+            match question {
+                Question::LookUp(batch) => self.answer_look_up(&batch)?,
+                Question::Probe(batch) => self.answer_probe(&batch)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_look_up(&mut self, batch: &[(usize, ActionId)]) -> Result<(), StoreError> {
+        for (node, action) in batch {
+            let tree = self.memos.chosen(self.store, *node, action)?;
+            self.schedule.looked_up(*node, tree);
+            if let Some(tree) = tree {
+                let id = &self.plan.nodes()[*node].id;
+                self.memos
+                    .remember(self.store, (*node, id), (*action, tree))?;
+                self.tell_known(*node);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_probe(&mut self, batch: &[(usize, TreeId)]) -> Result<(), StoreError> {
+        for (node, tree) in batch {
+            let is_present = self.store.has_tree_complete(tree)?;
+            self.schedule.probed(*node, is_present);
+            let node = self.node(*node);
+            if !is_present && node.derivation.kind() != Kind::Import {
+                (self.events)(BuildEvent::Lost { node, tree: *tree });
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_known(&mut self, node: usize) {
+        let is_above_a_run = self.schedule.became_known_above_a_run(node);
+        let node = self.node(node);
+        if node.derivation.kind() != Kind::Exec {
+            return;
+        }
+        (self.events)(if is_above_a_run {
+            BuildEvent::CutOff { node }
+        } else {
+            BuildEvent::Cached { node }
+        });
+    }
+
+    fn start_jobs(&mut self) {
+        if self.phase != Phase::Building {
+            return;
+        }
+        while self.in_flight.operations < self.pools.operations {
+            let Some(node) = self.schedule.next_job(JobClass::Operation) else {
+                break;
+            };
+            self.in_flight.operations += 1;
+            self.start(node, JobClass::Operation);
+        }
+        while self.in_flight.processes < self.pools.processes {
+            let Some(node) = self.schedule.next_job(JobClass::Process) else {
+                break;
+            };
+            self.in_flight.processes += 1;
+            self.start(node, JobClass::Process);
+        }
+    }
+
+    fn start(&mut self, node: usize, class: JobClass) {
+        let (action, id) = self
+            .schedule
+            .current_action(node)
+            .expect("a job's inputs are all known");
+        let expected_ms = self.durations.get(node).copied().flatten();
+        let started = BuildEvent::StepStarted {
+            node: self.node(node),
+            expected_ms,
+        };
+        (self.events)(started);
+        let hints = match class {
+            JobClass::Process => self.schedule.trees_below_inputs(node),
+            JobClass::Operation => Vec::new(),
+        };
+        let records = if self.checked.contains(&node) {
+            RecordUse::Repeat
+        } else {
+            RecordUse::Trust
+        };
+        let job = Job {
+            node,
+            action,
+            id,
+            hints,
+            records,
+        };
+        let sender = match class {
+            JobClass::Process => &self.channels.processes,
+            JobClass::Operation => &self.channels.operations,
+        };
+        sender
+            .send(job)
+            .expect("workers live as long as the conductor");
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Waiting { node } => {
+                let node = self.node(node);
+                (self.events)(BuildEvent::Waiting { node });
+            }
+            Report::Materialising { node } => {
+                let node = self.node(node);
+                (self.events)(BuildEvent::Materialising { node });
+            }
+            Report::Running { node, kill, log } => {
+                if self.phase == Phase::Cancelling {
+                    kill.kill();
+                }
+                self.running
+                    .insert(node, RunningStep { kill, log, told: 0 });
+            }
+            Report::Ended { node, action, end } => self.take_end(node, action, *end),
+        }
+    }
+
+    fn take_end(&mut self, node: usize, action: ActionId, end: JobEnd) {
+        match self.schedule.class(node) {
+            JobClass::Process => self.in_flight.processes -= 1,
+            JobClass::Operation => self.in_flight.operations -= 1,
+        }
+        self.tell_log(node);
+        self.running.remove(&node);
+        match end {
+            JobEnd::Built(built) => self.take_built(node, action, &built),
+            JobEnd::Failed { cause, log } => self.take_failure(node, cause, log),
+            JobEnd::Missing(source) => {
+                let retries = self.retries.entry(node).or_default();
+                *retries += 1;
+                if *retries > RETRIES_MAX {
+                    let label = self.node(node).origin.label.clone();
+                    self.schedule.failed(node);
+                    self.break_off(BuildError::StillMissing { label, source });
+                } else {
+                    self.schedule.retry(node);
+                }
+            }
+            JobEnd::Cancelled => self.schedule.abandoned(node),
+            JobEnd::Broken(error) => {
+                self.schedule.failed(node);
+                self.break_off(error);
+            }
+        }
+    }
+
+    /// Runs steps again whose trees are known, to compare what they give.
+    pub(crate) fn check_again(&mut self, nodes: &[usize]) {
+        self.checked.extend(nodes);
+        nodes.iter().for_each(|node| self.schedule.force(*node));
+    }
+
+    /// Compares what a step gave when it ran again with the tree that counts.
+    fn take_checked(&mut self, node: usize, second: TreeId) {
+        self.schedule.compared(node, second);
+        self.compared.insert(self.plan.nodes()[node].id);
+        let step = self.node(node);
+        let first = self.schedule.tree(node).unwrap_or(second);
+        if first == second {
+            (self.events)(BuildEvent::CheckPassed { node: step });
+            return;
+        }
+        match check::mismatch(self.store, step, first, second) {
+            Ok(mismatch) => {
+                (self.events)(BuildEvent::CheckFailed {
+                    mismatch: &mismatch,
+                });
+                self.mismatches.push(mismatch);
+            }
+            Err(error) => self.break_off(error.into()),
+        }
+    }
+
+    fn take_built(&mut self, node: usize, action: ActionId, built: &Built) {
+        let Built {
+            tree,
+            made,
+            duration_ms,
+            warnings,
+        } = built;
+        if self.checked.contains(&node) {
+            self.take_checked(node, *tree);
+            return;
+        }
+        self.schedule.finished(node, action, *tree, *made);
+        let step = self.node(node);
+        if let Err(error) = self
+            .memos
+            .remember(self.store, (node, &step.id), (action, *tree))
+        {
+            self.break_off(error.into());
+        }
+        for text in warnings {
+            (self.events)(BuildEvent::Warning { node: step, text });
+        }
+        match made {
+            Made::Here => {
+                let (tree, duration_ms) = (*tree, *duration_ms);
+                (self.events)(BuildEvent::StepFinished {
+                    node: step,
+                    tree,
+                    duration_ms,
+                });
+            }
+            Made::Elsewhere => self.tell_known(node),
+        }
+    }
+
+    fn take_failure(&mut self, node: usize, cause: FailureCause, log: Option<JobLog>) {
+        self.schedule.failed(node);
+        let step = self.node(node);
+        let failure = records::failure(self.store, step, cause, log);
+        (self.events)(BuildEvent::StepFailed { failure: &failure });
+        self.failures.push(failure);
+        if self.options.on_failure == OnFailure::Stop && self.phase == Phase::Building {
+            self.phase = Phase::Stopping;
+        }
+    }
+
+    /// Remembers the first error that ends the build, and kills what runs.
+    fn break_off(&mut self, error: BuildError) {
+        self.broken.get_or_insert(error);
+        self.phase = Phase::Cancelling;
+        self.running.values().for_each(|step| step.kill.kill());
+    }
+
+    fn look_for_cancel(&mut self) {
+        if self.options.cancel.is_cancelled() && self.phase != Phase::Cancelling {
+            self.phase = Phase::Cancelling;
+            (self.events)(BuildEvent::Cancelling);
+            self.running.values().for_each(|step| step.kill.kill());
+        }
+    }
+
+    fn tell_logs(&mut self) {
+        let nodes: Vec<usize> = self.running.keys().copied().collect();
+        nodes.into_iter().for_each(|node| self.tell_log(node));
+    }
+
+    /// Hands over what a running step wrote since it was looked at last.
+    fn tell_log(&mut self, node: usize) {
+        let step = self.node(node);
+        let Some(running) = self.running.get_mut(&node) else {
+            return;
+        };
+        let mut piece = vec![0; LOG_PIECE_BYTES];
+        // A log that cannot be read is missing on the screen only; the worker keeps the whole.
+        while let Ok(size @ 1..) = running.log.read_at(&mut piece, running.told) {
+            running.told += size as u64;
+            (self.events)(BuildEvent::Log {
+                node: step,
+                bytes: &piece[..size],
+            });
+        }
+    }
+
+    fn node(&self, node: usize) -> &'a PlanNode {
+        &self.plan.nodes()[node]
+    }
+}

@@ -1,0 +1,229 @@
+//! One execution: a root of trees, a sandbox over it, and the tree that is kept of what it left.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
+use stxl_sandbox::{ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
+use stxl_store::{CheckoutRef, Dropped, DroppedWhat, SealError, Store, StoreError};
+
+use crate::conduct::Job;
+use crate::failure::{BuildError, CommandPosition, FailureCause};
+use crate::options::BuildOptions;
+use crate::report::{JobEnd, JobLog, Report};
+use crate::scratch::{file_error, nameless_file};
+use crate::worker::{Ended, JobContext, Product, store_end};
+
+/// How much of the end of a failed step's log is looked at for its last lines.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// A sandbox that can be started, and what has to stay while it runs.
+pub struct PreparedStep {
+    /// What to start.
+    pub spec: SandboxSpec,
+    /// The checked-out layers of its root; they are collectable once these are dropped.
+    pub layers: Vec<CheckoutRef>,
+    /// The log that the sandbox writes to.
+    pub log: Arc<File>,
+}
+
+/// Runs an exec and seals what it keeps.
+pub(crate) fn run(
+    context: JobContext<'_>,
+    job: &Job,
+    step: &Exec<TreeId>,
+    reports: &Sender<Report>,
+) -> Ended<Product> {
+    let node = &context.plan.nodes()[job.node];
+    reports.send(Report::Materialising { node: job.node }).ok();
+    let prepared = prepare(context.store, context.options, step, (node, &job.hints))
+        .map_err(|source| store_end(node, source))?;
+    let running = context.launcher.spawn(&prepared.spec).map_err(|source| {
+        let label = node.origin.label.clone();
+        Box::new(JobEnd::Broken(BuildError::Sandbox { label, source }))
+    })?;
+    let (kill, log) = (running.kill_handle(), Arc::clone(&prepared.log));
+    reports
+        .send(Report::Running {
+            node: job.node,
+            kill,
+            log,
+        })
+        .ok();
+    let outcome = running.wait().map_err(|source| {
+        let label = node.origin.label.clone();
+        Box::new(JobEnd::Broken(BuildError::SandboxLost { label, source }))
+    })?;
+    let (blob, size_bytes) = context
+        .store
+        .put_blob_from(&*prepared.log)
+        .map_err(|source| store_end(node, source))?;
+    let failed = |cause| {
+        // The last lines are a courtesy; the whole log is in the store already.
+        let tail = read_tail(&prepared.log, size_bytes).unwrap_or_default();
+        let log = Some(JobLog {
+            blob,
+            size_bytes,
+            tail,
+        });
+        Box::new(JobEnd::Failed { cause, log })
+    };
+    if let Some(end) = judge(&outcome, step) {
+        return Err(match end {
+            Verdict::Cancelled => Box::new(JobEnd::Cancelled),
+            Verdict::Failed(cause) => failed(cause),
+        });
+    }
+    let sealed = context
+        .store
+        .seal(outcome.upper.as_fd(), &step.root, &step.keep);
+    let sealed = sealed.map_err(|error| match error {
+        SealError::Store(source) => store_end(node, source),
+        other => failed(FailureCause::NotKept {
+            message: other.to_string(),
+        }),
+    })?;
+    let warnings = sealed.dropped.iter().map(warning_of).collect();
+    Ok(Product {
+        tree: sealed.tree,
+        log: Some(blob),
+        warnings,
+    })
+}
+
+/// Checks the root of a step out and writes down how its sandbox is to be.
+pub(crate) fn prepare(
+    store: &Store,
+    options: &BuildOptions,
+    step: &Exec<TreeId>,
+    (node, hints): (&PlanNode, &[TreeId]),
+) -> Result<PreparedStep, StoreError> {
+    let layers = store.layers_for(&step.root, hints)?;
+    let below_store = |layer: &CheckoutRef| {
+        let path = layer.path();
+        path.strip_prefix(store.path()).unwrap_or(path).to_owned()
+    };
+    let log = nameless_file(store)?;
+    let spec = SandboxSpec {
+        layers: layers.iter().map(below_store).collect(),
+        commands: step
+            .commands
+            .iter()
+            .map(|argv| argv.iter().map(os_string).collect())
+            .collect(),
+        env: environment(step, options),
+        cwd: absolute(&step.cwd),
+        uid: match step.uid {
+            BuildUid::Root => stxl_sandbox::BuildUid::Root,
+            BuildUid::Tester => stxl_sandbox::BuildUid::Tester,
+        },
+        platform: match step.runs_on {
+            Platform::I686 => Personality::I686,
+            Platform::X86_64 => Personality::X86_64,
+        },
+        limits: limits(node, options),
+        scratch: Scratch::Memory,
+        empty_directories: Vec::new(),
+        supplied_files: BTreeMap::new(),
+        log: OwnedFd::from(
+            log.try_clone()
+                .map_err(|source| file_error(store, source))?,
+        ),
+    };
+    Ok(PreparedStep {
+        spec,
+        layers,
+        log: Arc::new(log),
+    })
+}
+
+enum Verdict {
+    Cancelled,
+    Failed(FailureCause),
+}
+
+/// Why an outcome is no success; nothing if it is one.
+fn judge(outcome: &Outcome, step: &Exec<TreeId>) -> Option<Verdict> {
+    let count = step.commands.len();
+    let command = CommandPosition {
+        index: (outcome.commands_ended + 1).min(count),
+        count,
+    };
+    let cause = match outcome.status {
+        ExitStatus::Exited(0) => return None,
+        ExitStatus::Cancelled => return Some(Verdict::Cancelled),
+        ExitStatus::Exited(code) => FailureCause::Exited { command, code },
+        ExitStatus::Signaled(signal) => FailureCause::Signaled { command, signal },
+        ExitStatus::NotStarted(errno) => FailureCause::NotStarted {
+            command,
+            program: program_of(step, command),
+            reason: std::io::Error::from_raw_os_error(errno).to_string(),
+        },
+        ExitStatus::TimedOut { kind, limit_ms } => FailureCause::TimedOut { kind, limit_ms },
+        ExitStatus::ResourceExceeded(resource) => FailureCause::ResourceExceeded { resource },
+    };
+    Some(Verdict::Failed(cause))
+}
+
+fn warning_of(dropped: &Dropped) -> String {
+    let what = match dropped.what {
+        DroppedWhat::SetIdBits => "the setuid or setgid bit",
+        DroppedWhat::Capabilities => "the file capabilities",
+    };
+    format!(
+        "trees do not hold {what} of `{}`: declare it in a mode table",
+        dropped.path
+    )
+}
+
+fn program_of(step: &Exec<TreeId>, command: CommandPosition) -> String {
+    let argv = step.commands.get(command.index.saturating_sub(1));
+    let program = argv.and_then(|argv| argv.first());
+    program
+        .map(|program| String::from_utf8_lossy(program).into_owned())
+        .unwrap_or_default()
+}
+
+/// The environment of the recipe, and what is outside of every key.
+fn environment(step: &Exec<TreeId>, options: &BuildOptions) -> BTreeMap<OsString, OsString> {
+    let jobs = options.jobs_per_step.max(1);
+    let mut env: BTreeMap<OsString, OsString> = step
+        .env
+        .iter()
+        .map(|(name, value)| (os_string(name), os_string(value)))
+        .collect();
+    env.insert("JOBS".into(), jobs.to_string().into());
+    env.insert("MAKEFLAGS".into(), format!("-j{jobs}").into());
+    env
+}
+
+fn limits(node: &PlanNode, options: &BuildOptions) -> Limits {
+    let or_default = |own: u64, default: u64| if own == 0 { default } else { own };
+    Limits {
+        wall_ms: or_default(node.origin.wall_ms_max, options.wall_ms_max),
+        silent_ms: or_default(node.origin.silent_ms_max, options.silent_ms_max),
+        ..options.limits.clone()
+    }
+}
+
+fn read_tail(log: &File, size_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let start = size_bytes.saturating_sub(TAIL_BYTES);
+    let mut tail = vec![0; usize::try_from(size_bytes - start).unwrap_or(0)];
+    log.read_exact_at(&mut tail, start)?;
+    Ok(tail)
+}
+
+fn os_string(bytes: &Vec<u8>) -> OsString {
+    OsString::from_vec(bytes.clone())
+}
+
+fn absolute(path: &RootPath) -> PathBuf {
+    PathBuf::from(std::ffi::OsStr::from_bytes(&path.to_absolute_bytes()))
+}

@@ -1,0 +1,112 @@
+//! Choices of a build that have a sensible default, and the handle that cancels one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use stxl_sandbox::Limits;
+
+/// Wall time after which an execution is ended unless its step says otherwise: 4 hours.
+pub const WALL_MS_DEFAULT: u64 = 4 * 3_600_000;
+
+/// Time without output after which an execution is ended unless its step says otherwise: 30 minutes.
+pub const SILENT_MS_DEFAULT: u64 = 30 * 60_000;
+
+/// How a plan is built.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The directory that paths of imports are relative to, and the name of the history.
+    pub workspace: PathBuf,
+    /// What was asked for, as a person wrote it: under this the plan is kept in the history.
+    pub request: String,
+    /// A directory searched for sources by their sha256 before anything else.
+    pub source_dir: Option<PathBuf>,
+    /// How many steps run at once; at least 1.
+    pub jobs: usize,
+    /// What a step is told as `JOBS` and in `MAKEFLAGS`; in no key.
+    pub jobs_per_step: usize,
+    /// What happens to independent steps when one fails.
+    pub on_failure: OnFailure,
+    /// Whether results are built again and compared.
+    pub check: Check,
+    /// Whether requested outputs are checked out as directories, so that their path can be told.
+    pub outputs: OutputPaths,
+    /// Wall time limit of a step that names none, in milliseconds.
+    pub wall_ms_max: u64,
+    /// Silence limit of a step that names none, in milliseconds.
+    pub silent_ms_max: u64,
+    /// What else a step may use; its clocks are the two above.
+    pub limits: Limits,
+    /// Cancels the build from another thread or a signal handler.
+    pub cancel: CancelHandle,
+}
+
+/// What happens to independent steps when one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Steps that run are finished, no further one is started.
+    Stop,
+    /// Everything that does not depend on the failed step is built.
+    KeepGoing,
+}
+
+/// Whether results are built again and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// They are not.
+    Off,
+    /// Every exec that was made for a requested package is run again.
+    RequestedPackages,
+    /// Every exec of the plan is run again.
+    WholeClosure,
+}
+
+/// Whether requested outputs are checked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputPaths {
+    /// They are not; no path is told.
+    Omit,
+    /// Every requested output is checked out.
+    CheckOut,
+}
+
+/// Asks a running build to stop; cheap to clone, safe to use in a signal handler.
+#[derive(Clone, Debug, Default)]
+pub struct CancelHandle(Arc<AtomicBool>);
+
+impl BuildOptions {
+    /// The defaults for a workspace: one job, stop at the first failure, no check.
+    pub fn new(workspace: PathBuf, request: String) -> Self {
+        Self {
+            workspace,
+            request,
+            source_dir: None,
+            jobs: 1,
+            jobs_per_step: 1,
+            on_failure: OnFailure::Stop,
+            check: Check::Off,
+            outputs: OutputPaths::Omit,
+            wall_ms_max: WALL_MS_DEFAULT,
+            silent_ms_max: SILENT_MS_DEFAULT,
+            limits: Limits::default(),
+            cancel: CancelHandle::default(),
+        }
+    }
+}
+
+impl CancelHandle {
+    /// Asks the build to stop: running sandboxes are killed, finished results are kept.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// The flag itself, for code that registers flags with signals.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}

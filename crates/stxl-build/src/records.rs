@@ -1,0 +1,178 @@
+//! What the store knows about actions, asked for in batches, and what it is told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use stxl_model::{
+    ActionId, BlobId, DerivationId, Directory, GuardLevel, Plan, PlanNode, Realisation,
+    RealisationScope, TreeId,
+};
+use stxl_store::{Store, StoreError};
+
+use crate::event::StepFailure;
+use crate::failure::FailureCause;
+use crate::report::JobLog;
+
+/// How many lines of a failed step's log are told.
+const LAST_LINES_MAX: usize = 20;
+
+/// How long a line of a failed step's log can be before it is cut.
+const LINE_CHARACTERS_MAX: usize = 500;
+
+/// What ran a step, as recorded in its realisation.
+const BUILDER: &str = concat!("stxl ", env!("CARGO_PKG_VERSION"), " local");
+
+/// The memos of a plan that hold, by position: action id and the tree chosen for it.
+#[derive(Debug)]
+pub(crate) struct Memos(Vec<Option<(ActionId, TreeId)>>);
+
+impl Memos {
+    /// Reads the memos of all nodes at once.
+    pub(crate) fn read(store: &Store, plan: &Plan) -> Result<Self, StoreError> {
+        let ids: Vec<DerivationId> = plan.nodes().iter().map(|node| node.id).collect();
+        let resolved = store.resolve(&ids)?;
+        let memo = |resolved: Option<stxl_store::Resolved>| {
+            resolved.map(|resolved| (resolved.action, resolved.tree))
+        };
+        Ok(Self(resolved.into_iter().map(memo).collect()))
+    }
+
+    /// The tree chosen for an action, by memo if it is that of the node, else by record.
+    pub(crate) fn chosen(
+        &self,
+        store: &Store,
+        node: usize,
+        action: &ActionId,
+    ) -> Result<Option<TreeId>, StoreError> {
+        match self.0.get(node).copied().flatten() {
+            Some((known, tree)) if known == *action => Ok(Some(tree)),
+            Some(_) | None => Ok(store.chosen(action)?.map(|realisation| realisation.tree)),
+        }
+    }
+
+    /// Writes a memo unless it stands already.
+    pub(crate) fn remember(
+        &mut self,
+        store: &Store,
+        (node, derivation): (usize, &DerivationId),
+        (action, tree): (ActionId, TreeId),
+    ) -> Result<(), StoreError> {
+        let known = self.0.get_mut(node);
+        if known
+            .as_ref()
+            .is_some_and(|known| **known == Some((action, tree)))
+        {
+            return Ok(());
+        }
+        store.set_memo(derivation, &action)?;
+        if let Some(known) = known {
+            *known = Some((action, tree));
+        }
+        Ok(())
+    }
+}
+
+/// The remembered durations of those exec steps of a plan that are asked for, by position.
+pub(crate) fn durations(
+    store: &Store,
+    plan: &Plan,
+    is_wanted: impl Fn(usize) -> bool,
+) -> Result<Vec<Option<u64>>, StoreError> {
+    let mut found = vec![None; plan.nodes().len()];
+    let mut known: Option<BTreeMap<(String, String), u64>> = None;
+    for (position, node) in plan.nodes().iter().enumerate() {
+        if node.derivation.kind() == stxl_model::Kind::Exec && is_wanted(position) {
+            let known = match &mut known {
+                Some(known) => known,
+                None => known.insert(store.durations()?),
+            };
+            let key = (node.origin.label.to_string(), node.origin.name.clone());
+            found[position] = known.get(&key).copied();
+        }
+    }
+    Ok(found)
+}
+
+/// What is recorded of one execution.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    /// The action.
+    pub action: ActionId,
+    /// What it gave.
+    pub tree: TreeId,
+    /// Wall time, in milliseconds.
+    pub duration_ms: u64,
+    /// The whole log.
+    pub log: Option<BlobId>,
+    /// Who may use the record.
+    pub scope: RealisationScope,
+}
+
+impl Execution {
+    /// The record.
+    pub(crate) fn into_realisation(self) -> Realisation {
+        let Self {
+            action,
+            tree,
+            duration_ms,
+            log,
+            scope,
+        } = self;
+        Realisation {
+            action,
+            tree,
+            builder: BUILDER.to_owned(),
+            duration_ms,
+            log,
+            guards: GuardLevel::Full,
+            scope,
+            signature: Vec::new(),
+        }
+    }
+}
+
+/// Puts together what is told about a failed step.
+pub(crate) fn failure(
+    store: &Store,
+    node: &PlanNode,
+    cause: FailureCause,
+    log: Option<JobLog>,
+) -> StepFailure {
+    let enter = match node.derivation.kind() {
+        stxl_model::Kind::Exec => Some(format!("stxl shell {}", node.origin.label)),
+        stxl_model::Kind::Fetch
+        | stxl_model::Kind::Import
+        | stxl_model::Kind::Unpack
+        | stxl_model::Kind::Compose
+        | stxl_model::Kind::Archive
+        | stxl_model::Kind::Image => None,
+    };
+    StepFailure {
+        node: node.clone(),
+        cause,
+        last_lines: log
+            .as_ref()
+            .map(|log| last_lines(&log.tail))
+            .unwrap_or_default(),
+        // Without a path the blob is still there, and `stxl log` reads it.
+        log_path: log.as_ref().and_then(|log| log_path(store, log).ok()),
+        log: log.map(|log| log.blob),
+        enter,
+    }
+}
+
+/// Checks a log out, so that other programs can read it.
+fn log_path(store: &Store, log: &JobLog) -> Result<PathBuf, StoreError> {
+    let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes, false))?;
+    store.publish()?;
+    Ok(store.checkout(&tree)?.path().join("file"))
+}
+
+/// The last lines of a log, invalid text replaced, long lines cut.
+fn last_lines(tail: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(tail);
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(LAST_LINES_MAX);
+    let cut = |line: &&str| line.chars().take(LINE_CHARACTERS_MAX).collect();
+    lines[first..].iter().map(cut).collect()
+}

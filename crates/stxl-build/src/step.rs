@@ -1,0 +1,96 @@
+//! A step of a plan made ready to be entered: everything below it built, its root checked out.
+
+use std::collections::BTreeMap;
+
+use stxl_model::{Derivation, DerivationId, OutputName, Plan, PlanRoot};
+use stxl_sandbox::Launcher;
+use stxl_store::Store;
+
+use crate::build::build;
+use crate::event::{BuildOutcome, EventSink, Summary};
+use crate::exec::{self, PreparedStep};
+use crate::failure::BuildError;
+use crate::graph::Graph;
+use crate::options::{BuildOptions, Check, OutputPaths};
+use crate::status::resolve;
+
+/// What came of preparing a step.
+pub enum StepEntry {
+    /// It can be entered.
+    Ready(Box<PreparedStep>),
+    /// What it needs could not be built.
+    NotBuilt(Box<Summary>),
+}
+
+/// Builds the root of an exec, checks it out, and writes down how its sandbox is to be.
+///
+/// The caller may change the command before starting it; nothing the sandbox leaves is kept.
+pub fn prepare_step(
+    (store, launcher): (&Store, &Launcher),
+    plan: &Plan,
+    id: &DerivationId,
+    options: &BuildOptions,
+    events: EventSink<'_>,
+) -> Result<StepEntry, BuildError> {
+    let not_an_exec = || BuildError::NotAnExec { id: *id };
+    let node = plan.node(id).ok_or_else(not_an_exec)?;
+    let Derivation::Exec(step) = &node.derivation else {
+        return Err(not_an_exec());
+    };
+    let below = plan_of_root(plan, node.origin.label.clone(), step.root);
+    let request = format!("{}: root", options.request);
+    let options = BuildOptions {
+        request,
+        check: Check::Off,
+        outputs: OutputPaths::Omit,
+        ..options.clone()
+    };
+    let summary = build(store, launcher, &below, &options, events)?;
+    let tree = match (summary.outcome, summary.outputs.as_slice()) {
+        (BuildOutcome::Ok, [output]) => output.tree,
+        _ => return Ok(StepEntry::NotBuilt(Box::new(summary))),
+    };
+    let step = node
+        .derivation
+        .try_map_inputs(|_| Ok::<_, BuildError>(tree))?;
+    let Derivation::Exec(step) = step else {
+        return Err(not_an_exec());
+    };
+    let graph = Graph::new(&below);
+    let schedule = resolve(store, &below, &graph)?;
+    let root = below.position(&node.derivation.inputs()[0]);
+    let hints = root
+        .map(|root| schedule.input_trees(root))
+        .unwrap_or_default();
+    let prepared = exec::prepare(store, &options, &step, (node, &hints))?;
+    Ok(StepEntry::Ready(Box::new(prepared)))
+}
+
+/// The part of a plan that a node needs, with the node as the one output asked for.
+fn plan_of_root(plan: &Plan, label: stxl_model::PackageLabel, root: DerivationId) -> Plan {
+    let mut wanted = vec![false; plan.nodes().len()];
+    let mut stack: Vec<usize> = plan.position(&root).into_iter().collect();
+    while let Some(node) = stack.pop() {
+        if !std::mem::replace(&mut wanted[node], true) {
+            let inputs = plan.nodes()[node].derivation.inputs().iter();
+            stack.extend(inputs.filter_map(|input| plan.position(input)));
+        }
+    }
+    let mut part = Plan::default();
+    for (node, _) in plan
+        .nodes()
+        .iter()
+        .zip(wanted)
+        .filter(|(_, wanted)| *wanted)
+    {
+        part.add_node(node)
+            .expect("a node's inputs are wanted too and stand before it");
+    }
+    let outputs = BTreeMap::from([(OutputName::main(), root)]);
+    part.add_root(PlanRoot { label, outputs })
+        .expect("the root is a node");
+    if plan.is_local() {
+        part.mark_local();
+    }
+    part
+}

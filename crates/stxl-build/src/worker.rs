@@ -1,0 +1,234 @@
+//! What a worker does with a job: takes the action's lock, does the work, puts the result on record.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use stxl_model::{Action, ActionId, Plan, PlanNode, RealisationScope, TreeId};
+use stxl_sandbox::Launcher;
+use stxl_store::{ActionLock, Recorded, Store, StoreError};
+
+use crate::conduct::Job;
+use crate::failure::{BuildError, FailureCause};
+use crate::options::BuildOptions;
+use crate::records::Execution;
+use crate::report::{Built, JobEnd, Made, Report};
+use crate::{archive, compose, exec, fetch, import, unpack};
+
+/// How often a worker looks whether another process gave an action free.
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// What workers need to act.
+#[derive(Clone, Copy)]
+pub(crate) struct JobContext<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) launcher: &'a Launcher,
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a BuildOptions,
+}
+
+/// Whether a result on record ends a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordUse {
+    /// It does.
+    Trust,
+    /// It is made again and recorded beside.
+    Repeat,
+}
+
+/// A job's way out that is not a tree; made of every error on the way.
+pub(crate) type Ended<T> = Result<T, Box<JobEnd>>;
+
+/// Works on jobs until there are no more.
+pub(crate) fn work(context: JobContext<'_>, jobs: &Receiver<Job>, reports: &Sender<Report>) {
+    for job in jobs {
+        let node = job.node;
+        let action = job.id;
+        let end = match perform(context, &job, reports) {
+            Ok(built) => Box::new(JobEnd::Built(built)),
+            Err(end) => end,
+        };
+        if reports.send(Report::Ended { node, action, end }).is_err() {
+            return;
+        }
+    }
+}
+
+fn perform(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ended<Built> {
+    let node = &context.plan.nodes()[job.node];
+    if context.options.cancel.is_cancelled() {
+        return Err(Box::new(JobEnd::Cancelled));
+    }
+    // An import's result is in its key, and compositions are cheaper than a lock.
+    let _lock = match &job.action {
+        Action::Exec(_) | Action::Fetch(_) => Some(take_lock(context, job, reports)?),
+        Action::Import(_)
+        | Action::Unpack(_)
+        | Action::Compose(_)
+        | Action::Archive(_)
+        | Action::Image(_) => None,
+    };
+    if job.records == RecordUse::Trust
+        && let Some(tree) = found_on_record(context.store, &job.id, node)?
+    {
+        return Ok(Built {
+            tree,
+            made: Made::Elsewhere,
+            duration_ms: 0,
+            warnings: Vec::new(),
+        });
+    }
+    let begin = Instant::now();
+    let made = make(context, job, node, reports)?;
+    let duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    record(context, job, node, &made, duration_ms).map_err(|source| store_end(node, source))?;
+    Ok(Built {
+        tree: made.tree,
+        made: Made::Here,
+        duration_ms,
+        warnings: made.warnings,
+    })
+}
+
+/// A tree and what belongs to its record.
+#[derive(Debug)]
+pub(crate) struct Product {
+    pub(crate) tree: TreeId,
+    pub(crate) log: Option<stxl_model::BlobId>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Product {
+    /// A product of no process.
+    pub(crate) fn of_tree(tree: TreeId) -> Self {
+        Self {
+            tree,
+            log: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+fn make(
+    context: JobContext<'_>,
+    job: &Job,
+    node: &PlanNode,
+    reports: &Sender<Report>,
+) -> Ended<Product> {
+    match &job.action {
+        Action::Exec(step) => exec::run(context, job, step, reports),
+        Action::Compose(recipe) => compose::compose(
+            context.store,
+            recipe,
+            &compose::input_names(context.plan, node),
+        )
+        .map(Product::of_tree)
+        .map_err(|error| match error {
+            compose::ComposeStop::Failed(error) => failed(FailureCause::Compose(error)),
+            compose::ComposeStop::Store(source) => store_end(node, source),
+        }),
+        Action::Import(recipe) => {
+            import::import(context.store, &context.options.workspace, recipe, node)
+                .map(Product::of_tree)
+                .map_err(|error| Box::new(JobEnd::Broken(error)))
+        }
+        Action::Fetch(recipe) => fetch::fetch(context.store, context.options, recipe, node),
+        Action::Unpack(recipe) => unpack::unpack(context.store, recipe, node),
+        Action::Archive(recipe) => archive::archive(context.store, recipe, node),
+        Action::Image(_) => Err(failed(FailureCause::Unsupported {
+            what: "this version does not write OCI images: ask for the tree below the image"
+                .to_owned(),
+        })),
+    }
+}
+
+fn take_lock(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ended<ActionLock> {
+    let node = &context.plan.nodes()[job.node];
+    let mut has_told = false;
+    loop {
+        let lock = context.store.try_lock_action(&job.id);
+        if let Some(lock) = lock.map_err(|source| store_end(node, source))? {
+            return Ok(lock);
+        }
+        if context.options.cancel.is_cancelled() {
+            return Err(Box::new(JobEnd::Cancelled));
+        }
+        if !has_told {
+            has_told = true;
+            // A conductor that is gone needs no news.
+            reports.send(Report::Waiting { node: job.node }).ok();
+        }
+        std::thread::sleep(LOCK_POLL);
+    }
+}
+
+/// The tree another process put on record since this one asked, if all of it is there.
+fn found_on_record(store: &Store, action: &ActionId, node: &PlanNode) -> Ended<Option<TreeId>> {
+    let find = || {
+        let Some(realisation) = store.chosen(action)? else {
+            return Ok(None);
+        };
+        let is_complete = store.has_tree_complete(&realisation.tree)?;
+        Ok(is_complete.then_some(realisation.tree))
+    };
+    find().map_err(|source| store_end(node, source))
+}
+
+fn record(
+    context: JobContext<'_>,
+    job: &Job,
+    node: &PlanNode,
+    made: &Product,
+    duration_ms: u64,
+) -> Result<(), StoreError> {
+    if matches!(job.action, Action::Import(_)) {
+        return Ok(());
+    }
+    let scope = if context.plan.is_local() {
+        RealisationScope::Local
+    } else {
+        RealisationScope::Shareable
+    };
+    let execution = Execution {
+        action: job.id,
+        tree: made.tree,
+        duration_ms,
+        log: made.log,
+        scope,
+    };
+    let realisation = execution.into_realisation();
+    if let Recorded::Differs { chosen } = context.store.record(realisation.clone())?
+        && job.records == RecordUse::Trust
+        && !context.store.has_tree_complete(&chosen.tree)?
+    {
+        // The tree that counts is gone and cannot be made again: it gives way to this one. Both
+        // records stay.
+        context.store.release_choice(&job.id)?;
+        context.store.record(realisation)?;
+    }
+    if matches!(job.action, Action::Exec(_)) {
+        let origin = &node.origin;
+        context
+            .store
+            .set_duration(origin.label.as_str(), &origin.name, duration_ms);
+        // Whoever waits for the lock has to find the result when it is given free.
+        context.store.publish()?;
+    }
+    Ok(())
+}
+
+/// What an error of the store means for a job: missing objects are made again, all else ends the
+/// build.
+pub(crate) fn store_end(node: &PlanNode, source: StoreError) -> Box<JobEnd> {
+    Box::new(match source {
+        StoreError::MissingBlob { .. } | StoreError::MissingTree { .. } => JobEnd::Missing(source),
+        source => {
+            let label = node.origin.label.clone();
+            JobEnd::Broken(BuildError::Store { label, source })
+        }
+    })
+}
+
+/// A failure without a log.
+pub(crate) fn failed(cause: FailureCause) -> Box<JobEnd> {
+    Box::new(JobEnd::Failed { cause, log: None })
+}

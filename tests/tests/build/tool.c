@@ -1,0 +1,67 @@
+/* The program inside the sandboxes of the build tests: a few verbs, no shell, no library. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int out_file(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (fd < 0) { perror(path); exit(90); }
+    return fd;
+}
+
+static void put(int fd, const void *bytes, size_t size) {
+    if (write(fd, bytes, size) != (ssize_t)size) { perror("write"); exit(91); }
+}
+
+static void append(int fd, const char *path) {
+    char buffer[65536];
+    ssize_t size;
+    int in = open(path, O_RDONLY);
+    if (in < 0) { perror(path); exit(92); }
+    while ((size = read(in, buffer, sizeof buffer)) > 0) put(fd, buffer, (size_t)size);
+    close(in);
+}
+
+int main(int argc, char **argv) {
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (!strcmp(verb, "write") && argc == 4) {
+        put(out_file(argv[2]), argv[3], strlen(argv[3]));
+    } else if (!strcmp(verb, "cat") && argc >= 3) {
+        int fd = out_file(argv[2]);
+        for (int i = 3; i < argc; i++) append(fd, argv[i]);
+    } else if (!strcmp(verb, "head") && argc == 4) { /* first byte of a file */
+        char byte;
+        int in = open(argv[3], O_RDONLY);
+        if (in < 0 || read(in, &byte, 1) != 1) { perror(argv[3]); return 93; }
+        put(out_file(argv[2]), &byte, 1);
+    } else if (!strcmp(verb, "say") && argc == 3) {
+        printf("%s\n", argv[2]);
+    } else if (!strcmp(verb, "count") && argc == 3) { /* that many lines */
+        for (int i = 1; i <= atoi(argv[2]); i++) printf("line %d\n", i);
+    } else if (!strcmp(verb, "sleep") && argc == 3) {
+        long ms = atol(argv[2]);
+        struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+        nanosleep(&pause, NULL);
+    } else if (!strcmp(verb, "random") && argc == 3) { /* same first 8 bytes, other later ones */
+        unsigned char bytes[16] = "constant";
+        if (getrandom(bytes + 8, 8, 0) != 8) return 94;
+        bytes[8] |= 1;
+        put(out_file(argv[2]), bytes, 16);
+    } else if (!strcmp(verb, "env") && argc == 4) { /* the value of a variable into a file */
+        const char *value = getenv(argv[3]);
+        put(out_file(argv[2]), value ? value : "unset", strlen(value ? value : "unset"));
+    } else if (!strcmp(verb, "fail") && argc == 3) {
+        fprintf(stderr, "failing with %s\n", argv[2]);
+        return atoi(argv[2]);
+    } else {
+        fprintf(stderr, "unknown verb `%s`\n", verb);
+        return 99;
+    }
+    return 0;
+}
