@@ -44,7 +44,7 @@ pub(crate) fn explain(tree: &SyntaxTree, refused: Option<&rhai::ParseError>) -> 
 }
 
 /// Whether Rhai's error is one of those found already: it stops at the first, so whatever it says
-/// at a problem of ours or behind it is that problem.
+/// about a token with a problem of ours or behind one is that problem.
 fn is_said(tree: &SyntaxTree, found: &[Diagnostic], explained: &Diagnostic) -> bool {
     let Some((at, _)) = &explained.primary else {
         return tree.has_problems();
@@ -52,7 +52,7 @@ fn is_said(tree: &SyntaxTree, found: &[Diagnostic], explained: &Diagnostic) -> b
     let behind_problem = tree
         .problems()
         .iter()
-        .any(|problem| problem.start <= at.start);
+        .any(|problem| problem.start < at.end.max(at.start + 1));
     let inside_other = found.iter().any(|other| {
         other.is_error()
             && other

@@ -29,6 +29,7 @@ pub(super) fn diagnostic(tree: &SyntaxTree, problem: &Problem) -> Diagnostic {
         | ProblemKind::HashComment
         | ProblemKind::SpacedMap
         | ProblemKind::BadName
+        | ProblemKind::CurlyQuotes
         | ProblemKind::UnknownCharacter
         | ProblemKind::FractionalNumber
         | ProblemKind::RawTextEnded { .. } => token(&place, &problem.kind),
@@ -108,6 +109,7 @@ fn token(place: &Place<'_>, kind: &ProblemKind) -> Diagnostic {
         ProblemKind::BadName => place
             .error("bad-name", format!("`{}` is not a name", place.text), "")
             .hint("a name has a letter before its first digit"),
+        ProblemKind::CurlyQuotes => curly_quotes(place),
         ProblemKind::UnknownCharacter => unknown_character(place),
         ProblemKind::FractionalNumber => place
             .error("fractional-number", "There are only whole numbers", "")
@@ -177,16 +179,18 @@ fn hash_comment(place: &Place<'_>) -> Diagnostic {
     }
 }
 
+fn curly_quotes(place: &Place<'_>) -> Diagnostic {
+    let is_quote = |c: char| "\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\"".contains(c);
+    let inner = place.text.trim_matches(is_quote);
+    let diagnostic = place.error("curly-quotes", "Text is in straight quotes", "");
+    match short(inner) {
+        Some(inner) => diagnostic.hint(format!("write `\"{inner}\"`")),
+        None => diagnostic.hint("write `\"` at both ends"),
+    }
+}
+
 fn unknown_character(place: &Place<'_>) -> Diagnostic {
     let (message, hint) = match place.text {
-        "\u{201c}" | "\u{201d}" | "\u{201e}" => (
-            "Text is in straight quotes".to_owned(),
-            "write `\"` for `\u{201c}` and `\u{201d}`",
-        ),
-        "\u{2018}" | "\u{2019}" => (
-            "Text is in straight double quotes".to_owned(),
-            "write `\"` for `\u{2018}` and `\u{2019}`",
-        ),
         "\u{a0}" => (
             "A blank that cannot be seen as one".to_owned(),
             "it is a no-break space: write a plain blank",
@@ -388,7 +392,24 @@ fn unexpected(place: &Place<'_>, expected: &str) -> Diagnostic {
         ";" => diagnostic.hint("fields and items end with `,`; only statements end with `;`"),
         "=" => diagnostic.hint("a field is written `name: value`, a variable `let name = value;`"),
         "then" => diagnostic.hint("write `if … { … } else { … }`"),
-        _ => diagnostic,
+        _ => diagnostic.hint(hint_for(expected)),
+    }
+}
+
+/// What to do where something else was expected.
+fn hint_for(expected: &str) -> &'static str {
+    match expected {
+        "a value" => "write a value here, or leave out what asks for it",
+        "the name of a field" => "a field is written `name: value,`",
+        "`,` or `}`" | "`,` between fields" => "fields are separated by `,`, and the map ends with `}`",
+        "`,` or `]`" | "an operator or `]`" => "items are separated by `,`, and the list ends with `]`",
+        "`,` or `)`" | "an operator or `)`" => "arguments are separated by `,`, and the call ends with `)`",
+        "`;` or an operator" => "statements end with `;`",
+        "`{`" => "a body is written in braces: `{ … }`",
+        "`=>`" | "`,` between cases" => "a case is written `value => result,`",
+        "`in`" => "a loop is written `for name in list { … }`",
+        "`catch`" | "`while` or `until`" => "the statement is not finished",
+        _ => "write it here, or leave out what asks for it",
     }
 }
 

@@ -74,6 +74,7 @@ impl Lexer<'_> {
             '/' if self.cursor.starts_with("//") => self.line_comment(),
             '/' if self.cursor.starts_with("/*") => self.block_comment(),
             '!' if self.cursor.starts_with("!in") => self.not_in(),
+            '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' => self.curly_text(),
             'a'..='z' | 'A'..='Z' | '_' => self.word(),
             _ if first.is_ascii_whitespace() => {
                 while self.cursor.peek().is_some_and(|c| c.is_ascii_whitespace()) {

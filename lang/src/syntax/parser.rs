@@ -201,12 +201,24 @@ impl<'a> Parser<'a> {
             }
             let problem = problem.clone();
             self.next_lexical += 1;
+            if problem.kind == ProblemKind::OpenText && self.closes_open_text() {
+                continue;
+            }
             let at = Range {
                 start: problem.start,
                 end: problem.end,
             };
             self.report(problem.kind, at, problem.reach);
         }
+    }
+
+    /// Whether a `"` after a text that was not closed on its line ends that text, further down.
+    fn closes_open_text(&self) -> bool {
+        let begins_value = self.last().is_none_or(|last| {
+            let before = self.slice(range_of(last));
+            matches!(before, ":" | "," | "(" | "[" | "#{" | "+" | "=")
+        });
+        self.doubt == Reach::Brackets && !begins_value
     }
 
     /// Says that something else was expected here, in the most telling way.

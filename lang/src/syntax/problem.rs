@@ -84,6 +84,8 @@ pub(crate) enum ProblemKind {
     SpacedMap,
     /// A name without a letter.
     BadName,
+    /// Text in quotes that a word processor turned.
+    CurlyQuotes,
     /// A character that begins nothing.
     UnknownCharacter,
     /// A comma is missing after `related`.

@@ -16,6 +16,20 @@ impl Lexer<'_> {
         TokenKind::Text
     }
 
+    /// `“…”`: what a word processor made of quotes.
+    pub(super) fn curly_text(&mut self) -> TokenKind {
+        let start = self.cursor.offset();
+        self.cursor.advance();
+        let is_end = |c: char| "\u{201c}\u{201d}\u{2018}\u{2019}\"\n".contains(c);
+        self.cursor.advance_while(|c| !is_end(c));
+        if self.cursor.peek() != Some('\n') {
+            self.cursor.advance();
+        }
+        let end = self.cursor.offset();
+        self.problem(ProblemKind::CurlyQuotes, start, end, Reach::Local);
+        TokenKind::Text
+    }
+
     /// `'…'`: one character, or what somebody meant as text.
     pub(super) fn character(&mut self) -> TokenKind {
         let start = self.cursor.offset();
