@@ -16,6 +16,7 @@ pub(crate) mod limits;
 pub(crate) mod modules;
 pub(crate) mod operations;
 pub(crate) mod outputs;
+pub(crate) mod plain;
 pub(crate) mod stdlib;
 pub(crate) mod template;
 pub(crate) mod values;

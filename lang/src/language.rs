@@ -14,6 +14,7 @@ use crate::dialect::values::{DefinitionValue, kind_of};
 use crate::dialect::{engine, expand, limits, stdlib};
 use crate::expression::{Operand, OutputExpression, Outputs, Reference};
 use crate::host::{Host, Layer};
+use crate::mistakes;
 use crate::source::SourcePath;
 
 mod module;
@@ -195,8 +196,10 @@ impl Default for Language {
 }
 
 fn no_definition(module: &Module, value: &Dynamic) -> Diagnostic {
-    let found = kind_of(value);
-    Complaint::new("no-definition", format!("The file's value is {found}"))
-        .hint("end the file with the builder call, such as `custom(#{ … })`, and do not give it to a variable")
+    if value.is_unit() {
+        return mistakes::no_value(module.syntax());
+    }
+    Complaint::new("no-definition", format!("The file's value is {}", kind_of(value)))
+        .hint("end the file with the builder call, such as `custom(#{ … })`")
         .diagnostic_at(module.span_of(&[]))
 }

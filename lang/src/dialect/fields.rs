@@ -7,7 +7,7 @@ use rhai::{Dynamic, Map, NativeCallContext};
 use stxl_model::OutputName;
 
 use crate::definition::{Fields, Value};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Span;
 use crate::dialect::calls::{EntryPart, FieldStep};
 use crate::dialect::constructors;
 use crate::dialect::failure::Complaint;
@@ -17,6 +17,7 @@ use crate::dialect::values::{kind_of, to_value};
 use crate::dialect::vocabulary;
 use crate::expression::{Operand, Site};
 use crate::language::Module;
+use crate::mistakes;
 use crate::schema::{BuilderSchema, FieldKind, FieldSchema, OtherFields};
 use crate::source::SourcePath;
 
@@ -86,9 +87,27 @@ impl<'a> FieldReader<'a> {
         let Some(complaint) = self.audible(complaint) else {
             return;
         };
+        let span = self.span(steps, part);
+        self.frame.report(complaint.diagnostic_at(span));
+    }
+
+    fn span(&self, steps: &Steps<'_>, part: EntryPart) -> Span {
         let module = self.module.as_deref().unwrap_or(self.frame.module);
-        let span = module.token_span(position(self.position(steps, part)));
-        let diagnostic: Diagnostic = complaint.diagnostic_at(span);
+        module.token_span(position(self.position(steps, part)))
+    }
+
+    /// Reports a value that is nothing: at its key, and at the `if` that gives it.
+    fn report_nothing(&self, steps: &Steps<'_>, complaint: Complaint) {
+        let module = self.module.as_deref().unwrap_or(self.frame.module);
+        let value = self.span(steps, EntryPart::Value);
+        let Some(condition) = mistakes::if_without_else(module.syntax(), &value) else {
+            let hint = "a field that is not wanted is left out";
+            return self.report(steps, EntryPart::Value, complaint.hint(hint));
+        };
+        let diagnostic = complaint
+            .hint("add an `else`, as in `if … { [\"core/x\"] } else { [] }`")
+            .diagnostic_at(self.span(steps, EntryPart::Key))
+            .also(condition, "this `if` gives nothing when its condition is false");
         self.frame.report(diagnostic);
     }
 
@@ -226,10 +245,10 @@ impl<'a> FieldReader<'a> {
         };
         let mut complaint = Complaint::new("wrong-type", message);
         if value.is_unit() {
-            complaint = complaint.hint(
-                "an `if` without `else` gives nothing when it does not hold; a field that is not wanted is left out",
-            );
-        } else if value.is_string() && expected.starts_with("a list") {
+            self.report_nothing(steps, complaint);
+            return None;
+        }
+        if value.is_string() && expected.starts_with("a list") {
             complaint = complaint.hint("a list of one is written `[\"…\"]`");
         }
         self.report(steps, EntryPart::Value, complaint);

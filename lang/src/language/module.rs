@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Position, Span};
 use crate::dialect::calls::{self, EntryPart, FieldStep};
 use crate::dialect::frame::position;
 use crate::expression::Site;
+use crate::dialect::plain;
 use crate::mistakes;
 use crate::source::SourcePath;
 use crate::syntax::{self, SyntaxTree};
@@ -153,7 +154,11 @@ impl Module {
         }
     }
 
+    /// What lints find in a file that compiles.
     pub(super) fn lint(&self) -> Vec<Diagnostic> {
+        if plain::is_plain(&self.ast, &self.text) {
+            return Vec::new();
+        }
         mistakes::explain(self.syntax(), None)
     }
 }
