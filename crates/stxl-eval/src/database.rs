@@ -346,7 +346,7 @@ impl Database {
         for (key, directory) in &directories {
             let tree = shared.read_directory(key);
             if directory.tree(self) != tree {
-                directory.set_tree(self).to(tree);
+                drop(directory.set_tree(self).to(tree));
             }
         }
     }

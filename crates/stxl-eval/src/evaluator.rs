@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
 use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanRoot, Platform, Selector};
 
-use crate::database::{Configured, Database, Db as _, Progress};
+use crate::database::{Configured, Database, Progress};
 use crate::graph::Graph;
 use crate::layout::{Layout, list_packages};
 use crate::lowering::{Lowered, lowered};

@@ -2,6 +2,8 @@
 
 fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
+        #[cfg(feature = "eval")]
+        Some("__evaluate") => stxl_eval::child_main(),
         #[cfg(feature = "cli")]
         _ => stxl_cli::main(),
         #[cfg(not(feature = "cli"))]

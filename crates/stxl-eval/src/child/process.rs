@@ -45,7 +45,7 @@ pub fn child_main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error is a memory file of the parent's; there is nobody else to tell.
-            drop(rustix::io::write(stderr(), error.to_string().as_bytes()));
+            rustix::io::write(stderr(), error.to_string().as_bytes()).ok();
             ExitCode::FAILURE
         }
     }

@@ -60,7 +60,7 @@ fn write_slot(file: impl AsFd, slot: usize, text: &str) {
     };
     let mut bytes = length_bytes.to_vec();
     bytes.extend_from_slice(text.as_bytes().get(..length).unwrap_or_default());
-    drop(rustix::io::pwrite(file, &bytes, (slot * SLOT_BYTES) as u64));
+    rustix::io::pwrite(file, &bytes, (slot * SLOT_BYTES) as u64).ok();
 }
 
 /// The files that threads were evaluating, sorted, without duplicates.

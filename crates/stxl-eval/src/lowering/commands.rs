@@ -101,7 +101,7 @@ impl Lowering<'_> {
         site: &Site,
     ) -> Result<(), Reported> {
         for (name, value) in variables {
-            if RESERVED_VARIABLES.contains(&name.as_str()) {
+            if RESERVED_VARIABLES.contains(&name.as_str()) && value != OUT_PATH {
                 let message = format!("The variable `{name}` is set by stxl");
                 return Err(self.report("reserved-variable", message, site));
             }

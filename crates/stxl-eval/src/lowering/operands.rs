@@ -8,7 +8,7 @@ use stxl_model::{
 };
 
 use super::{Lowering, Reported, RootState, output_id};
-use crate::database::{Db as _, FileState};
+use crate::database::FileState;
 use crate::node::{Node, brought_by, resolve};
 use crate::suggestion::nearest;
 

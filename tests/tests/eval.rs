@@ -1,0 +1,15 @@
+//! The evaluator at its border: the files of a workspace in, plans, diagnostics and the list of
+//! queries that ran out.
+
+#[path = "eval/hostile.rs"]
+mod hostile;
+#[path = "eval/incremental.rs"]
+mod incremental;
+#[path = "eval/mistakes.rs"]
+mod mistakes;
+#[path = "eval/plans.rs"]
+mod plans;
+#[path = "eval/scale.rs"]
+mod scale;
+#[path = "eval/world.rs"]
+mod world;

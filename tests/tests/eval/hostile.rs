@@ -1,0 +1,292 @@
+//! The child process: honest text gives what an evaluation in this process gives, hostile text ends as
+//! a diagnostic that names its file, in bounded time and memory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stxl_eval::{
+    ChildLimits, ChildRequest, DiskSourceTree, Evaluation, Evaluator, EvaluatorOptions,
+    EvaluatorProgram, evaluate_in_child,
+};
+use stxl_lang::SourcePath;
+
+use crate::world::{SETTINGS, request, script_package, shown};
+
+fn program() -> EvaluatorProgram {
+    EvaluatorProgram {
+        path: env!("CARGO_BIN_EXE_stxl-under-test").into(),
+        args: vec!["__evaluate".to_owned()],
+    }
+}
+
+fn write(folder: &Path, path: &str, text: impl AsRef<[u8]>) {
+    let file = folder.join(path);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "stxl.toml", SETTINGS);
+    for (path, text) in files {
+        write(folder.path(), path, text);
+    }
+    folder
+}
+
+fn child_request(folder: &Path) -> ChildRequest {
+    ChildRequest {
+        folder: folder.to_owned(),
+        readable: Vec::new(),
+        buffers: BTreeMap::new(),
+        evaluation: request(&[]),
+        limits: ChildLimits {
+            threads: 2,
+            ..ChildLimits::default()
+        },
+    }
+}
+
+fn evaluate(folder: &Path) -> Evaluation {
+    evaluate_in_child(&program(), &child_request(folder)).unwrap()
+}
+
+/// Evaluates a hostile text among honest ones: a diagnostic in time that names its file.
+fn check(text: &str) -> Evaluation {
+    let folder = workspace(&[
+        ("stages/core/a/package.rhai", &script_package("", "")),
+        (
+            "stages/core/b/package.rhai",
+            &script_package("\"core/a\"", ""),
+        ),
+        ("stages/user/z/package.rhai", &script_package("", "")),
+    ]);
+    write(folder.path(), "stages/core/hostile/package.rhai", text);
+    let before = Instant::now();
+    let evaluation = evaluate(folder.path());
+    let took = before.elapsed();
+    let said = shown(&evaluation.diagnostics);
+    assert!(evaluation.plan.is_none(), "{said}");
+    let hostile = SourcePath::new("stages/core/hostile/package.rhai");
+    let at = |it: &stxl_lang::Diagnostic| it.primary.as_ref().map(|(span, _)| span.path.clone());
+    assert!(
+        evaluation
+            .diagnostics
+            .iter()
+            .any(|it| at(it) == Some(hostile.clone())),
+        "{said}"
+    );
+    // Unoptimised, on a machine that may have other work; the release build has 2 s.
+    assert!(took < Duration::from_secs(8), "{took:?}\n{said}");
+    println!("{took:?}: {said}");
+    evaluation
+}
+
+fn fields(version: &str) -> String {
+    format!("script(#{{ version: {version}, license: \"MIT\", base: [], script: #\" true \"# }})\n")
+}
+
+#[test]
+fn a_child_gives_what_this_process_gives() {
+    let folder = workspace(&[
+        (
+            "stages/core/a/package.rhai",
+            &script_package("", "    patches: [\"fix.patch\"],\n"),
+        ),
+        ("stages/core/a/fix.patch", "--- a\n+++ b\n"),
+        (
+            "stages/core/b/package.rhai",
+            &script_package("\"core/a\"", ""),
+        ),
+        (
+            "stages/core/c/package.rhai",
+            &script_package("\"core/b\"", "    about: 1,\n"),
+        ),
+    ]);
+    let tree = Arc::new(DiskSourceTree::open(folder.path()).unwrap());
+    let options = EvaluatorOptions {
+        threads: 1,
+        ..EvaluatorOptions::default()
+    };
+    let mut here = Evaluator::new(tree, options).unwrap();
+    assert_eq!(evaluate(folder.path()), here.evaluate(&request(&[])));
+    std::fs::remove_file(folder.path().join("stages/core/c/package.rhai")).unwrap();
+    let good = evaluate(folder.path());
+    assert!(good.plan.is_some(), "{}", shown(&good.diagnostics));
+    assert_eq!(good, here.evaluate(&request(&[])));
+}
+
+#[test]
+fn a_buffer_stands_for_a_file() {
+    let folder = workspace(&[("stages/core/a/package.rhai", &script_package("", ""))]);
+    let mut request = child_request(folder.path());
+    request.buffers.insert(
+        "local/core/a/package.rhai".to_owned(),
+        "prior().change(#{ version: \"9\" })\n".to_owned(),
+    );
+    let evaluation = evaluate_in_child(&program(), &request).unwrap();
+    assert!(evaluation.plan.unwrap().is_local());
+}
+
+#[test]
+fn an_overlay_outside_of_the_workspace_is_read_and_a_link_out_of_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    write(
+        &workspace,
+        "stxl.toml",
+        "stages = [\"core\"]\noverlays = [\"../ours\"]\n",
+    );
+    write(
+        &workspace,
+        "stages/core/a/package.rhai",
+        script_package("", ""),
+    );
+    write(
+        folder.path(),
+        "ours/core/b/package.rhai",
+        script_package("\"core/a\"", ""),
+    );
+    let evaluation = evaluate(&workspace);
+    assert_eq!(
+        evaluation.plan.as_ref().map(|plan| plan.roots().len()),
+        Some(2)
+    );
+    write(folder.path(), "secret.patch", "--- a\n");
+    std::os::unix::fs::symlink(
+        folder.path().join("secret.patch"),
+        workspace.join("stages/core/a/fix.patch"),
+    )
+    .unwrap();
+    write(
+        &workspace,
+        "stages/core/a/package.rhai",
+        script_package("", "    patches: [\"fix.patch\"],\n"),
+    );
+    let evaluation = evaluate(&workspace);
+    assert!(evaluation.plan.is_none());
+    let said = shown(&evaluation.diagnostics);
+    assert!(said.contains("leads out of the workspace"), "{said}");
+}
+
+#[test]
+fn nested_closures() {
+    let mut text = String::from("let f0 = |x| x;\n");
+    for depth in 1..400 {
+        text += &format!("let f{depth} = |x| f{}.call(x);\n", depth - 1);
+    }
+    check(&(text + &fields("f399.call(\"1\")")));
+}
+
+#[test]
+fn a_closure_that_calls_itself() {
+    check(&format!(
+        "let f = |f| f.call(f);\nlet v = f.call(f);\n{}",
+        fields("v")
+    ));
+}
+
+#[test]
+fn a_function_that_calls_itself() {
+    check(&format!(
+        "fn f(x) {{ f(x + 1) + 1 }}\nlet v = f(0);\n{}",
+        fields("`${v}`")
+    ));
+}
+
+#[test]
+fn nested_parentheses() {
+    check(&format!(
+        "let v = {}1{};\n{}",
+        "(".repeat(100_000),
+        ")".repeat(100_000),
+        fields("\"1\"")
+    ));
+}
+
+#[test]
+fn nested_lists() {
+    check(&format!(
+        "let v = {}{};\n{}",
+        "[".repeat(100_000),
+        "]".repeat(100_000),
+        fields("\"1\"")
+    ));
+}
+
+#[test]
+fn a_huge_replacement() {
+    check(&format!(
+        "let s = \"aaaaaaaaaaaaaaaa\";\nfor i in 0..40 {{ s.replace(\"a\", s); }}\n{}",
+        fields("s")
+    ));
+}
+
+#[test]
+fn a_text_that_doubles() {
+    check(&format!(
+        "let s = \"a\";\nfor i in 0..64 {{ s += s; }}\n{}",
+        fields("s")
+    ));
+}
+
+#[test]
+fn a_list_that_doubles() {
+    check(&format!(
+        "let s = [\"aaaaaaaaaaaaaaaa\"];\nfor i in 0..64 {{ s += s; }}\n{}",
+        fields("\"1\"")
+    ));
+}
+
+#[test]
+fn many_variables() {
+    let mut text = String::new();
+    for variable in 0..20_000 {
+        text += &format!("let v{variable} = \"{}\";\n", "x".repeat(20));
+    }
+    check(&(text + &fields("\"1\"") + "nonsense("));
+}
+
+#[test]
+fn many_large_variables() {
+    let mut text = String::from("let s = \"a\";\nfor i in 0..15 { s += s; }\n");
+    for variable in 0..400 {
+        text +=
+            &format!("let v{variable} = [];\nfor i in 0..1000 {{ v{variable}.push(s + i); }}\n");
+    }
+    check(&(text + &fields("\"1\"") + "nonsense("));
+}
+
+#[test]
+fn a_loop_without_end() {
+    check(&format!("loop {{ }}\n{}", fields("\"1\"")));
+}
+
+#[test]
+fn a_line_of_ten_megabytes() {
+    check(&format!("// {}\n{}", "x".repeat(10 << 20), fields("\"1\"")));
+}
+
+#[test]
+fn a_chain_of_a_hundred_thousand_runs() {
+    check(
+        "custom(#{ version: \"1\", license: \"MIT\", base: [] });\n\nfn build(p) {\n    let r = root();\n    \
+         for i in 0..100000 { r = r.run([\"/x\", `${i}`]); }\n    #{ main: r.out() }\n}\n",
+    );
+}
+
+#[test]
+fn a_named_pipe_in_the_place_of_a_file() {
+    let folder = workspace(&[("stages/core/a/package.rhai", &script_package("", ""))]);
+    let fifo = folder.path().join("stages/core/a/fix.patch");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    write(
+        folder.path(),
+        "stages/core/a/package.rhai",
+        script_package("", "    patches: [\"fix.patch\"],\n"),
+    );
+    assert!(evaluate(folder.path()).plan.is_none());
+}
