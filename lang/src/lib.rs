@@ -11,6 +11,8 @@ mod dialect;
 mod expression;
 mod host;
 mod language;
+mod lint;
+pub mod mistakes;
 pub mod render;
 pub mod schema;
 mod source;
