@@ -1,5 +1,8 @@
 //! What the tests share: golden files.
 
+#[cfg(feature = "store")]
+pub mod store;
+
 use std::path::{Path, PathBuf};
 
 /// The folder of this package.

@@ -4,6 +4,10 @@ fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
         #[cfg(feature = "eval")]
         Some("__evaluate") => stxl_eval::child_main(),
+        #[cfg(feature = "sandbox")]
+        Some(stxl_sandbox::LAUNCHER_ARGUMENT) => stxl_sandbox::launcher_main(),
+        #[cfg(feature = "store")]
+        Some(stxl_tests::store::exercise::ARGUMENT) => stxl_tests::store::exercise::child_main(),
         #[cfg(feature = "cli")]
         _ => stxl_cli::main(),
         #[cfg(not(feature = "cli"))]

@@ -1,0 +1,149 @@
+//! Faults at every operation: the process is killed, the disk fails, the disk is full.
+
+use std::process::Command;
+
+use stxl_store::{Failpoints, Fault, GcPolicy, OpenOptions, Store};
+use stxl_tests::store::exercise;
+use stxl_tests::store::world::{self, assert_sound, assert_sound_at};
+use tempfile::{TempDir, tempdir};
+
+fn prepared() -> TempDir {
+    let dir = tempdir().unwrap();
+    exercise::prepare(dir.path());
+    dir
+}
+
+/// How many operations the exercise takes when nothing fails.
+fn operations() -> u64 {
+    let dir = prepared();
+    let failpoints = Failpoints::new(0, Fault::None);
+    exercise::run(dir.path(), &failpoints).expect("the exercise runs");
+    exercise::assert_acknowledged_is_there(dir.path());
+    assert_sound_at(&dir.path().join("store"));
+    failpoints.log().len() as u64
+}
+
+fn assert_recovers(dir: &TempDir, at: u64) {
+    exercise::assert_acknowledged_is_there(dir.path());
+    let store = dir.path().join("store");
+    let opened = Store::open(&store, OpenOptions::default().check_index());
+    let opened = opened.unwrap_or_else(|error| panic!("fault at {at}: {error}"));
+    let report = opened.fsck().unwrap();
+    assert!(
+        report.breaches.is_empty(),
+        "fault at {at}: {:#?}",
+        report.breaches
+    );
+    drop(opened);
+    let again = exercise::run(dir.path(), &Failpoints::new(0, Fault::None));
+    again.unwrap_or_else(|error| panic!("after a fault at {at}: {error}"));
+    exercise::assert_acknowledged_is_there(dir.path());
+    assert_sound_at(&store);
+}
+
+#[test]
+fn killed_at_any_operation_the_store_stays_sound() {
+    let total = operations();
+    assert!(total > 200, "the exercise has only {total} operations");
+    for at in 1..=total {
+        let dir = prepared();
+        let status = Command::new(env!("CARGO_BIN_EXE_stxl-under-test"))
+            .arg(exercise::ARGUMENT)
+            .arg(dir.path())
+            .arg(at.to_string())
+            .status()
+            .unwrap();
+        assert!(
+            !status.success(),
+            "operation {at} of {total} was not reached"
+        );
+        assert_eq!(
+            status.code(),
+            None,
+            "operation {at} ended by itself: {status}"
+        );
+        assert_recovers(&dir, at);
+    }
+}
+
+#[test]
+fn an_input_or_output_error_at_any_operation_is_reported_and_harmless() {
+    for at in 1..=operations() {
+        let dir = prepared();
+        let failpoints = Failpoints::new(at, Fault::IoError);
+        if let Err(error) = exercise::run(dir.path(), &failpoints) {
+            let text = error.to_string();
+            assert!(text.contains("cannot "), "fault at {at}: {text}");
+        }
+        assert_recovers(&dir, at);
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_from_any_operation_on_is_reported_and_harmless() {
+    for at in 1..=operations() {
+        let dir = prepared();
+        let failpoints = Failpoints::new(at, Fault::DiskFull);
+        if let Err(error) = exercise::run(dir.path(), &failpoints) {
+            assert!(error.is_disk_full(), "fault at {at}: {error}");
+        }
+        assert_recovers(&dir, at);
+    }
+}
+
+#[test]
+fn a_really_full_disk_fails_cleanly_and_can_be_collected() {
+    let dir = tempdir().unwrap();
+    let mount = dir.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    rustix::mount::mount(
+        "tmpfs",
+        &mount,
+        "tmpfs",
+        rustix::mount::MountFlags::empty(),
+        Some(c"size=4m"),
+    )
+    .expect("a small tmpfs can be mounted: this test needs root");
+    let _mounted = Unmount(mount.clone());
+    let store_dir = mount.join("store");
+    let store = world::open(&store_dir);
+    let kept = world::tree_of(&store, "kept", b"kept");
+    store.set_root("kept", Some(kept));
+    store.commit().unwrap();
+    drop(store);
+    let store = world::open(&store_dir);
+    let error = fill(&store);
+    assert!(error.is_disk_full(), "{error}");
+    drop(store);
+    let store = world::open(&store_dir);
+    assert!(store.has_tree_complete(&kept).unwrap());
+    let report = store.gc(&GcPolicy::default()).unwrap();
+    assert!(report.bytes_freed > 1_000_000, "{report:?}");
+    assert_sound(&store);
+    store.put_blob(&world::pattern(1_000_000)).unwrap();
+    store.commit().unwrap();
+    assert!(store.has_tree_complete(&kept).unwrap());
+    assert_sound(&store);
+}
+
+/// Puts blobs, large and small, until that fails.
+fn fill(store: &Store) -> stxl_store::StoreError {
+    for number in 0_usize.. {
+        let size = if number % 2 == 0 { 150_000 } else { 40_000 };
+        let mut bytes = world::pattern(size);
+        bytes.extend_from_slice(&number.to_le_bytes());
+        let put = store.put_blob(&bytes).and_then(|_| store.commit());
+        if let Err(error) = put {
+            return error;
+        }
+    }
+    unreachable!("a small disk is full at some time")
+}
+
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _unmounted = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}

@@ -1,0 +1,176 @@
+//! Sealing upper layers as an overlay leaves them.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, XattrFlags};
+use stxl_model::{Keep, RootPath, TreeId};
+use stxl_store::{DroppedWhat, SealError, Store};
+use stxl_tests::store::world::{self, assert_sound, import, open};
+use tempfile::{TempDir, tempdir};
+
+struct World {
+    dir: TempDir,
+    store: Store,
+    parent: TreeId,
+}
+
+fn make() -> World {
+    let dir = tempdir().unwrap();
+    world::write_input(&dir.path().join("input"));
+    fs::create_dir(dir.path().join("upper")).unwrap();
+    let store = open(&dir.path().join("store"));
+    let parent = import(&store, &dir.path().join("input"));
+    World { dir, store, parent }
+}
+
+impl World {
+    fn upper(&self, path: &str) -> std::path::PathBuf {
+        self.dir.path().join("upper").join(path)
+    }
+
+    fn seal(&self, keep: &Keep) -> Result<stxl_store::Sealed, SealError> {
+        let upper = world::directory_fd(&self.upper(""));
+        self.store.seal(upper.as_fd(), &self.parent, keep)
+    }
+
+    fn paths(&self, tree: &TreeId) -> Vec<String> {
+        let mut found = Vec::new();
+        self.store
+            .walk(tree, |path, _| found.push(path.to_string()))
+            .unwrap();
+        found
+    }
+}
+
+fn whiteout(path: &Path) {
+    rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, Mode::from(0o600), 0)
+        .expect("whiteouts are made by root; run these tests as root");
+}
+
+fn opaque(path: &Path) {
+    rustix::fs::setxattr(path, "user.overlay.opaque", b"y", XattrFlags::empty())
+        .expect("the file system of the temporary directory has user attributes");
+}
+
+#[test]
+fn an_empty_layer_is_the_parent() {
+    let world = make();
+    let sealed = world.seal(&Keep::Root).unwrap();
+    assert_eq!(sealed.tree, world.parent);
+    assert_sound(&world.store);
+}
+
+#[test]
+fn copies_that_came_out_equal_vanish() {
+    let world = make();
+    fs::create_dir_all(world.upper("usr/lib")).unwrap();
+    fs::write(world.upper("usr/lib/small"), b"a small file\n").unwrap();
+    fs::set_permissions(world.upper("usr"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(world.seal(&Keep::Root).unwrap().tree, world.parent);
+}
+
+#[test]
+fn whiteouts_and_opaque_directories_are_resolved() {
+    let world = make();
+    whiteout(&world.upper("run"));
+    fs::create_dir_all(world.upper("usr/lib")).unwrap();
+    opaque(&world.upper("usr/lib"));
+    fs::write(world.upper("usr/lib/new"), b"new").unwrap();
+    let sealed = world.seal(&Keep::Root).unwrap();
+    assert_eq!(
+        world.paths(&sealed.tree),
+        [
+            "/empty",
+            "/lib",
+            "/usr",
+            "/usr/edge",
+            "/usr/large",
+            "/usr/lib",
+            "/usr/lib/new"
+        ]
+    );
+    assert_sound(&world.store);
+}
+
+#[test]
+fn only_the_kept_subtree_is_read() {
+    let world = make();
+    rustix::fs::mknodat(
+        CWD,
+        world.upper("pipe"),
+        FileType::Fifo,
+        Mode::from(0o600),
+        0,
+    )
+    .unwrap();
+    fs::create_dir_all(world.upper("out/bin")).unwrap();
+    fs::write(world.upper("out/bin/tool"), b"tool").unwrap();
+    let keep = |path: &str| Keep::Subtree(RootPath::parse(path.as_bytes()).unwrap());
+    let sealed = world.seal(&keep("/out")).unwrap();
+    assert_eq!(world.paths(&sealed.tree), ["/bin", "/bin/tool"]);
+    // A subtree that the build did not touch is the parent's.
+    let untouched = world.seal(&keep("/usr/lib")).unwrap();
+    assert_eq!(world.paths(&untouched.tree), ["/nothing", "/small"]);
+    assert!(matches!(
+        world.seal(&keep("/missing")),
+        Err(SealError::MissingKept { .. })
+    ));
+    match world.seal(&Keep::Root) {
+        Err(SealError::Unsupported { path, what }) => {
+            assert_eq!((path.to_string().as_str(), what), ("/pipe", "a FIFO"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_sound(&world.store);
+}
+
+#[test]
+fn a_whiteout_above_the_kept_subtree_is_a_missing_one() {
+    let world = make();
+    whiteout(&world.upper("usr"));
+    let keep = Keep::Subtree(RootPath::parse(b"/usr/lib").unwrap());
+    assert!(matches!(
+        world.seal(&keep),
+        Err(SealError::MissingKept { .. })
+    ));
+}
+
+#[test]
+fn lost_bits_are_reported() {
+    let world = make();
+    fs::write(world.upper("su"), b"su").unwrap();
+    fs::set_permissions(world.upper("su"), fs::Permissions::from_mode(0o4755)).unwrap();
+    let sealed = world.seal(&Keep::Root).unwrap();
+    assert_eq!(sealed.dropped.len(), 1);
+    assert_eq!(sealed.dropped[0].path.to_string(), "/su");
+    assert_eq!(sealed.dropped[0].what, DroppedWhat::SetIdBits);
+}
+
+#[test]
+fn redirected_directories_and_bare_metadata_are_refused() {
+    let world = make();
+    fs::create_dir(world.upper("moved")).unwrap();
+    let attribute = "user.overlay.redirect";
+    rustix::fs::setxattr(
+        world.upper("moved"),
+        attribute,
+        b"/usr",
+        XattrFlags::empty(),
+    )
+    .unwrap();
+    assert!(matches!(
+        world.seal(&Keep::Root),
+        Err(SealError::Altered { .. })
+    ));
+    fs::remove_dir(world.upper("moved")).unwrap();
+    fs::write(world.upper("file"), b"").unwrap();
+    let attribute = "user.overlay.metacopy";
+    rustix::fs::setxattr(world.upper("file"), attribute, b"", XattrFlags::empty()).unwrap();
+    assert!(matches!(
+        world.seal(&Keep::Root),
+        Err(SealError::Altered { .. })
+    ));
+}
