@@ -18,7 +18,7 @@ use build::{cases, site};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some(stxl_sandbox::LAUNCHER_ARGUMENT) => return stxl_sandbox::launcher_main(),
+        Some(stxl_sandbox::LAUNCHER_ARGUMENT) => stxl_sandbox::launcher_main(),
         Some(site::CLIENT_ARGUMENT) => return site::client_main(&arguments),
         _ => {}
     }

@@ -95,7 +95,7 @@ pub enum OpError {
 #[derive(Debug)]
 pub(crate) enum ComposeStop {
     /// An operation could not be done.
-    Failed(ComposeError),
+    Failed(Box<ComposeError>),
     /// The store failed.
     Store(StoreError),
 }
@@ -142,20 +142,20 @@ pub(crate) fn compose(
         Stop::Store(error) => ComposeStop::Store(error),
         Stop::Op(source) => {
             let operation = operation_name(op, names);
-            ComposeStop::Failed(ComposeError {
+            ComposeStop::Failed(Box::new(ComposeError {
                 index: index + 1,
                 operation,
                 source,
-            })
+            }))
         }
     };
     let begin = |error| match Stop::from(error) {
         Stop::Store(error) => ComposeStop::Store(error),
-        Stop::Op(source) => ComposeStop::Failed(ComposeError {
+        Stop::Op(source) => ComposeStop::Failed(Box::new(ComposeError {
             index: 0,
             operation: "an empty tree".to_owned(),
             source,
-        }),
+        })),
     };
     let editor = TreeEditor::new(store).map_err(begin)?;
     let mut composition = Composition {
@@ -453,8 +453,9 @@ fn operation_name(op: &TreeOp, names: &[String]) -> String {
     };
     match op {
         TreeOp::Merge { input } => format!("merge {}", name(input)),
-        TreeOp::PutTree { input, at } => format!("put {} at `{at}`", name(input)),
-        TreeOp::PutFile { input, at, mode: _ } => format!("put {} at `{at}`", name(input)),
+        TreeOp::PutTree { input, at } | TreeOp::PutFile { input, at, mode: _ } => {
+            format!("put {} at `{at}`", name(input))
+        }
         TreeOp::Select { path } => format!("select `{path}`"),
         TreeOp::KeepGlobs { globs } => format!("keep `{}`", globs.join("`, `")),
         TreeOp::DropGlobs { globs } => format!("drop `{}`", globs.join("`, `")),

@@ -38,6 +38,7 @@ pub use fetch::{FetchError, Tried};
 pub use options::{
     BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, WALL_MS_DEFAULT,
 };
+pub use records::failed_log;
 pub use repair::{Repaired, repair};
 pub use status::{NodeStatus, status};
 pub use step::{StepEntry, prepare_step};

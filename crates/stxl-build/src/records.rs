@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use stxl_model::{
-    ActionId, BlobId, DerivationId, Directory, GuardLevel, Plan, PlanNode, Realisation,
-    RealisationScope, TreeId,
+    ActionId, BlobId, DerivationId, Directory, FILE_ENTRY, GuardLevel, Node, Plan, PlanNode,
+    Realisation, RealisationScope, TreeId,
 };
 use stxl_store::{Store, StoreError};
 
@@ -155,15 +155,33 @@ pub(crate) fn failure(
             .map(|log| last_lines(&log.tail))
             .unwrap_or_default(),
         // Without a path the blob is still there, and `stxl log` reads it.
-        log_path: log.as_ref().and_then(|log| log_path(store, log).ok()),
+        log_path: log.as_ref().and_then(|log| log_path(store, node, log).ok()),
         log: log.map(|log| log.blob),
         enter,
     }
 }
 
-/// Checks a log out, so that other programs can read it.
-fn log_path(store: &Store, log: &JobLog) -> Result<PathBuf, StoreError> {
+/// The log of a step's last failed execution, if it is still there.
+pub fn failed_log(store: &Store, node: &PlanNode) -> Result<Option<BlobId>, StoreError> {
+    let roots = store.roots()?;
+    let Some(tree) = roots.named.get(&failed_log_root(node)) else {
+        return Ok(None);
+    };
+    Ok(match store.directory(tree)?.find(FILE_ENTRY) {
+        Some(Node::File { blob, .. }) => Some(*blob),
+        Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
+    })
+}
+
+/// The name of the root that keeps the log of a step's last failed execution from collection.
+fn failed_log_root(node: &PlanNode) -> String {
+    format!("failed log of {}", node.origin.name)
+}
+
+/// Checks a log out, so that other programs can read it, and keeps it.
+fn log_path(store: &Store, node: &PlanNode, log: &JobLog) -> Result<PathBuf, StoreError> {
     let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes, false))?;
+    store.set_root(&failed_log_root(node), Some(tree));
     store.publish()?;
     Ok(store.checkout(&tree)?.path().join("file"))
 }

@@ -290,6 +290,7 @@ fn kind_name(kind: EntryType) -> &'static str {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "stands in map_err")]
 fn malformed(error: io::Error) -> Stop {
     UnpackError::Malformed {
         reason: error.to_string(),

@@ -123,7 +123,7 @@ fn make(
         )
         .map(Product::of_tree)
         .map_err(|error| match error {
-            compose::ComposeStop::Failed(error) => failed(FailureCause::Compose(error)),
+            compose::ComposeStop::Failed(error) => failed(FailureCause::Compose(*error)),
             compose::ComposeStop::Store(source) => store_end(node, source),
         }),
         Action::Import(recipe) => {

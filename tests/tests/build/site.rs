@@ -57,11 +57,9 @@ fn tool() -> &'static [u8] {
 }
 
 fn launch(store: &Path) -> Launcher {
-    Launcher::start(LauncherProgram {
-        path: PathBuf::from("/proc/self/exe"),
-        arguments: vec![LAUNCHER_ARGUMENT.into()],
-        store: std::fs::File::open(store).expect("the store is a directory").into(),
-    })
+    let directory = std::fs::File::open(store).expect("the store is a directory");
+    let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], directory.into());
+    Launcher::start(program)
     .expect("the launcher starts")
 }
 

@@ -1,0 +1,627 @@
+//! The cases, each a function over a world of its own.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::time::{Duration, Instant};
+
+use stxl_build::{
+    BuildError, BuildOptions, BuildOutcome, CancelHandle, Check, FailureCause, OnFailure, status,
+};
+use stxl_model::{DerivationId, Keep, TreeOp};
+
+use super::recipe::{Recipe, path};
+use super::site::{Site, Told, objects_of};
+
+/// Every case by name.
+pub(crate) const CASES: &[(&str, fn())] = &[
+    ("one_step", one_step),
+    ("second_build_runs_nothing", second_build_runs_nothing),
+    ("early_cutoff_in_a_chain", early_cutoff_in_a_chain),
+    ("parallel_diamond", parallel_diamond),
+    ("several_commands", several_commands),
+    ("environment", environment),
+    ("keep_whole_root", keep_whole_root),
+    ("keep_going", keep_going),
+    ("stop_at_first_failure", stop_at_first_failure),
+    ("failure_report", failure_report),
+    ("program_that_is_not_there", program_that_is_not_there),
+    ("missing_output_subtree", missing_output_subtree),
+    ("timeouts", timeouts),
+    ("cancel", cancel),
+    ("two_processes_one_execution", two_processes_one_execution),
+    ("killed_client", killed_client),
+    ("changed_import", changed_import),
+    ("nondeterminism_is_found", nondeterminism_is_found),
+    ("merge_clash", merge_clash),
+    ("glob_without_match", glob_without_match),
+    ("patch_and_substitute", patch_and_substitute),
+    ("patch_that_does_not_apply", patch_that_does_not_apply),
+    ("patch_cannot_escape", patch_cannot_escape),
+    ("assert_equal", assert_equal),
+    ("compose_of_10_000_inputs", compose_of_10_000_inputs),
+    ("chain_of_100", chain_of_100),
+    ("statuses", statuses),
+];
+
+fn expect(told: &Told, counts: [usize; 6]) {
+    assert_eq!(told.counts(), counts, "ran, cached, cut off, skipped, failed, total\n{:#?}", told.events);
+}
+
+fn one_step() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step("test/hello", &[], &["write /out/greeting hello"]);
+    recipe.want("test/hello", step);
+    let told = site.build(&recipe.plan);
+    expect(&told, [1, 0, 0, 0, 0, 1]);
+    assert_eq!(told.summary.outcome, BuildOutcome::Ok);
+    assert_eq!(site.output(&told, "test/hello", "/greeting"), b"hello");
+    let last = told.events.last().expect("events");
+    let tree = told.summary.outputs[0].tree;
+    let expected = format!(
+        r#"{{"event":"summary","outcome":"ok","ran":1,"cached":0,"cut_off":0,"skipped":0,"total":1,"failed":[],"outputs":[{{"label":"test/hello","output":"main","tree":"{tree}","path":null}}]}}"#
+    );
+    assert_eq!(*last, expected);
+}
+
+fn second_build_runs_nothing() {
+    let site = Site::new();
+    let (plan, _) = chain(&site, 3, "v1");
+    expect(&site.build(&plan), [3, 0, 0, 0, 0, 3]);
+    expect(&site.build(&plan), [0, 3, 0, 0, 0, 3]);
+    let site = site.reopen();
+    let told = site.build(&plan);
+    expect(&told, [0, 3, 0, 0, 0, 3]);
+    assert_eq!(told.events_of("cached").len(), 3);
+}
+
+/// A chain of steps; the first reads `version.txt`, each concatenates what the one before gave.
+fn chain(site: &Site, length: usize, version: &str) -> (stxl_model::Plan, Vec<DerivationId>) {
+    let mut recipe = site.recipe();
+    let source = recipe.text("version.txt", version);
+    let mut ids: Vec<DerivationId> = Vec::new();
+    for index in 0..length {
+        let input = ids.last().copied().unwrap_or(source);
+        // The first step keeps the first byte only, so that what follows it can be equal.
+        let command =
+            if index == 0 { "head /out/file /in/0/file" } else { "cat /out/file /in/0/file /in/0/file" };
+        ids.push(recipe.step(&format!("test/step-{index}"), &[input], &[command]));
+    }
+    recipe.want("test/last", ids[length - 1]);
+    (recipe.plan, ids)
+}
+
+fn early_cutoff_in_a_chain() {
+    let site = Site::new();
+    let (plan, _) = chain(&site, 5, "v1");
+    expect(&site.build(&plan), [5, 0, 0, 0, 0, 5]);
+    // Another source, of which the first step gives the same: it runs, the rest is cut off.
+    let (plan, _) = chain(&site, 5, "v2");
+    let told = site.build(&plan);
+    expect(&told, [1, 0, 4, 0, 0, 5]);
+    assert_eq!(told.events_of("cut_off").len(), 4);
+    assert_eq!(told.events_of("step_finished").iter().filter(|e| e["step"]["kind"] == "exec").count(), 1);
+    // Nothing is left to do afterwards.
+    expect(&site.build(&plan), [0, 5, 0, 0, 0, 5]);
+    // A source of which the first step gives something else: all run.
+    let (plan, _) = chain(&site, 5, "w3");
+    expect(&site.build(&plan), [5, 0, 0, 0, 0, 5]);
+    // The first plan is known as a whole still.
+    let (plan, _) = chain(&site, 5, "v1");
+    expect(&site.build(&plan), [0, 5, 0, 0, 0, 5]);
+}
+
+fn parallel_diamond() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let top = recipe.step("test/top", &[], &["write /out/file top."]);
+    let left = recipe.step("test/left", &[top], &["sleep 700", "cat /out/file /in/0/file"]);
+    let right = recipe.step("test/right", &[top], &["sleep 700", "write /out/file right."]);
+    let bottom = recipe.step("test/bottom", &[left, right], &["cat /out/file /in/0/file /in/1/file"]);
+    recipe.want("test/bottom", bottom);
+    let told = site.build(&recipe.plan);
+    expect(&told, [4, 0, 0, 0, 0, 4]);
+    assert_eq!(site.output(&told, "test/bottom", "/file"), b"top.right.");
+    // Both sides ran at once: the second was started before the first was finished.
+    let order: Vec<String> = told
+        .events
+        .iter()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .filter(|event| event["step"]["kind"] == "exec")
+        .filter(|event| event["event"] == "step_started" || event["event"] == "step_finished")
+        .map(|event| format!("{}", event["event"].as_str().expect("text")))
+        .collect();
+    let expected = [
+        "step_started", "step_finished", "step_started", "step_started", "step_finished",
+        "step_finished", "step_started", "step_finished",
+    ];
+    assert_eq!(order, expected);
+}
+
+fn several_commands() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step(
+        "test/several",
+        &[],
+        &["write /tmp/a one.", "write /tmp/b two.", "cat /out/file /tmp/a /tmp/b"],
+    );
+    recipe.want("test/several", step);
+    let told = site.build(&recipe.plan);
+    assert_eq!(site.output(&told, "test/several", "/file"), b"one.two.");
+}
+
+fn environment() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step("test/env", &[], &["env /out/jobs JOBS", "env /out/make MAKEFLAGS"]);
+    recipe.want("test/env", step);
+    let options = BuildOptions { jobs_per_step: 7, ..site.options() };
+    let told = site.build_with(&recipe.plan, &options);
+    assert_eq!(site.output(&told, "test/env", "/jobs"), b"7");
+    assert_eq!(site.output(&told, "test/env", "/make"), b"-j7");
+    // They are in no key.
+    expect(&site.build(&recipe.plan), [0, 1, 0, 0, 0, 1]);
+}
+
+fn keep_whole_root() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let root = recipe.root(&[]);
+    let first = recipe.step_in("test/first", root, &["write /kept one"], Keep::Root);
+    let second = recipe.step_in(
+        "test/second",
+        first,
+        &["cat /out/file /kept /kept"],
+        Keep::Subtree(path("/out")),
+    );
+    recipe.want("test/second", second);
+    let told = site.build(&recipe.plan);
+    expect(&told, [2, 0, 0, 0, 0, 2]);
+    assert_eq!(site.output(&told, "test/second", "/file"), b"oneone");
+}
+
+/// A plan of a failing step, one above it, and one that has nothing to do with either.
+fn half_broken(site: &Site) -> Recipe {
+    let mut recipe = site.recipe();
+    let bad = recipe.step("test/bad", &[], &["say before", "fail 3", "say after"]);
+    let above = recipe.step("test/above", &[bad], &["cat /out/file"]);
+    let slow = recipe.step("test/slow", &[], &["sleep 400", "write /out/file fine"]);
+    let other = recipe.step("test/other", &[slow], &["cat /out/file /in/0/file"]);
+    recipe.want("test/above", above);
+    recipe.want("test/other", other);
+    recipe
+}
+
+fn keep_going() {
+    let site = Site::new();
+    let recipe = half_broken(&site);
+    let options = BuildOptions { on_failure: OnFailure::KeepGoing, ..site.options() };
+    let told = site.build_with(&recipe.plan, &options);
+    expect(&told, [2, 0, 0, 1, 1, 4]);
+    assert_eq!(told.summary.outcome, BuildOutcome::Failed);
+    assert_eq!(site.output(&told, "test/other", "/file"), b"fine");
+    assert_eq!(told.summary.outputs.len(), 1);
+}
+
+fn stop_at_first_failure() {
+    let site = Site::new();
+    let recipe = half_broken(&site);
+    let told = site.build(&recipe.plan);
+    // The step that ran beside the failing one is finished and kept; nothing is started after.
+    expect(&told, [1, 0, 0, 2, 1, 4]);
+    // With one job, the failing step comes first again: the longest chain hangs on it.
+    let options = BuildOptions { jobs: 1, ..site.options() };
+    expect(&site.build_with(&recipe.plan, &options), [0, 1, 0, 2, 1, 4]);
+}
+
+fn failure_report() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step("test/bad", &[], &["count 50", "fail 3", "say never"]);
+    recipe.want("test/bad", step);
+    let told = site.build(&recipe.plan);
+    expect(&told, [0, 0, 0, 0, 1, 1]);
+    let failure = &told.summary.failed[0];
+    assert_eq!(failure.cause.to_string(), "command 2 of 3 exited with status 3");
+    assert_eq!(failure.node.origin.file, "stages/test/bad/package.rhai");
+    assert_eq!(failure.node.origin.line, 7);
+    assert_eq!(failure.last_lines.len(), 20);
+    assert_eq!(failure.last_lines[19], "failing with 3");
+    assert_eq!(failure.last_lines[18], "line 50");
+    assert_eq!(failure.enter.as_deref(), Some("stxl shell test/bad"));
+    let whole = std::fs::read_to_string(failure.log_path.as_ref().expect("a path")).expect("a log");
+    assert!(whole.starts_with("line 1\n") && whole.ends_with("line 50\nfailing with 3\n"), "{whole}");
+    let blob = failure.log.expect("the log is in the store");
+    assert_eq!(site.store.read_blob(&blob).expect("it is there"), whole.as_bytes());
+    assert_eq!(told.logs["test/bad: run 1 of 1"], whole.as_bytes());
+    let event = &told.events_of("step_failed")[0]["failure"];
+    assert_eq!(event["reason"], "exited");
+    assert_eq!(event["file"], "stages/test/bad/package.rhai");
+    // A failure is not remembered: it is tried again.
+    expect(&site.build(&recipe.plan), [0, 0, 0, 0, 1, 1]);
+}
+
+fn program_that_is_not_there() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let root = recipe.compose(vec![], vec![TreeOp::Mkdir { path: path("/out") }]);
+    let step = recipe.step_in("test/bad", root, &["say hello"], Keep::Root);
+    recipe.want("test/bad", step);
+    let told = site.build(&recipe.plan);
+    expect(&told, [0, 0, 0, 0, 1, 1]);
+    let cause = told.summary.failed[0].cause.to_string();
+    assert!(cause.starts_with("the command could not be started: /bin/tool: No such file"), "{cause}");
+}
+
+fn missing_output_subtree() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let root = recipe.root(&[]);
+    let keep = Keep::Subtree(path("/nowhere"));
+    let step = recipe.step_in("test/bad", root, &["say hello"], keep);
+    recipe.want("test/bad", step);
+    let told = site.build(&recipe.plan);
+    expect(&told, [0, 0, 0, 0, 1, 1]);
+    let failure = &told.summary.failed[0];
+    assert_eq!(failure.cause.reason(), "not-kept");
+    assert_eq!(failure.cause.to_string(), "the build left no directory `/nowhere`");
+    assert_eq!(failure.last_lines, ["hello"]);
+}
+
+fn timeouts() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    recipe.limits(300, 0);
+    let wall = recipe.step("test/wall", &[], &["sleep 60000"]);
+    recipe.limits(60_000, 300);
+    let silent = recipe.step("test/silent", &[], &["say hello", "sleep 60000"]);
+    recipe.want("test/wall", wall);
+    recipe.want("test/silent", silent);
+    let options = BuildOptions { on_failure: OnFailure::KeepGoing, ..site.options() };
+    let begin = Instant::now();
+    let told = site.build_with(&recipe.plan, &options);
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    expect(&told, [0, 0, 0, 0, 2, 2]);
+    let mut causes: Vec<(String, &str)> =
+        told.summary.failed.iter().map(|f| (f.cause.to_string(), f.cause.reason())).collect();
+    causes.sort();
+    assert_eq!(causes[0], ("it printed nothing for 300 ms".to_owned(), "silent-timeout"));
+    assert_eq!(causes[1], ("it took longer than 300 ms".to_owned(), "timeout"));
+}
+
+fn cancel() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
+    let slow = recipe.step("test/slow", &[quick], &["say started", "sleep 60000"]);
+    recipe.want("test/quick", quick);
+    recipe.want("test/slow", slow);
+    let handle = CancelHandle::default();
+    let options = BuildOptions { cancel: handle.clone(), ..site.options() };
+    let begin = Instant::now();
+    let mut kinds = BTreeSet::new();
+    let summary =
+        stxl_build::build(&site.store, &site.launcher, &recipe.plan, &options, &mut |event| {
+            if let stxl_build::BuildEvent::Log { bytes, .. } = event {
+                assert_eq!(bytes, b"started\n");
+                handle.cancel();
+            }
+            let line = stxl_build::WireEvent::new(&event).to_line();
+            let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            kinds.insert(parsed["event"].as_str().expect("text").to_owned());
+        })
+        .expect("a summary");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    assert!(kinds.contains("cancelling"));
+    assert_eq!(summary.outcome, BuildOutcome::Interrupted);
+    assert_eq!((summary.ran, summary.skipped, summary.failed.len(), summary.total), (1, 1, 0, 2));
+    assert_eq!(children_of(site.launcher.process_id()), 0, "no sandbox is left");
+    let left = std::fs::read_dir(site.store_path().join("tmp")).expect("tmp").count();
+    // What was finished is kept; the cancelled step runs next time.
+    let (mut recipe, site) = (site.recipe(), site.reopen());
+    assert!(left <= 1, "{left} temporary entries beside the session's own directory");
+    let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
+    recipe.want("test/quick", quick);
+    expect(&site.build(&recipe.plan), [0, 1, 0, 0, 0, 1]);
+}
+
+/// How many processes have this parent.
+fn children_of(parent: u32) -> usize {
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let mut fields = after.split_whitespace();
+        let state = fields.next().unwrap_or_default();
+        if fields.next() == Some(parent.to_string().as_str()) && state != "Z" {
+            count += 1;
+        }
+    }
+    count
+}
+
+fn two_processes_one_execution() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step("test/slow", &[], &["sleep 1500", "write /out/file slow"]);
+    recipe.want("test/slow", step);
+    let clients = [site.client(&recipe.plan), site.client(&recipe.plan)];
+    let mut ran = Vec::new();
+    let mut waited = 0;
+    for client in clients {
+        let output = client.wait_with_output().expect("the client ends");
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).expect("text");
+        waited += text.lines().filter(|line| line.contains(r#""event":"waiting""#)).count();
+        let summary: serde_json::Value =
+            serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");
+        assert_eq!(summary["outcome"], "ok");
+        assert_eq!(summary["total"], 1);
+        ran.push(summary["ran"].as_u64().expect("a number"));
+        let count = |field: &str| summary[field].as_u64().expect("a number");
+        // Whether the one that waited composed the root itself is a matter of who came first.
+        assert_eq!(count("ran") + count("cached") + count("cut_off"), 1);
+    }
+    ran.sort_unstable();
+    assert_eq!(ran, [0, 1], "exactly one of them ran the step");
+    assert_eq!(waited, 1, "the other one waited");
+}
+
+fn killed_client() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
+    let slow = recipe.step("test/slow", &[quick], &["say started", "sleep 2000", "cat /out/file /in/0/file"]);
+    recipe.want("test/slow", slow);
+    let mut client = site.client(&recipe.plan);
+    let lines = BufReader::new(client.stdout.take().expect("a pipe")).lines();
+    for line in lines {
+        if line.expect("text").contains(r#""event":"log""#) {
+            break;
+        }
+    }
+    client.kill().expect("the client is killed");
+    client.wait().expect("the client is gone");
+    // The lock is free at once: this build does not wait for the dead one.
+    let begin = Instant::now();
+    let told = site.build(&recipe.plan);
+    assert!(told.events_of("waiting").is_empty());
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    expect(&told, [1, 1, 0, 0, 0, 2]);
+    assert_eq!(site.output(&told, "test/slow", "/file"), b"quick");
+}
+
+fn changed_import() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let source = recipe.text("source.txt", "planned");
+    let step = recipe.step("test/reader", &[source], &["cat /out/file /in/0/file"]);
+    recipe.want("test/reader", step);
+    std::fs::write(site.workspace().join("source.txt"), "changed").expect("it is writable");
+    match site.try_build(&recipe.plan, &site.options()) {
+        Err(BuildError::ChangedWhileBuilding { path }) => assert_eq!(path, "source.txt"),
+        other => panic!("{:?}", other.map(|told| told.events)),
+    }
+    std::fs::write(site.workspace().join("source.txt"), "planned").expect("it is writable");
+    expect(&site.build(&recipe.plan), [1, 0, 0, 0, 0, 1]);
+}
+
+fn nondeterminism_is_found() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let steady = recipe.step("test/steady", &[], &["write /out/file same"]);
+    let random = recipe.step("test/random", &[steady], &["random /out/noise"]);
+    recipe.want("test/steady", steady);
+    recipe.want("test/random", random);
+    let built = site.build(&recipe.plan);
+    expect(&built, [2, 0, 0, 0, 0, 2]);
+    let options = BuildOptions { check: Check::RequestedPackages, ..site.options() };
+    let told = site.build_with(&recipe.plan, &options);
+    assert_eq!(told.summary.outcome, BuildOutcome::CheckFailed);
+    assert_eq!(told.events_of("check_passed").len(), 1);
+    let mismatch = &told.summary.mismatches[0];
+    assert_eq!(told.summary.mismatches.len(), 1);
+    assert_eq!(mismatch.node.origin.label.as_str(), "test/random");
+    let difference = &mismatch.differences[0];
+    assert_eq!(difference.path.to_string(), "/noise");
+    let offset = difference.offset.expect("bytes were compared");
+    let (first, second) = (
+        site.store.find(&mismatch.first, &path("/noise")).unwrap(),
+        site.store.find(&mismatch.second, &path("/noise")).unwrap(),
+    );
+    let bytes = |node| match node {
+        Some(stxl_model::Node::File { blob, .. }) => site.store.read_blob(&blob).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (bytes(first), bytes(second));
+    let expected = first.iter().zip(&second).take_while(|(one, other)| one == other).count();
+    assert!(expected >= 8);
+    assert_eq!(offset, expected as u64);
+    // The first result still counts.
+    let again = site.build(&recipe.plan);
+    expect(&again, [0, 2, 0, 0, 0, 2]);
+    assert_eq!(again.summary.outputs, built.summary.outputs);
+}
+
+fn failure_of(site: &Site, recipe: &Recipe) -> String {
+    let told = site.build(&recipe.plan);
+    assert_eq!(told.summary.failed.len(), 1, "{:#?}", told.events);
+    let failure = &told.summary.failed[0];
+    assert!(matches!(failure.cause, FailureCause::Compose(_)), "{failure:?}");
+    failure.cause.to_string()
+}
+
+fn merge_clash() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let write = |at| TreeOp::Write { path: path(at), content: b"x".to_vec(), executable: false };
+    let one = recipe.compose_for("core/one", vec![], vec![write("/usr/lib")]);
+    let two = recipe.compose_for("core/two", vec![], vec![write("/usr/lib/file")]);
+    let both =
+        recipe.compose(vec![one, two], vec![TreeOp::Merge { input: 0 }, TreeOp::Merge { input: 1 }]);
+    recipe.want("test/both", both);
+    let message = failure_of(&site, &recipe);
+    for part in ["operation 2", "merge `core/two: compose`", "`/usr/lib`", "`core/one: compose`"] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+fn glob_without_match() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let write = TreeOp::Write { path: path("/usr/bin/a"), content: vec![], executable: true };
+    let globs = vec!["usr/bin/*".to_owned(), "usr/share/**".to_owned()];
+    let tree = recipe.compose(vec![], vec![write, TreeOp::KeepGlobs { globs }]);
+    recipe.want("test/globs", tree);
+    let message = failure_of(&site, &recipe);
+    assert!(message.contains("the glob `usr/share/**` matches nothing"), "{message}");
+}
+
+const BEFORE: &str = "one\ntwo\nthree\nfour\nfive\nsix\n";
+
+fn patched(site: &Site, diff: &str, more: Vec<TreeOp>) -> Recipe {
+    let mut recipe = site.recipe();
+    let patch = recipe.text("change.patch", diff);
+    let write = |at: &str, text: &str| TreeOp::Write {
+        path: path(at),
+        content: text.as_bytes().to_vec(),
+        executable: false,
+    };
+    let mut ops = vec![
+        write("/src/numbers", BEFORE),
+        write("/src/old", "gone\n"),
+        TreeOp::Patch { input: 0, at: path("/src"), strip_components: 1 },
+    ];
+    ops.extend(more);
+    let tree = recipe.compose(vec![patch], ops);
+    recipe.want("test/patched", tree);
+    recipe
+}
+
+fn patch_and_substitute() {
+    let site = Site::new();
+    let diff = "A change, explained.\n\n\
+        --- a/numbers\t2020-01-01 00:00:00\n+++ b/numbers\t2020-01-01 00:00:00\n\
+        @@ -1,3 +1,4 @@\n one\n-two\n+2\n+2.5\n three\n\
+        @@ -5,2 +6,2 @@\n five\n-six\n+6\n\
+        --- /dev/null\n+++ b/dir/new\n@@ -0,0 +1 @@\n+made\n\
+        --- a/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n";
+    let substitute = TreeOp::Substitute {
+        path: path("/src/numbers"),
+        from: b"three".to_vec(),
+        to: b"3".to_vec(),
+    };
+    let recipe = patched(&site, diff, vec![substitute]);
+    let told = site.build(&recipe.plan);
+    assert_eq!(told.summary.outcome, BuildOutcome::Ok, "{:#?}", told.events);
+    assert_eq!(site.output(&told, "test/patched", "/src/numbers"), b"one\n2\n2.5\n3\nfour\nfive\n6\n");
+    assert_eq!(site.output(&told, "test/patched", "/src/dir/new"), b"made\n");
+    let tree = told.summary.outputs[0].tree;
+    assert_eq!(site.store.find(&tree, &path("/src/old")).unwrap(), None);
+}
+
+fn patch_that_does_not_apply() {
+    let site = Site::new();
+    let cases = [
+        ("--- a/numbers\n+++ b/numbers\n@@ -1,2 +1,2 @@\n one\n-too\n+2\n", "hunk 1 at line 1 of `/src/numbers` does not apply"),
+        ("--- a/none\n+++ b/none\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n", "`/src/none` is to be changed, but is not a file"),
+        ("--- /dev/null\n+++ b/old\n@@ -0,0 +1 @@\n+made\n", "`/src/old` is to be made, but is there already"),
+        ("no diff at all\n", "the diff is malformed"),
+        ("--- a/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-else\n", "does not apply"),
+    ];
+    for (diff, expected) in cases {
+        let message = failure_of(&site, &patched(&site, diff, vec![]));
+        assert!(message.contains(expected), "{expected} is not in: {message}");
+    }
+}
+
+fn patch_cannot_escape() {
+    let site = Site::new();
+    for name in ["a/../../etc/passwd", "a//etc/passwd", "a/x/../../../y", "a/./numbers"] {
+        let diff = format!("--- {name}\n+++ {name}\n@@ -1 +1 @@\n-one\n+two\n");
+        let message = failure_of(&site, &patched(&site, &diff, vec![]));
+        assert!(message.contains("the diff names"), "{name}: {message}");
+    }
+}
+
+fn assert_equal() {
+    let site = Site::new();
+    let tree = |right: &[u8]| {
+        let mut recipe = site.recipe();
+        let write = |at: &str, content: &[u8]| TreeOp::Write {
+            path: path(at),
+            content: content.to_vec(),
+            executable: false,
+        };
+        let ops = vec![
+            write("/one", b"abcdef"),
+            write("/two", right),
+            TreeOp::AssertEqual { left: path("/one"), right: path("/two") },
+        ];
+        let tree = recipe.compose(vec![], ops);
+        recipe.want("test/equal", tree);
+        recipe
+    };
+    let told = site.build(&tree(b"abcdef").plan);
+    assert_eq!(told.summary.outcome, BuildOutcome::Ok);
+    let message = failure_of(&site, &tree(b"abcXef"));
+    assert!(message.ends_with("`/one` and `/two` differ at byte 3"), "{message}");
+    let message = failure_of(&site, &tree(b"abc"));
+    assert!(message.ends_with("differ at byte 3"), "{message}");
+}
+
+fn compose_of_10_000_inputs() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let mut inputs = Vec::new();
+    for index in 0..10_000 {
+        let ops = vec![TreeOp::Write {
+            path: path(&format!("/usr/share/p{index}/file")),
+            content: index.to_string().into_bytes(),
+            executable: false,
+        }];
+        inputs.push(recipe.compose_for(&format!("many/p{index}"), vec![], ops));
+    }
+    let ops = (0..10_000).map(|input| TreeOp::Merge { input }).collect();
+    let all = recipe.compose(inputs, ops);
+    recipe.want("test/all", all);
+    let begin = Instant::now();
+    let told = site.build(&recipe.plan);
+    println!("  10,000 inputs composed in {:?}", begin.elapsed());
+    expect(&told, [0, 0, 0, 0, 0, 0]);
+    assert_eq!(site.output(&told, "test/all", "/usr/share/p9999/file"), b"9999");
+    let begin = Instant::now();
+    assert_eq!(site.build(&recipe.plan).summary.outcome, BuildOutcome::Ok);
+    println!("  and found again in {:?}", begin.elapsed());
+}
+
+fn chain_of_100() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let mut last: Option<DerivationId> = None;
+    for index in 0..100 {
+        let inputs: Vec<DerivationId> = last.into_iter().collect();
+        let command = format!("write /out/file {index}");
+        last = Some(recipe.step(&format!("test/s{index}"), &inputs, &[&command]));
+    }
+    recipe.want("test/last", last.expect("a chain"));
+    let begin = Instant::now();
+    let told = site.build(&recipe.plan);
+    println!("  a chain of 100 in {:?}", begin.elapsed());
+    expect(&told, [100, 0, 0, 0, 0, 100]);
+    expect(&site.build(&recipe.plan), [0, 100, 0, 0, 0, 100]);
+}
+
+fn statuses() {
+    let site = Site::new();
+    let (plan, ids) = chain(&site, 3, "v1");
+    let of_ids = |plan: &stxl_model::Plan, ids: &[DerivationId]| {
+        let all = status(&site.store, plan).expect("records are readable");
+        ids.iter().map(|id| all[plan.position(id).unwrap()].name()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_ids(&plan, &ids), ["pending", "pending", "pending"]);
+    site.build(&plan);
+    assert_eq!(of_ids(&plan, &ids), ["cached", "cached", "cached"]);
+    assert!(!objects_of(&site.store, &site.build(&plan).summary.outputs[0].tree).is_empty());
+}
