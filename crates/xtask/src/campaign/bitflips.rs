@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use super::program::{Options, Programs, last_words, work_folder};
 use super::random::Random;
@@ -89,7 +90,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             .args(["store", "verify", "--json"])
             .output()?;
         invert(&path, offset, bit % 8)?;
-        if answer.status.code() == Some(CHECK_FAILED) && names(&answer.stdout, &target.name) {
+        if answer.status.code() == Some(CHECK_FAILED) && names(&answer.stdout, &target.name, offset)
+        {
             named += 1;
         } else {
             let place = format!("{} byte {offset} bit {}", target.name.display(), bit % 8);
@@ -167,23 +169,47 @@ fn invert(path: &Path, offset: u64, bit: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns whether a report of damage says where it is: the file, or an object in it.
-fn names(report: &[u8], file: &Path) -> bool {
-    let Ok(report) = serde_json::from_slice::<serde_json::Value>(report) else {
-        return false;
-    };
-    let damaged = report.get("damaged").and_then(|list| list.as_array());
-    damaged.is_some_and(|list| {
-        !list.is_empty()
-            && list.iter().any(|damage| {
-                let file = file.to_string_lossy();
-                damage.as_object().is_some_and(|fields| {
-                    fields.values().any(|value| {
-                        value
-                            .as_str()
-                            .is_some_and(|text| text.contains(&*file) || text.len() == 64)
-                    })
-                })
-            })
+/// Returns whether a report of damage names the file, at or before the place.
+fn names(report: &[u8], file: &Path, offset: u64) -> bool {
+    let report: Value = serde_json::from_slice(report).unwrap_or_default();
+    report["damages"].as_array().is_some_and(|damages| {
+        damages.iter().any(|damage| {
+            let is_file = damage["path"]
+                .as_str()
+                .is_some_and(|path| Path::new(path) == file);
+            is_file
+                && damage["offset"]
+                    .as_u64()
+                    .is_some_and(|start| start <= offset)
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Target, locate, names};
+
+    #[test]
+    fn a_place_is_found_in_its_file() {
+        let target = |name: &str, length| Target {
+            name: name.into(),
+            length,
+        };
+        let targets = [target("a", 3), target("b", 2)];
+        let place = |offset| locate(&targets, offset).map(|(target, at)| (target.length, at));
+        assert_eq!(place(2), Some((3, 2)));
+        assert_eq!(place(3), Some((2, 0)));
+        assert_eq!(place(5), None);
+    }
+
+    #[test]
+    fn a_report_names_the_file_and_the_place() {
+        let report = br#"{"damages":[{"path":"packs/1","offset":64,"what":"x"}]}"#;
+        assert!(names(report, Path::new("packs/1"), 70));
+        assert!(!names(report, Path::new("packs/1"), 3));
+        assert!(!names(report, Path::new("packs/2"), 70));
+        assert!(!names(b"error", Path::new("packs/1"), 70));
+    }
 }
