@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::unbounded;
-use stxl_model::{DerivationId, Kind, Label, Plan, TreeId};
+use stxl_model::{BlobHasher, DerivationId, Digest, Kind, Label, Plan, TreeId};
 use stxl_sandbox::Launcher;
 use stxl_store::{HistoryEntry, Store, StoreError};
 
@@ -45,10 +45,7 @@ pub fn build(
     Ok(summary)
 }
 
-/// The summary of a build whose outputs are all on record and complete, found by memos alone.
-///
-/// A memo holds as long as no choice was released, and it was written when everything below it was
-/// known: so nothing below a requested output needs to be looked at.
+/// The summary of a build that was built before, when nothing was given up or removed since.
 fn nothing_to_do(
     store: &Store,
     plan: &Plan,
@@ -58,16 +55,11 @@ fn nothing_to_do(
     if options.check != Check::Off || options.cancel.is_cancelled() {
         return Ok(None);
     }
-    let wanted: Vec<DerivationId> = requested(plan).into_iter().map(|(_, id)| id).collect();
-    let mut trees = Vec::with_capacity(wanted.len());
-    for resolved in store.resolve(&wanted)? {
-        match resolved {
-            Some(resolved) if store.has_tree_complete(&resolved.tree)? => {
-                trees.push(resolved.tree);
-            }
-            Some(_) | None => return Ok(None),
-        }
-    }
+    let wanted = requested(plan);
+    let trees = match store.answer(&request_key(&wanted))? {
+        Some(trees) if trees.len() == wanted.len() => trees,
+        Some(_) | None => return Ok(None),
+    };
     let total = plan.count_of(Kind::Exec);
     events(BuildEvent::Started {
         total,
@@ -80,11 +72,12 @@ fn nothing_to_do(
         }
     }
     let mut outputs = Vec::with_capacity(trees.len());
-    for ((label, _), tree) in requested(plan).into_iter().zip(trees) {
+    for ((label, _), tree) in wanted.into_iter().zip(trees) {
         outputs.push(built_output(store, options, label, tree)?);
     }
-    remember_request(store, plan, options, &outputs)?;
-    store.commit()?;
+    if remember_request(store, plan, options, &outputs)? == Remembered::Written {
+        store.commit()?;
+    }
     Ok(Some(Summary {
         outcome: BuildOutcome::Ok,
         ran: 0,
@@ -98,6 +91,17 @@ fn nothing_to_do(
     }))
 }
 
+/// The key under which the answer to a request is kept: which derivations it asks for.
+///
+/// A derivation id stands for everything below it, so labels and nodes are not needed.
+fn request_key(wanted: &[(Label, DerivationId)]) -> Digest {
+    let mut hasher = BlobHasher::default();
+    wanted
+        .iter()
+        .for_each(|(_, id)| hasher.update(id.digest().as_bytes()));
+    *hasher.finish().digest()
+}
+
 fn build_missing(
     store: &Store,
     launcher: &Launcher,
@@ -105,6 +109,7 @@ fn build_missing(
     options: &BuildOptions,
     events: EventSink<'_>,
 ) -> Result<Summary, BuildError> {
+    let since = store.moment()?;
     let graph = Graph::new(plan);
     let schedule = Schedule::new(plan, &graph);
     let memos = Memos::read(store, plan)?;
@@ -144,7 +149,13 @@ fn build_missing(
         let committed = store.commit();
         built?;
         committed?;
-        conclude(&mut conductor, &graph)
+        let summary = conclude(&mut conductor, &graph)?;
+        let wanted = requested(plan);
+        if summary.outcome == BuildOutcome::Ok && summary.outputs.len() == wanted.len() {
+            let trees: Vec<TreeId> = summary.outputs.iter().map(|output| output.tree).collect();
+            store.set_answer(&request_key(&wanted), &trees, since)?;
+        }
+        Ok(summary)
     })
 }
 
@@ -358,13 +369,22 @@ fn built_output(
     Ok(BuiltOutput { label, tree, path })
 }
 
+/// Whether something was written down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remembered {
+    /// It was.
+    Written,
+    /// It stood there already.
+    Known,
+}
+
 /// Writes down what was asked for and what came of it, unless that stands there already.
 fn remember_request(
     store: &Store,
     plan: &Plan,
     options: &BuildOptions,
     outputs: &[BuiltOutput],
-) -> Result<(), StoreError> {
+) -> Result<Remembered, StoreError> {
     let workspace = options.workspace.display().to_string();
     let mut requests: Vec<(String, Vec<TreeId>)> = vec![(
         options.request.clone(),
@@ -402,7 +422,11 @@ fn remember_request(
             outputs,
         });
     }
-    Ok(())
+    Ok(if blob.is_some() {
+        Remembered::Written
+    } else {
+        Remembered::Known
+    })
 }
 
 impl Conductor<'_, '_> {

@@ -220,8 +220,8 @@ fn read_tail(log: &File, size_bytes: u64) -> std::io::Result<Vec<u8>> {
     Ok(tail)
 }
 
-fn os_string(bytes: impl Into<Vec<u8>>) -> OsString {
-    OsString::from_vec(bytes.into())
+fn os_string(bytes: impl AsRef<[u8]>) -> OsString {
+    OsString::from_vec(bytes.as_ref().to_owned())
 }
 
 fn absolute(path: &RootPath) -> PathBuf {
