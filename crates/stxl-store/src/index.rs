@@ -13,12 +13,13 @@ use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::record::{HistoryEntry, Record, join_trees};
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE files(number INTEGER PRIMARY KEY, indexed INTEGER NOT NULL, synced INTEGER NOT NULL, boot TEXT NOT NULL);
-CREATE TABLE objects(id BLOB PRIMARY KEY, kind INTEGER NOT NULL, pack INTEGER NOT NULL, start INTEGER NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE objects(id BLOB NOT NULL, kind INTEGER NOT NULL, pack INTEGER NOT NULL, start INTEGER NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(id, pack, start)) WITHOUT ROWID;
+CREATE INDEX objects_by_pack ON objects(pack);
 CREATE TABLE realisations(action BLOB NOT NULL, position INTEGER NOT NULL, tree BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY(action, position)) WITHOUT ROWID;
 CREATE TABLE choices(action BLOB PRIMARY KEY, tree BLOB NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE memos(derivation BLOB PRIMARY KEY, action BLOB NOT NULL, generation INTEGER NOT NULL) WITHOUT ROWID;
@@ -26,6 +27,7 @@ CREATE TABLE durations(label TEXT NOT NULL, step TEXT NOT NULL, duration_ms INTE
 CREATE TABLE history(workspace TEXT NOT NULL, request TEXT NOT NULL, plan BLOB NOT NULL, outputs BLOB NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(workspace, request)) WITHOUT ROWID;
 CREATE TABLE roots(name TEXT PRIMARY KEY, tree BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE out_links(path BLOB PRIMARY KEY, tree BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE answers(request BLOB PRIMARY KEY, generation INTEGER NOT NULL, sweep INTEGER NOT NULL, made INTEGER NOT NULL, digest BLOB NOT NULL, trees BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE layers(tree BLOB PRIMARY KEY, layers BLOB NOT NULL) WITHOUT ROWID;
 ";
 
@@ -149,7 +151,7 @@ impl Index {
         self.read("find an object", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT kind, pack, start, bytes, created FROM objects WHERE id = ?1",
+                    "SELECT kind, pack, start, bytes, created FROM objects WHERE id = ?1 LIMIT 1",
                 )?
                 .query_row([id.as_bytes().as_slice()], read_location)
                 .optional()
@@ -235,7 +237,7 @@ pub(crate) fn set_file_state(
     Ok(())
 }
 
-/// Adds an object unless it is there already; the first copy stays.
+/// Adds an entry of a pack. One object can lie in several packs when processes put it at once.
 pub(crate) fn add_object(
     transaction: &Transaction<'_>,
     id: &Digest,

@@ -3,6 +3,7 @@
 //! One directory of one user, used by several processes at once. Everything true lies in files
 //! that describe themselves; the SQLite index is a cache of them. Start at [`Store`].
 
+mod answer;
 mod checkout;
 mod disk;
 mod entry;
@@ -26,6 +27,7 @@ mod trace;
 mod tree;
 mod verify;
 
+pub use answer::Moment;
 pub use checkout::CheckoutRef;
 pub use error::StoreError;
 #[cfg(feature = "failpoints")]
