@@ -1,7 +1,7 @@
 //! Flips bits of a store, one at a time: `stxl store verify` has to find and name every one.
 //!
-//! The bits are drawn uniformly over the bytes of all files that hold objects or metadata. The
-//! store's locks, leases and unfinished files hold neither.
+//! The bits are drawn uniformly over the bytes of all files that hold objects or metadata, the
+//! database and the checked-out trees among them.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -24,10 +24,10 @@ pub(crate) const OPTIONS: &[(&str, &str)] = &[
     ("blocks", "2"),
 ];
 
-/// Entries of a store that hold neither objects nor metadata.
-const NOT_DATA: [&str; 7] = [
+/// Entries of a store that hold neither objects nor metadata: empty locks, unfinished work, space
+/// kept for a full disk, and SQLite's own files beside the database.
+const NOT_DATA: [&str; 6] = [
     "locks",
-    "leases",
     "tmp",
     "staging",
     "ballast",
