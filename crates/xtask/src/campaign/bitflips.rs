@@ -25,7 +25,7 @@ pub(crate) const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Entries of a store that hold neither objects nor metadata: empty locks, unfinished work, space
-/// kept for a full disk, and SQLite's own files beside the database.
+/// kept for a full disk, and the files that the engine keeps beside the database.
 const NOT_DATA: [&str; 6] = [
     "locks",
     "tmp",
