@@ -4,7 +4,6 @@
 //! which Rhai stopped (names, limits, whatever the reading leaves to it). Mistakes in values are
 //! explained where values are checked.
 
-mod near;
 mod nothing;
 mod problems;
 mod refusal;
@@ -14,7 +13,6 @@ use crate::lint;
 use crate::syntax::SyntaxTree;
 use crate::syntax::problem::Reach;
 
-pub(crate) use near::nearest;
 pub use nothing::{if_without_else, no_value};
 
 /// All that can be said about a file without evaluating it, in order.

@@ -96,7 +96,10 @@ fn check(engine: &Engine, seen: &Seen, text: &str) -> Result<Option<String>, Str
         let (line, column) = (*line, *column);
         let span = tree.token_at(Position { line, column });
         let found = text.get(span.start as usize..span.end as usize);
-        // A number with its sign is one token there and two here.
+        // A number with its sign is one token there and two here; for a dot the name is given.
+        if token == "." || token == "?." {
+            continue;
+        }
         if found != Some(token) && !(token == "-" || found == Some("-")) {
             return Err(format!(
                 "`{token}` at {line}:{column} is taken for {found:?} in\n{text}"

@@ -2,10 +2,9 @@
 
 use rhai::{LexError, ParseErrorType};
 
-use super::nearest;
 use crate::diagnostic::{Diagnostic, Position, Span};
+use crate::dialect::vocabulary::{self, did_you_mean};
 use crate::lint::names::{self, Scope};
-use crate::schema::BUILDERS;
 use crate::syntax::SyntaxTree;
 use crate::syntax::node::{Node, NodeKind, Range};
 
@@ -20,11 +19,13 @@ pub(super) fn diagnostic(tree: &SyntaxTree, refused: &rhai::ParseError) -> Diagn
         ParseErrorType::VariableUndefined(name) => undefined(tree, name, &at),
         ParseErrorType::ModuleUndefined(name) => undefined_module(tree, name, at),
         ParseErrorType::Reserved(word) => reserved(word, at),
-        ParseErrorType::LiteralTooLarge(what, max) => limit(&format!("{what} is over {max}"), at),
+        ParseErrorType::LiteralTooLarge(what, max) => limit(&format!("{what} is over {max}"), at)
+            .hint("long text and data belong in files beside the definition: `file(\"name\")`"),
         ParseErrorType::ExprTooDeep => {
             limit("Expressions are nested too deeply", at).hint("give parts of it names with `let`")
         }
-        ParseErrorType::TooManyFunctions => limit("The file has too many functions", at),
+        ParseErrorType::TooManyFunctions => limit("The file has too many functions", at)
+            .hint("put functions that belong together in a file of the folder `lib`"),
         ParseErrorType::BadInput(error) => bad_input(tree, error, at),
         ParseErrorType::UnexpectedEOF => Diagnostic::error("unexpected", "The file ends too early")
             .at(at, "something is missing after this"),
@@ -132,8 +133,8 @@ fn undefined_module(tree: &SyntaxTree, name: &str, at: Span) -> Diagnostic {
         format!("No import in this file is called `{name}`"),
     )
     .at(at, "");
-    match nearest(name, imports) {
-        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+    match did_you_mean(&vocabulary::near(name, imports)) {
+        Some(hint) => diagnostic.hint(hint),
         None => diagnostic.hint(format!(
             "begin the file with `import \"lib/{name}\" as {name};`"
         )),
@@ -157,13 +158,10 @@ fn undefined(tree: &SyntaxTree, name: &str, at: &Span) -> Diagnostic {
         );
     }
     let scope = Scope::at(tree, at.start);
-    let candidates = scope
-        .names()
-        .iter()
-        .copied()
-        .chain(BUILDERS.iter().map(|builder| builder.name));
-    match nearest(name, candidates) {
-        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+    let builders: Vec<&str> = vocabulary::builders().collect();
+    let candidates = scope.names().iter().chain(&builders).copied();
+    match did_you_mean(&vocabulary::near(name, candidates)) {
+        Some(hint) => diagnostic.hint(hint),
         None => diagnostic.hint(format!("a text is written in quotes: `\"{name}\"`")),
     }
 }

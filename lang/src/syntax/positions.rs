@@ -5,6 +5,7 @@
 //! tokens and never computed from the text.
 
 use super::SyntaxTree;
+use super::TokenKind;
 use super::node::Range;
 use crate::diagnostic::{Position, Span};
 
@@ -49,8 +50,18 @@ fn is_continuation(byte: u8) -> bool {
 impl SyntaxTree {
     /// The token Rhai means by a position it reports; the last one before it when none begins there,
     /// and an empty span at the end of the text when the position lies behind it.
+    ///
+    /// Rhai gives the dot as the place of a property; the name behind it is meant.
     pub fn token_at(&self, reported: Position) -> Span {
-        self.span(self.range_at(reported))
+        let at = self.range_at(reported);
+        let name = matches!(self.slice(at), "." | "?.")
+            .then(|| self.token_after(at.end))
+            .flatten()
+            .filter(|token| token.kind == TokenKind::Name);
+        self.span(name.map_or(at, |token| Range {
+            start: token.start,
+            end: token.end,
+        }))
     }
 
     /// The true place of a position that Rhai reports, as an editor counts.

@@ -216,11 +216,17 @@ impl Parser<'_> {
         while self.at("::") {
             self.bump();
             qualified = true;
-            if self.kind() == Some(TokenKind::Name) {
-                name = self.bump();
-            } else {
-                self.unexpected("a name after `::`", Reach::Brackets);
-                break;
+            match self.kind() {
+                Some(TokenKind::Name) => name = self.bump(),
+                Some(TokenKind::Reserved) => {
+                    let word = self.here();
+                    self.report(ProblemKind::ReservedName, word, Reach::Local);
+                    name = self.bump();
+                }
+                _ => {
+                    self.unexpected("a name after `::`", Reach::Brackets);
+                    break;
+                }
             }
         }
         if self.at("!") && (self.second_at("(") || self.second_at("()")) {
