@@ -1,0 +1,241 @@
+//! The command line: what can be typed, its help and its examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reproducible builds of whole software distributions, from a small scripting language
+#[derive(Debug, Parser)]
+#[command(
+    name = "stxl",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    /// Work in this directory's workspace (default: the directory above with `stxl.toml`)
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// Keep results in this store (default: `stxl` in the user's data directory)
+    #[arg(long, value_name = "DIR", env = "STXL_STORE", global = true)]
+    pub(crate) store: Option<PathBuf>,
+
+    /// When to use colors
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        global = true
+    )]
+    pub(crate) color: ColorChoice,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a new workspace with a first package
+    #[command(after_help = "Example:\n  stxl init my-distribution")]
+    Init(InitArguments),
+    /// Show the plan: what a build would do, without doing it
+    #[command(
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+    )]
+    Eval(EvalArguments),
+    /// Build packages
+    #[command(
+        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --out result"
+    )]
+    Build(BuildArguments),
+    /// Print the log of a package's steps
+    #[command(after_help = "Examples:\n  stxl log stage0/hex2\n  stxl log core/zlib --step 2")]
+    Log(LogArguments),
+    /// Enter the root of a package's step
+    #[command(
+        after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'"
+    )]
+    Shell(ShellArguments),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Tell which guards of the sandbox this machine's kernel gives
+    #[command(after_help = "Example:\n  stxl doctor")]
+    Doctor(DoctorArguments),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  stxl completions bash > ~/.local/share/bash-completion/completions/stxl"
+    )]
+    Completions(CompletionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Where; made if missing
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) path: PathBuf,
+}
+
+/// Which packages, and on which platform.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Packages (`core/zlib`), outputs (`core/zlib:dev`) or stages (`core`); everything if none
+    #[arg(value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Say of every step whether it is cached, would run, or waits for one that would
+    #[arg(long)]
+    pub(crate) status: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Print events as JSON lines, the summary last
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Run at most this many steps at once (default: the number of processors)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Go on with what does not depend on a failed step
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+
+    /// Build again what is built, and compare byte by byte
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Copy the outputs to this directory, which must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Look for sources in this directory first, by their sha256
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source_dir: Option<PathBuf>,
+
+    /// End a step after this many seconds (default: 4 hours)
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+
+    /// End a step that prints nothing for this many seconds (default: 30 minutes)
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) silent_timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// The package
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+
+    /// Only this step, counted from 1
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArguments {
+    /// The package
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+
+    /// Before this step, counted from 1 (default: the one that failed last, else the last)
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<u32>,
+
+    /// What to run (default: `/bin/sh`)
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Free space: drop what no workspace's last plan and no out-link needs
+    #[command(
+        after_help = "Examples:\n  stxl store gc\n  stxl store gc --keep-days 30 --max-size 20G"
+    )]
+    Gc(GcArguments),
+    /// Check every byte of the store
+    #[command(after_help = "Examples:\n  stxl store verify\n  stxl store verify --repair")]
+    Verify(VerifyArguments),
+    /// Print where a package's output lies as files
+    #[command(after_help = "Example:\n  ls $(stxl store path stage0/hex2)")]
+    Path(PathArguments),
+    /// Make the database again from the objects
+    #[command(after_help = "Example:\n  stxl store rebuild-db")]
+    RebuildDb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GcArguments {
+    /// Keep what was used in the last days as well
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) keep_days: Option<u32>,
+
+    /// Free only until the store is this small, such as `20G`
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<String>,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Build damaged objects again
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PathArguments {
+    /// The package or output
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,10 @@
+//! The commands, one file each: parse, call one library function, render.
+
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod eval;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod shell;
+pub(crate) mod store;

@@ -1,0 +1,198 @@
+//! `stxl build`.
+
+use std::num::NonZero;
+use std::path::Path;
+
+use stxl_build::{
+    BuildError, BuildEvent, BuildOptions, BuildOutcome, BuiltOutput, CancelHandle, Check,
+    OnFailure, OutputPaths, Summary, WireEvent,
+};
+use stxl_model::{Plan, RootPath};
+
+use crate::arguments::{Arguments, BuildArguments};
+use crate::evaluation::{self, Audience};
+use crate::export;
+use crate::failure::{self, Exit, Failure};
+use crate::progress::Progress;
+use crate::session::{self, Session};
+use crate::terminal::{Terminal, print_data};
+use crate::{interrupt, place};
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    build: &BuildArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let workspace = place::workspace(arguments)?;
+    let out = build.out.as_deref().map(session::check_free).transpose()?;
+    let source_dir = build
+        .source_dir
+        .as_deref()
+        .map(place::absolute)
+        .transpose()?;
+    let audience = if build.json {
+        Audience::Program
+    } else {
+        Audience::Person
+    };
+    // Evaluated before this process gives up what root may read.
+    let plan = evaluation::evaluate(&workspace, &build.selection, audience, terminal)?;
+    let session = session::open(arguments)?;
+    let options = BuildOptions {
+        source_dir,
+        jobs: jobs(build),
+        jobs_per_step: jobs(build),
+        on_failure: if build.keep_going {
+            OnFailure::KeepGoing
+        } else {
+            OnFailure::Stop
+        },
+        check: check(build),
+        outputs: OutputPaths::CheckOut,
+        wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
+        silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
+        cancel: interrupt::cancel_on_signals()?,
+        ..BuildOptions::new(
+            workspace.clone(),
+            evaluation::request_text(&build.selection),
+        )
+    };
+    let cancel = options.cancel.clone();
+    let built = match execute(&session, &plan, &options, audience, terminal) {
+        // The plan is older than a file it imports: once more, with a plan of what is there now.
+        Err(Stopped::Build(BuildError::ChangedWhileBuilding { path })) => {
+            terminal.note(&format!(
+                "`{path}` changed while building; evaluating once more"
+            ));
+            let plan = evaluation::evaluate(&workspace, &build.selection, audience, terminal)?;
+            execute(&session, &plan, &options, audience, terminal)
+        }
+        built => built,
+    };
+    let summary = built.map_err(|stopped| match stopped {
+        Stopped::Build(error) => of_build(&error),
+        Stopped::Output(failure) => failure,
+    })?;
+    if let Some(out) = &out
+        && summary.outcome == BuildOutcome::Ok
+    {
+        export_outputs(&session, &summary, out, terminal)?;
+    }
+    if audience == Audience::Person {
+        print_data(outputs_text(&summary.outputs).as_bytes())?;
+    }
+    finish(&summary, &cancel)
+}
+
+/// Why there is no summary.
+enum Stopped {
+    /// The build could not go on.
+    Build(BuildError),
+    /// Nobody reads the events any more.
+    Output(Failure),
+}
+
+fn jobs(build: &BuildArguments) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    build.jobs.map_or_else(processors, usize::from)
+}
+
+/// Without labels everything is built again, otherwise what was made for the packages named.
+fn check(build: &BuildArguments) -> Check {
+    match (build.check, build.selection.labels.is_empty()) {
+        (false, _) => Check::Off,
+        (true, true) => Check::WholeClosure,
+        (true, false) => Check::RequestedPackages,
+    }
+}
+
+fn seconds(given: Option<u64>, default_ms: u64) -> u64 {
+    given.map_or(default_ms, |seconds| seconds.saturating_mul(1000))
+}
+
+fn execute(
+    session: &Session,
+    plan: &Plan,
+    options: &BuildOptions,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Summary, Stopped> {
+    let mut progress = Progress::new(terminal);
+    let mut unwritable = None;
+    let mut sink = |event: BuildEvent<'_>| match audience {
+        Audience::Person => progress.show(event),
+        Audience::Program => {
+            let line = WireEvent::new(&event).to_line() + "\n";
+            if unwritable.is_none()
+                && let Err(failure) = print_data(line.as_bytes())
+            {
+                options.cancel.cancel();
+                unwritable = Some(failure);
+            }
+        }
+    };
+    let built = stxl_build::build(&session.store, &session.launcher, plan, options, &mut sink);
+    match unwritable {
+        Some(failure) => Err(Stopped::Output(failure)),
+        None => built.map_err(Stopped::Build),
+    }
+}
+
+fn of_build(error: &BuildError) -> Failure {
+    match error {
+        BuildError::Store { label: _, source } | BuildError::Records(source) => Failure {
+            message: error.to_string(),
+            ..failure::of_store(source)
+        },
+        BuildError::ChangedWhileBuilding { .. } => Failure {
+            exit: Exit::Environment,
+            message: error.to_string(),
+            hint: Some("something keeps writing to it; build again when it is done".to_owned()),
+        },
+        BuildError::HexText { .. } | BuildError::NotImportable { .. } => Failure::usage(error),
+        other => Failure::environment(other),
+    }
+}
+
+/// Copies every output into the directory: a single one as it is, several below their labels.
+fn export_outputs(
+    session: &Session,
+    summary: &Summary,
+    out: &Path,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let parts: Vec<(RootPath, _)> = match summary.outputs.as_slice() {
+        [only] => vec![(RootPath::root(), only.tree)],
+        several => several
+            .iter()
+            .map(|output| {
+                let label = &output.label;
+                let path = format!("/{}/{}", label.package, label.output);
+                RootPath::parse(path.as_bytes()).map(|path| (path, output.tree))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(Failure::environment)?,
+    };
+    export::export(&session.store, &parts, out)?;
+    terminal.note(&format!("wrote {}", out.display()));
+    Ok(())
+}
+
+fn outputs_text(outputs: &[BuiltOutput]) -> String {
+    let line = |output: &BuiltOutput| match &output.path {
+        Some(path) => format!("{}\t{}\n", output.label, path.display()),
+        None => format!("{}\t{}\n", output.label, output.tree),
+    };
+    outputs.iter().map(line).collect()
+}
+
+fn finish(summary: &Summary, cancel: &CancelHandle) -> Result<(), Failure> {
+    let exit = match summary.outcome {
+        BuildOutcome::Ok => return Ok(()),
+        BuildOutcome::Failed if cancel.is_cancelled() => Exit::Interrupted,
+        BuildOutcome::Failed => Exit::BuildFailed,
+        BuildOutcome::CheckFailed => Exit::CheckFailed,
+        BuildOutcome::Interrupted => Exit::Interrupted,
+    };
+    Err(Failure::shown(exit))
+}

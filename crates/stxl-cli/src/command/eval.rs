@@ -1,0 +1,84 @@
+//! `stxl eval`.
+
+use stxl_build::NodeStatus;
+use stxl_eval::json::{DerivationStatus, EvalRecord};
+use stxl_model::{Kind, Plan};
+
+use crate::arguments::{Arguments, EvalArguments};
+use crate::evaluation::{self, Audience};
+use crate::failure::{Failure, of_store};
+use crate::progress::plural;
+use crate::terminal::{Terminal, print_data};
+use crate::{json_line, place, session};
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    eval: &EvalArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let workspace = place::workspace(arguments)?;
+    let audience = if eval.json {
+        Audience::Program
+    } else {
+        Audience::Person
+    };
+    let plan = evaluation::evaluate(&workspace, &eval.selection, audience, terminal)?;
+    let status = if eval.status {
+        let store = session::open_store_only(arguments)?;
+        Some(stxl_build::status(&store, &plan).map_err(|error| of_store(&error))?)
+    } else {
+        None
+    };
+    let text = match audience {
+        Audience::Program => json_line(&record(&plan, status.as_deref())),
+        Audience::Person => table(&plan, status.as_deref()),
+    };
+    print_data(text.as_bytes())?;
+    if audience == Audience::Person {
+        terminal.note(&totals(&plan, status.as_deref()));
+    }
+    Ok(())
+}
+
+fn record(plan: &Plan, status: Option<&[NodeStatus]>) -> EvalRecord {
+    EvalRecord::of(plan, |id| {
+        let status = status?.get(plan.position(id)?)?;
+        Some(match status {
+            NodeStatus::Cached => DerivationStatus::Cached,
+            NodeStatus::Run => DerivationStatus::Run,
+            NodeStatus::Pending => DerivationStatus::Pending,
+        })
+    })
+}
+
+/// One line for every derivation: its id, its kind, what it is; with its status when asked for.
+fn table(plan: &Plan, status: Option<&[NodeStatus]>) -> String {
+    let mut table = String::new();
+    for (position, node) in plan.nodes().iter().enumerate() {
+        let status = status.and_then(|status| status.get(position));
+        let status = status.map_or(String::new(), |status| format!("{:<8}", status.name()));
+        let kind = node.derivation.kind().name();
+        table += &format!("{}  {status}{kind:<8} {}\n", node.id, node.origin.name);
+    }
+    table
+}
+
+fn totals(plan: &Plan, status: Option<&[NodeStatus]>) -> String {
+    let steps = plural(plan.count_of(Kind::Exec), "step");
+    let mut text = format!("{steps} in {}", plural(plan.nodes().len(), "derivation"));
+    if let Some(status) = status {
+        let of = |wanted: NodeStatus| {
+            let nodes = plan.nodes().iter().zip(status);
+            nodes
+                .filter(|(node, status)| node.derivation.kind() == Kind::Exec && **status == wanted)
+                .count()
+        };
+        let (cached, run, pending) = (
+            of(NodeStatus::Cached),
+            of(NodeStatus::Run),
+            of(NodeStatus::Pending),
+        );
+        text += &format!(": {cached} cached, {run} to run, {pending} waiting for those");
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! Why a command failed, how that is said, and which exit code it has. The only place that decides.
+
+use std::fmt;
+
+use stxl_store::StoreError;
+
+/// What the process returns. Where several hold, the user's text comes before the environment,
+/// that before a failed build, that before a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Fine,
+    /// A build failed.
+    BuildFailed,
+    /// The user's text or command line is wrong.
+    Usage,
+    /// The environment said no: disk, permissions, a missing feature of the kernel.
+    Environment,
+    /// A check answered no.
+    CheckFailed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// A reason to stop, ready to be shown.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The code to leave with.
+    pub(crate) exit: Exit,
+    /// What went wrong; empty when it is shown already.
+    pub(crate) message: String,
+    /// What can be done about it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Exit {
+    /// The number the process leaves with.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::BuildFailed => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::CheckFailed => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl Failure {
+    /// The user's text or command line is wrong.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    /// The environment said no.
+    pub(crate) fn environment(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Environment,
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    /// Everything is shown already; only the code is left.
+    pub(crate) const fn shown(exit: Exit) -> Self {
+        Self {
+            exit,
+            message: String::new(),
+            hint: None,
+        }
+    }
+
+    /// Adds what can be done about it.
+    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+}
+
+/// A store that said no.
+pub(crate) fn of_store(error: &StoreError) -> Failure {
+    let failure = Failure::environment(error);
+    if error.is_disk_full() {
+        failure.hint("make room with `stxl store gc`, which works on a full disk")
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,68 @@
+//! Where things are: the workspace, the store, this program. The only reader of the environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+
+/// The file that makes a directory a workspace.
+pub(crate) const WORKSPACE_FILE: &str = "stxl.toml";
+
+/// The absolute path of the workspace: the directory given, or the nearest one above the current
+/// directory, that holds `stxl.toml`.
+pub(crate) fn workspace(arguments: &Arguments) -> Result<PathBuf, Failure> {
+    let current = current_directory()?;
+    let start = match &arguments.directory {
+        Some(directory) => current.join(directory),
+        None => current,
+    };
+    let found = start
+        .ancestors()
+        .find(|folder| folder.join(WORKSPACE_FILE).is_file());
+    match (found, &arguments.directory) {
+        (Some(folder), None) => Ok(folder.to_path_buf()),
+        (Some(folder), Some(_)) if folder == start => Ok(start.clone()),
+        (_, Some(_)) => Err(Failure::usage(format!(
+            "`{}` has no `{WORKSPACE_FILE}`",
+            start.display()
+        ))
+        .hint("name a workspace after -C, or make one: stxl init DIR")),
+        (None, None) => Err(Failure::usage(format!(
+            "neither `{}` nor a directory above it has `{WORKSPACE_FILE}`",
+            start.display()
+        ))
+        .hint("go to a workspace, name one with -C DIR, or make one: stxl init DIR")),
+    }
+}
+
+/// The absolute path of the store: the one asked for, or `stxl` in the user's data directory.
+pub(crate) fn store(arguments: &Arguments) -> Result<PathBuf, Failure> {
+    if let Some(store) = &arguments.store {
+        return Ok(current_directory()?.join(store));
+    }
+    let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    let data = set("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let data = data.or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/share")));
+    data.map(|data| data.join("stxl")).ok_or_else(|| {
+        Failure::environment("neither XDG_DATA_HOME nor HOME says where data is kept")
+            .hint("choose a directory: --store DIR")
+    })
+}
+
+/// The absolute form of a path on the command line.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    Ok(current_directory()?.join(path))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the directory comes in"
+)]
+fn current_directory() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| {
+        Failure::environment(format!("the current directory cannot be told: {error}"))
+    })
+}

@@ -1,0 +1,113 @@
+//! What commands that touch the store need: who the process is, the launcher, the store.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use stxl_sandbox::{
+    Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, become_unprivileged,
+};
+use stxl_store::{OpenOptions, Store};
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+use crate::place;
+
+/// This program, however it was started.
+pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// An open store and a launcher that works on it.
+pub(crate) struct Session {
+    /// Starts sandboxes.
+    pub(crate) launcher: Launcher,
+    /// Holds objects and records.
+    pub(crate) store: Store,
+}
+
+/// Opens the store and starts the launcher. A process started by root becomes the unprivileged
+/// user that owns the store, so nothing of this may come after the first thread.
+pub(crate) fn open(arguments: &Arguments) -> Result<Session, Failure> {
+    let path = place::store(arguments)?;
+    let directory = become_owner(&path)?;
+    let launcher = Launcher::start(program(directory)).map_err(Failure::environment)?;
+    let store = open_store(&path)?;
+    Ok(Session { launcher, store })
+}
+
+/// As [`open`], with the database of the store looked at byte by byte before it is used.
+pub(crate) fn open_checking_index(arguments: &Arguments) -> Result<Session, Failure> {
+    let path = place::store(arguments)?;
+    let directory = become_owner(&path)?;
+    let launcher = Launcher::start(program(directory)).map_err(Failure::environment)?;
+    let store = Store::open(&path, OpenOptions::default().check_index())
+        .map_err(|error| crate::failure::of_store(&error))?;
+    Ok(Session { launcher, store })
+}
+
+/// Opens the store alone, for commands that run nothing.
+pub(crate) fn open_store_only(arguments: &Arguments) -> Result<Store, Failure> {
+    let path = place::store(arguments)?;
+    become_owner(&path)?;
+    open_store(&path)
+}
+
+fn program(store: OwnedFd) -> LauncherProgram {
+    LauncherProgram::new(THIS_PROGRAM, [LAUNCHER_ARGUMENT], store)
+}
+
+fn open_store(path: &Path) -> Result<Store, Failure> {
+    Store::open(path, OpenOptions::default()).map_err(|error| crate::failure::of_store(&error))
+}
+
+/// Becomes the unprivileged owner of the store, which is made if missing, and opens its directory.
+fn become_owner(path: &Path) -> Result<OwnedFd, Failure> {
+    let refused = |what: &str, error: &io::Error| {
+        Failure::environment(format!(
+            "the store `{}` cannot be {what}: {error}",
+            path.display()
+        ))
+        .hint("choose another place: --store DIR")
+    };
+    let identity = match File::open(path) {
+        Ok(directory) => {
+            Identity::for_directory(&directory).map_err(|error| refused("looked at", &error))?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Identity::fallback(),
+        Err(error) => return Err(refused("opened", &error)),
+    };
+    become_unprivileged(identity, KeptCapability::DacOverride).map_err(Failure::environment)?;
+    let mut builder = DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| refused("made", &error))?;
+    Ok(File::open(path)
+        .map_err(|error| refused("opened", &error))?
+        .into())
+}
+
+/// The name under which the store keeps the history of a workspace.
+pub(crate) fn history_name(workspace: &Path) -> String {
+    workspace.display().to_string()
+}
+
+/// Where outputs are copied to: must not exist, and its parent must.
+pub(crate) fn check_free(path: &Path) -> Result<PathBuf, Failure> {
+    let path = place::absolute(path)?;
+    if path.symlink_metadata().is_ok() {
+        return Err(
+            Failure::usage(format!("`{}` is there already", path.display()))
+                .hint("name a directory that does not exist yet; nothing is overwritten"),
+        );
+    }
+    match path.parent() {
+        Some(parent) if parent.is_dir() => Ok(path),
+        _ => Err(Failure::usage(format!(
+            "`{}` has no directory above it",
+            path.display()
+        ))),
+    }
+}
