@@ -35,9 +35,10 @@ pub(crate) fn import_directory(
 ) -> Result<TreeId, DirectoryImportError> {
     let mut globs = GlobSetBuilder::new();
     for pattern in ignore {
-        let anchored = match pattern.contains('/') {
-            true => pattern.trim_start_matches('/').to_owned(),
-            false => format!("**/{pattern}"),
+        let anchored = if pattern.contains('/') {
+            pattern.trim_start_matches('/').to_owned()
+        } else {
+            format!("**/{pattern}")
         };
         globs.add(Glob::new(&anchored).map_err(|error| bad_glob(pattern, &error))?);
     }

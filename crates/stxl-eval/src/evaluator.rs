@@ -143,8 +143,13 @@ impl Evaluator {
         // On a thread of the pool, for its stack.
         let (plan, found) = self.pool.install(move || run.run(&db));
         diagnostics.extend(found);
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        if plan.is_none() && !diagnostics.iter().any(is_error) {
+            let message = "There is no plan and no reason, which is a mistake of stxl's".to_owned();
+            diagnostics.push(error("evaluator-stopped", message, None));
+        }
         diagnose::sort(&mut diagnostics);
-        let is_good = diagnostics.iter().all(|it| it.severity != Severity::Error);
+        let is_good = !diagnostics.iter().any(is_error);
         Evaluation {
             plan: plan.filter(|_| is_good),
             diagnostics,
@@ -250,7 +255,7 @@ impl Run<'_> {
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }
-        let mut plan = self.plan(&graph, &results, &targets);
+        let mut plan = plan_of(&graph, &results, &targets);
         if let Some(plan) = &mut plan
             && seen.iter().any(|label| self.is_local(label))
         {
@@ -268,52 +273,47 @@ impl Run<'_> {
         })
     }
 
-    /// Puts the derivations together, inputs first: the roots in order, each after what it needs.
-    fn plan(
-        &self,
-        graph: &Graph,
-        results: &[Option<Arc<Lowered>>],
-        targets: &[Target],
-    ) -> Option<Plan> {
-        let mut plan = Plan::default();
-        let mut is_added = vec![false; graph.nodes.len()];
-        for root in targets.iter().flat_map(|target| &target.nodes) {
-            let mut stack = vec![(graph.position(root)?, 0)];
-            while let Some((position, next)) = stack.pop() {
-                if is_added.get(position).copied().unwrap_or(true) {
-                    continue;
-                }
-                if let Some(need) = graph.nodes.get(position)?.needs.get(next) {
-                    stack.push((position, next + 1));
-                    stack.push((*need, 0));
-                    continue;
-                }
-                *is_added.get_mut(position)? = true;
-                for node in &results.get(position)?.as_ref()?.nodes {
-                    // Refused only if an input were missing, which the order rules out.
-                    plan.add_node(node).ok()?;
-                }
-            }
-        }
-        for target in targets {
-            let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
-            for key in &target.nodes {
-                let result = results.get(graph.position(key)?)?.as_ref()?;
-                outputs.insert(key.output.clone(), result.id?);
-            }
-            plan.add_root(PlanRoot {
-                label: target.label.clone(),
-                outputs,
-            })
-            .ok()?;
-        }
-        Some(plan)
-    }
-
     fn configured(&self) -> Configured {
         Configured {
             platform: self.request.platform.unwrap_or(self.settings.platform),
             options: Arc::new(self.request.options.clone()),
         }
     }
+}
+
+/// Puts the derivations together, inputs first: the roots in order, each after what it needs.
+fn plan_of(graph: &Graph, results: &[Option<Arc<Lowered>>], targets: &[Target]) -> Option<Plan> {
+    let mut plan = Plan::default();
+    let mut is_added = vec![false; graph.nodes.len()];
+    for root in targets.iter().flat_map(|target| &target.nodes) {
+        let mut stack = vec![(graph.position(root)?, 0)];
+        while let Some((position, next)) = stack.pop() {
+            if is_added.get(position).copied().unwrap_or(true) {
+                continue;
+            }
+            if let Some(need) = graph.nodes.get(position)?.needs.get(next) {
+                stack.push((position, next + 1));
+                stack.push((*need, 0));
+                continue;
+            }
+            *is_added.get_mut(position)? = true;
+            for node in &results.get(position)?.as_ref()?.nodes {
+                // Refused only if an input were missing, which the order rules out.
+                plan.add_node(node).ok()?;
+            }
+        }
+    }
+    for target in targets {
+        let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
+        for key in &target.nodes {
+            let result = results.get(graph.position(key)?)?.as_ref()?;
+            outputs.insert(key.output.clone(), result.id?);
+        }
+        plan.add_root(PlanRoot {
+            label: target.label.clone(),
+            outputs,
+        })
+        .ok()?;
+    }
+    Some(plan)
 }

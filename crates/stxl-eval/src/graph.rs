@@ -228,10 +228,7 @@ impl Graph {
 }
 
 fn shown(key: &NodeKey) -> String {
-    match key.output.is_main() {
-        true => key.label.to_string(),
-        false => format!("{}:{}", key.label, key.output),
-    }
+    key.to_label().to_string()
 }
 
 fn reach_from(db: &Database, key: &NodeKey) -> Reached {

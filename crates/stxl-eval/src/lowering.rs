@@ -60,10 +60,7 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         outputs: BTreeMap::new(),
         diagnostics: Vec::new(),
     };
-    let name = match node.output.is_main() {
-        true => node.label.to_string(),
-        false => format!("{}:{}", node.label, node.output),
-    };
+    let name = node.to_label().to_string();
     let id = lowering.output(expression, name).ok();
     let Lowering {
         nodes, diagnostics, ..
@@ -322,7 +319,7 @@ impl Lowering<'_> {
             RootOperation::Timeout { wall_ms, silent_ms } => {
                 let set = |limit: &mut u64, to: u64| {
                     if to != 0 {
-                        *limit = to
+                        *limit = to;
                     }
                 };
                 set(&mut state.wall_ms, *wall_ms);
@@ -370,7 +367,7 @@ impl Lowering<'_> {
             if origin.file != script.path.as_str() {
                 origin.line = script.line;
             }
-            origin.file = script.path.as_str().to_owned();
+            script.path.as_str().clone_into(&mut origin.file);
             origin.script_line = script.line;
         }
         let id = self.add(Derivation::Exec(exec), origin);

@@ -8,7 +8,7 @@ use stxl_lang::{
     Diagnostic, Expanded, HostError, Operand, OutputExpression, Reference, RootExpression,
     RootOperation, Site,
 };
-use stxl_model::{OutputName, PackageLabel, Platform};
+use stxl_model::{Label, OutputName, PackageLabel, Platform};
 
 use crate::database::{Configured, Db, Package};
 use crate::host::check_label;
@@ -27,9 +27,19 @@ pub(crate) struct NodeKey {
     pub(crate) output: OutputName,
 }
 
+impl NodeKey {
+    /// The node as a label, without its configuration.
+    pub(crate) fn to_label(&self) -> Label {
+        Label {
+            package: self.label.clone(),
+            output: self.output.clone(),
+        }
+    }
+}
+
 /// A node as a key of queries.
 #[salsa::interned]
-pub(crate) struct Node<'db> {
+pub(crate) struct Node {
     #[returns(clone)]
     pub(crate) key: NodeKey,
 }
@@ -75,8 +85,10 @@ pub(crate) fn output_of_test(test: &str) -> Option<OutputName> {
 pub(crate) fn output_names(
     db: &dyn Db,
     package: Package,
-    configured: Configured,
+    platform: Platform,
+    options: Arc<BTreeMap<String, String>>,
 ) -> Option<Arc<Vec<OutputName>>> {
+    let configured = Configured { platform, options };
     let result = queries::expanded(db, package, &configured);
     let expanded = result.expanded.as_ref()?;
     Some(Arc::new(expanded.outputs.keys().cloned().collect()))
@@ -207,18 +219,23 @@ pub(crate) fn resolve(
         platform,
         options: joined(&user.configured.options, &reference.options),
     };
-    let names = output_names(db, db.package(label), configured.clone()).ok_or(None)?;
+    let names = output_names(
+        db,
+        db.package(label),
+        platform,
+        Arc::clone(&configured.options),
+    )
+    .ok_or(None)?;
     if !names.contains(&reference.output) {
         let near = nearest(
             reference.output.as_str(),
             names.iter().map(OutputName::as_str),
         );
-        let hints = match near.first() {
-            Some(near) => vec![format!("did you mean `{near}`?")],
-            None => {
-                let all: Vec<_> = names.iter().map(|it| format!("`{it}`")).collect();
-                vec![format!("its outputs are: {}", all.join(", "))]
-            }
+        let hints = if let Some(near) = near.first() {
+            vec![format!("did you mean `{near}`?")]
+        } else {
+            let all: Vec<_> = names.iter().map(|it| format!("`{it}`")).collect();
+            vec![format!("its outputs are: {}", all.join(", "))]
         };
         let message = format!("`{label}` has no output `{}`", reference.output);
         return Err(problem("unknown-output", message, hints));

@@ -12,6 +12,7 @@ use stxl_model::{PackageLabel, Platform};
 
 use crate::database::{Configured, Db, FileState, Package, SourceFile};
 use crate::host::QueryHost;
+use crate::source_tree::is_definition;
 use crate::without_sites::definition_without_sites;
 
 /// A compiled file.
@@ -277,7 +278,7 @@ fn expanded_for(
         package: label.clone(),
         target,
         base: bases.get(label.stage()).cloned().unwrap_or_default(),
-        options: options.as_ref().clone(),
+        options: Arc::unwrap_or_clone(options),
     };
     db.shared().evaluating(Some(&path));
     let host = QueryHost::new(db, label, path);
@@ -337,7 +338,7 @@ pub(crate) fn error(id: &'static str, message: String, at: Option<Span>) -> Diag
 /// The bytes of the token at a site.
 pub(crate) fn span_of_site(db: &dyn Db, site: &Site) -> Span {
     let file = db.file(&site.path);
-    if site.path.as_str().ends_with(".rhai")
+    if is_definition(&site.path)
         && let Some(module) = &compiled(db, file).module
     {
         return module.span_at(site);

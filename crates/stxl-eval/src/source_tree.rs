@@ -16,6 +16,13 @@ pub use memory::MemoryTree;
 /// Longest text of a definition, in bytes; longer ones are a diagnostic, not read.
 pub const TEXT_BYTES_MAX: u64 = 1 << 20;
 
+/// Whether a file is a definition or a library of them, by its name.
+pub(crate) fn is_definition(path: &SourcePath) -> bool {
+    path.as_str()
+        .rsplit_once('.')
+        .is_some_and(|(_, extension)| extension == "rhai")
+}
+
 /// Longest file that is imported, in bytes.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
 

@@ -24,7 +24,6 @@ fn fields(of: &Fields) -> Fields {
 
 fn value(of: &Value) -> Value {
     match of {
-        Value::Text(_) | Value::Int(_) | Value::Bool(_) => of.clone(),
         Value::List(items) => Value::List(items.iter().map(value).collect()),
         Value::Map(map) => Value::Map(fields(map)),
         Value::Reference(it) => Value::Reference(reference(it)),
@@ -32,7 +31,9 @@ fn value(of: &Value) -> Value {
         Value::File(it) => Value::File(file(it)),
         Value::Operand(it) => Value::Operand(Box::new(operand(it))),
         // Roots are deep and rarely fields; reading one from another package keeps its places.
-        Value::Root(_) | Value::Output(_) => of.clone(),
+        Value::Text(_) | Value::Int(_) | Value::Bool(_) | Value::Root(_) | Value::Output(_) => {
+            of.clone()
+        }
     }
 }
 

@@ -27,6 +27,8 @@ use crate::evaluator::STACK_BYTES;
 pub struct ChildLimits {
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
+    /// Stack of each thread.
+    pub stack_bytes: usize,
     /// Memory apart from stacks and from what the number of packages allows.
     pub memory_bytes: u64,
     /// CPU time of the whole evaluation.
@@ -39,6 +41,7 @@ impl Default for ChildLimits {
     fn default() -> Self {
         Self {
             threads: 0,
+            stack_bytes: STACK_BYTES,
             memory_bytes: 256 << 20,
             cpu_seconds: 600,
             file_cpu_ms: 1500,
@@ -106,8 +109,9 @@ pub(super) enum LimitError {
     Folder { folder: PathBuf, reason: String },
 }
 
-fn stacks_bytes(threads: usize) -> u64 {
-    (threads as u64 + 1) * (STACK_BYTES as u64 + (1 << 20))
+fn stacks_bytes(limits: &ChildLimits) -> u64 {
+    // One more for the main thread and the one that watches, and a little for each thread's own data.
+    (limits.threads as u64 + 1) * (limits.stack_bytes as u64 + (1 << 20))
 }
 
 /// Binds resources and system calls. Before any thread is started: they inherit it.
@@ -125,6 +129,12 @@ pub(super) fn bind_resources(limits: &ChildLimits) -> Result<(), LimitError> {
     };
     rustix::process::setrlimit(Resource::Cpu, cpu)?;
     allow_packages(limits, 0)?;
+    bind_calls()
+}
+
+/// Refuses the system calls that evaluations have no use for, to the calling thread and those it
+/// starts.
+fn bind_calls() -> Result<(), LimitError> {
     let rules: BTreeMap<_, _> = REFUSED_CALLS
         .iter()
         .map(|call| (*call, Vec::new()))
@@ -139,8 +149,8 @@ pub(super) fn bind_resources(limits: &ChildLimits) -> Result<(), LimitError> {
 
 /// Allows the memory that a number of packages needs.
 pub(super) fn allow_packages(limits: &ChildLimits, count: usize) -> Result<(), LimitError> {
-    let data = memory_bytes(limits, count) + stacks_bytes(limits.threads);
-    let hard = MEMORY_BYTES_MAX + limits.memory_bytes + stacks_bytes(limits.threads);
+    let data = memory_bytes(limits, count) + stacks_bytes(limits);
+    let hard = MEMORY_BYTES_MAX + limits.memory_bytes + stacks_bytes(limits);
     let limit = Rlimit {
         current: Some(data),
         maximum: Some(hard),
@@ -199,8 +209,8 @@ impl Watch {
         let mut turns: Vec<(u64, Duration)> = TURNS.iter().map(|_| (0, Duration::ZERO)).collect();
         loop {
             std::thread::sleep(WATCH_INTERVAL);
-            let memory_max =
-                memory_bytes(&self.limits, packages.load(Ordering::Relaxed)) + STACK_BYTES as u64;
+            let memory_max = memory_bytes(&self.limits, packages.load(Ordering::Relaxed))
+                + self.limits.stack_bytes as u64;
             if self.resident_bytes() > memory_max {
                 end(EXIT_MEMORY);
             }
@@ -242,4 +252,53 @@ fn cpu_time() -> Duration {
 )]
 fn end(code: i32) -> ! {
     std::process::exit(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files and calls are bound for one thread here, so that each guard can be seen to act beside a
+    /// thread that is free.
+    fn on_own_thread(test: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let ended = scope.spawn(test).join();
+            assert!(ended.is_ok(), "the test on its own thread failed");
+        });
+    }
+
+    fn own_folder() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn files_outside_of_the_folders_cannot_be_opened_and_none_be_written() {
+        let open = |path: &Path, flags: OFlags| {
+            rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))
+        };
+        let outside = own_folder().join("../stxl-model/Cargo.toml");
+        assert!(open(&outside, OFlags::RDONLY).is_ok());
+        on_own_thread(|| {
+            bind_files(&[own_folder()]).expect("this kernel has Landlock");
+            assert!(open(&own_folder().join("Cargo.toml"), OFlags::RDONLY).is_ok());
+            assert!(open(&own_folder().join("Cargo.toml"), OFlags::RDWR).is_err());
+            assert!(open(&own_folder().join("new"), OFlags::CREATE | OFlags::RDWR).is_err());
+            assert!(open(&outside, OFlags::RDONLY).is_err());
+            assert!(open(Path::new("/proc/self/mem"), OFlags::RDONLY).is_err());
+        });
+    }
+
+    #[test]
+    fn neither_the_network_nor_programs_can_be_reached() {
+        let socket = || std::net::UdpSocket::bind(("127.0.0.1", 0));
+        let program = || std::process::Command::new("/bin/true").status();
+        assert!(socket().is_ok());
+        assert!(program().is_ok());
+        on_own_thread(|| {
+            bind_calls().expect("this kernel has system call filters");
+            let refused = socket().map(drop).map_err(|error| error.kind());
+            assert_eq!(refused, Err(std::io::ErrorKind::PermissionDenied));
+            assert!(program().is_err());
+        });
+    }
 }

@@ -56,6 +56,9 @@ pub enum ChildError {
     },
 }
 
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 2 << 30;
+
 /// How a child's end is explained by the text it evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -186,6 +189,7 @@ fn answer_of(ended: Ended) -> Result<Evaluation, ChildError> {
         .seek(SeekFrom::Start(0))
         .map_err(|error| damaged(error.to_string()))?;
     answer
+        .take(ANSWER_BYTES_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| damaged(error.to_string()))?;
     decode_answer(&bytes).map_err(|error: AnswerError| damaged(error.to_string()))

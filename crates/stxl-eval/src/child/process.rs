@@ -15,6 +15,9 @@ use super::wire::{ChildRequest, RequestWire, encode_answer};
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
+/// Longest request that is read; buffers of an editor are in it.
+const REQUEST_BYTES_MAX: u64 = 256 << 20;
+
 /// How many packages the workspace has, once they are listed.
 static PACKAGES: AtomicUsize = AtomicUsize::new(0);
 
@@ -55,7 +58,7 @@ fn read_request() -> Result<ChildRequest, ProcessError> {
     let mut input = File::from(rustix::io::dup(stdin()).map_err(std::io::Error::from)?);
     input.seek(SeekFrom::Start(progress::REQUEST_OFFSET))?;
     let mut text = Vec::new();
-    input.read_to_end(&mut text)?;
+    input.take(REQUEST_BYTES_MAX).read_to_end(&mut text)?;
     let wire: RequestWire = serde_json::from_slice(&text).map_err(ProcessError::RequestText)?;
     let mut request = wire.into_request().ok_or(ProcessError::RequestVersion)?;
     if request.limits.threads == 0 {
@@ -82,9 +85,9 @@ fn answer_request() -> Result<(), ProcessError> {
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
     let options = EvaluatorOptions {
         threads: limits.threads,
-        stack_bytes: 0,
+        stack_bytes: limits.stack_bytes,
         progress: Some(Box::new(|path: Option<&SourcePath>| {
-            progress::note(stdin(), path)
+            progress::note(stdin(), path);
         })),
         listed: Some(Box::new(move |count| allow_packages(&limits, count))),
     };

@@ -46,6 +46,7 @@ pub(super) struct RequestWire {
     with_tests: bool,
     sandbox_abi: u32,
     threads: usize,
+    stack_bytes: usize,
     memory_bytes: u64,
     cpu_seconds: u64,
     file_cpu_ms: u64,
@@ -65,6 +66,7 @@ impl From<&ChildRequest> for RequestWire {
         } = &request.evaluation;
         let ChildLimits {
             threads,
+            stack_bytes,
             memory_bytes,
             cpu_seconds,
             file_cpu_ms,
@@ -84,6 +86,7 @@ impl From<&ChildRequest> for RequestWire {
             with_tests: *tests == Tests::Planned,
             sandbox_abi: *sandbox_abi,
             threads,
+            stack_bytes,
             memory_bytes,
             cpu_seconds,
             file_cpu_ms,
@@ -122,6 +125,7 @@ impl RequestWire {
             },
             limits: ChildLimits {
                 threads: self.threads,
+                stack_bytes: self.stack_bytes,
                 memory_bytes: self.memory_bytes,
                 cpu_seconds: self.cpu_seconds,
                 file_cpu_ms: self.file_cpu_ms,

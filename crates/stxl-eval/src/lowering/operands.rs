@@ -148,8 +148,12 @@ impl Lowering<'_> {
             self.node.label,
             file_name(file.path.as_str())
         );
-        let source = (ImportKind::File, ImportDecode::Plain);
-        Ok(self.import(name, source, tree, (&file.path, &[]), &file.site))
+        let import = Import {
+            kind: ImportKind::File,
+            tree,
+        };
+        let source = import_source(&file.path, ImportDecode::Plain, &[]);
+        Ok(self.import(name, import, source, &file.site))
     }
 
     fn seed(&mut self, seed: &SeedImport) -> Result<DerivationId, Reported> {
@@ -191,14 +195,12 @@ impl Lowering<'_> {
             self.node.label,
             file_name(seed.path.as_str())
         );
-        let source = (ImportKind::Seed, ImportDecode::Hex);
-        Ok(self.import(
-            name,
-            source,
-            tree_of_file(&bytes),
-            (&seed.path, &[]),
-            &seed.site,
-        ))
+        let import = Import {
+            kind: ImportKind::Seed,
+            tree: tree_of_file(&bytes),
+        };
+        let source = import_source(&seed.path, ImportDecode::Hex, &[]);
+        Ok(self.import(name, import, source, &seed.site))
     }
 
     fn directory(&mut self, directory: &DirectoryImport) -> Result<DerivationId, Reported> {
@@ -216,27 +218,24 @@ impl Lowering<'_> {
             }
         };
         let name = format!("{}: directory {}", self.node.label, directory.path);
-        let source = (ImportKind::Directory, ImportDecode::Plain);
-        let from = (&directory.path, directory.ignore.as_slice());
-        Ok(self.import(name, source, tree, from, &directory.site))
+        let import = Import {
+            kind: ImportKind::Directory,
+            tree,
+        };
+        let source = import_source(&directory.path, ImportDecode::Plain, &directory.ignore);
+        Ok(self.import(name, import, source, &directory.site))
     }
 
     fn import(
         &mut self,
         name: String,
-        (kind, decode): (ImportKind, ImportDecode),
-        tree: TreeId,
-        (path, ignore): (&SourcePath, &[String]),
+        import: Import,
+        source: ImportSource,
         site: &Site,
     ) -> DerivationId {
         let mut origin = self.origin(name, site);
-        let (path, ignore) = (path.as_str().to_owned(), ignore.to_vec());
-        origin.import = Some(ImportSource {
-            path,
-            decode,
-            ignore,
-        });
-        self.add(Derivation::Import(Import { kind, tree }), origin)
+        origin.import = Some(source);
+        self.add(Derivation::Import(import), origin)
     }
 
     fn bytes_of(&mut self, path: &SourcePath, site: &Site) -> Result<Arc<[u8]>, Reported> {
@@ -261,6 +260,15 @@ impl Lowering<'_> {
             format!("`{path}` cannot be read: {reason}"),
             site,
         ))
+    }
+}
+
+fn import_source(path: &SourcePath, decode: ImportDecode, ignore: &[String]) -> ImportSource {
+    let (path, ignore) = (path.as_str().to_owned(), ignore.to_vec());
+    ImportSource {
+        path,
+        decode,
+        ignore,
     }
 }
 

@@ -83,14 +83,15 @@ impl RunTable {
             .filters
             .iter()
             .any(|it| matches!(it, OutputFilter::AssertEqual(..)));
-        let used = match asserts || output.path.is_root() {
-            true => Use::Whole,
-            false => Use::Subtree(output.path.clone()),
+        let used = if asserts || output.path.is_root() {
+            Use::Whole
+        } else {
+            Use::Subtree(output.path.clone())
         };
-        self.visit_root(&output.root, used, seen);
+        self.visit_root(&output.root, &used, seen);
     }
 
-    fn visit_root(&mut self, root: &RootExpression, used: Use, seen: &mut BTreeSet<usize>) {
+    fn visit_root(&mut self, root: &RootExpression, used: &Use, seen: &mut BTreeSet<usize>) {
         self.record_use(root, used);
         let mut steps = Vec::new();
         let mut next = Some(root);
@@ -99,7 +100,7 @@ impl RunTable {
                 break;
             }
             if let Some(before) = &step.before {
-                self.record_use(before, Use::Whole);
+                self.record_use(before, &Use::Whole);
             }
             steps.push(Arc::clone(step));
             next = step.before.as_ref();
@@ -107,7 +108,7 @@ impl RunTable {
         for step in steps.into_iter().rev() {
             for operand in operands_of(&step.operation) {
                 match operand {
-                    Operand::Root(root) => self.visit_root(root, Use::Whole, seen),
+                    Operand::Root(root) => self.visit_root(root, &Use::Whole, seen),
                     Operand::Output(output) => self.visit_output(output, seen),
                     Operand::Package(_)
                     | Operand::File(_)
@@ -122,13 +123,13 @@ impl RunTable {
         }
     }
 
-    fn record_use(&mut self, RootExpression(step): &RootExpression, used: Use) {
+    fn record_use(&mut self, RootExpression(step): &RootExpression, used: &Use) {
         if matches!(step.operation, RootOperation::Run(_)) {
             let known = self
                 .uses
                 .entry(address(step))
                 .or_insert_with(|| used.clone());
-            if *known != used {
+            if known != used {
                 *known = Use::Whole;
             }
         }

@@ -68,7 +68,6 @@ impl<'t> Reader<'t> {
                 }
             }
         }
-        // After all keys: bases and seeds speak of stages that may stand below them.
         (self.settings, self.diagnostics)
     }
 
@@ -235,13 +234,12 @@ impl<'t> Reader<'t> {
             let Some(text) = self.text(item, "seeds") else {
                 continue;
             };
-            match Sha256::parse(text) {
-                Ok(hash) => hashes.push(hash),
-                Err(_) => {
-                    let message = format!("`{text}` is not a hash");
-                    let hint = "write `sha256:` and 64 hexadecimal digits in lower case".to_owned();
-                    self.report("bad-hash", item.span(), &message, Some(hint));
-                }
+            if let Ok(hash) = Sha256::parse(text) {
+                hashes.push(hash);
+            } else {
+                let message = format!("`{text}` is not a hash");
+                let hint = "write `sha256:` and 64 hexadecimal digits in lower case".to_owned();
+                self.report("bad-hash", item.span(), &message, Some(hint));
             }
         }
         hashes

@@ -15,7 +15,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use stxl_lang::{SourceError, SourcePath, SourceTree};
 
-use super::{EntryKind, IMPORT_BYTES_MAX, TEXT_BYTES_MAX, WorkspaceTree};
+use super::{EntryKind, IMPORT_BYTES_MAX, TEXT_BYTES_MAX, WorkspaceTree, is_definition};
 
 /// The files below a workspace's folder, and below folders outside of it that were opened by name.
 pub struct DiskSourceTree {
@@ -128,8 +128,7 @@ fn read_all(file: OwnedFd, size_bytes: u64, bytes_max: u64) -> Result<Arc<[u8]>,
 
 impl SourceTree for DiskSourceTree {
     fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
-        let is_definition = path.as_str().ends_with(".rhai");
-        let bytes_max = if is_definition {
+        let bytes_max = if is_definition(path) {
             TEXT_BYTES_MAX
         } else {
             IMPORT_BYTES_MAX
