@@ -54,6 +54,10 @@ pub(crate) fn start(
         }
         Cloned::Parent(pid) => {
             drop(theirs);
+            // The supervisor, and a later command, have no use for what the namespace allows.
+            if request.disabled.wants(Guard::CapabilitiesDropped) {
+                drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+            }
             let mut started = Started {
                 pid,
                 listener: None,

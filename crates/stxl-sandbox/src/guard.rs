@@ -71,7 +71,7 @@ guards! {
     NoSetid = "no-setid",
     /// Extended attributes, access control lists and file capabilities.
     NoXattrs = "no-xattrs",
-    /// `io_uring`, keyrings, bpf, perf and other wide kernel interfaces.
+    /// Keyrings, `io_uring`, bpf, perf and other wide kernel interfaces.
     NoWideInterfaces = "no-wide-interfaces",
     /// Sockets of families that no namespace confines, vsock to the hypervisor among them.
     SocketFamilies = "socket-families",

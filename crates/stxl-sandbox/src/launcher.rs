@@ -99,9 +99,20 @@ fn prepare(store: OwnedFd) -> Result<Identity, SetupFailure> {
     // Without this the process could not write its own id map.
     set_dumpable_behavior(DumpableBehavior::Dumpable)
         .map_err(|errno| failure(Guard::OneIdMap, "prctl", errno.raw_os_error()))?;
+    prefer_for_killing();
     let identity = Identity::current();
     devices::enter_private_root(store, identity)?;
     Ok(identity)
+}
+
+/// Lets the kernel end builds first if the machine runs out of memory.
+fn prefer_for_killing() {
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let mode = rustix::fs::Mode::empty();
+    if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, mode) {
+        // A higher value cannot be lowered, and need not be.
+        rustix::io::write(&file, b"500").ok();
+    }
 }
 
 /// The error number in an error, or the one for "something else".

@@ -99,10 +99,6 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).during(Guard::LogLimit, "pipe")?;
     rustix::io::ioctl_fionbio(&log_pipe, true).during(Guard::LogLimit, "ioctl of FIONBIO")?;
     let started = builder::start(request, 0, &log_end)?;
-    // The supervisor, and a later command, have no use for what the namespace allows them.
-    if disabled.wants(Guard::CapabilitiesDropped) {
-        builder::drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
-    }
     send_started(&job.connection, &root.upper).during(Guard::OverlayRoot, "sendmsg")?;
     Ok(Sandbox {
         started,
@@ -116,7 +112,8 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
 
 fn set_identity(request: &Request, launcher: Identity) -> Result<(), SetupFailure> {
     if request.disabled.contains(Guard::OneIdMap) {
-        return Ok(());
+        // Without any map nothing can be made; the weaker sandbox shows the host's ids.
+        return map_ids(launcher.uid, launcher.uid, launcher.gid, launcher.gid);
     }
     let inside = request.uid.number();
     map_ids(inside, launcher.uid, inside, launcher.gid)

@@ -40,10 +40,15 @@ fn main() {
         supplied_files: BTreeMap::new(),
         log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC).expect("a log"),
     };
-    let running = launcher.spawn_without(&spec, disabled).expect("the sandbox starts");
+    let running = launcher
+        .spawn_without(&spec, disabled)
+        .expect("the sandbox starts");
     println!("started");
     let outcome = running.wait().expect("the sandbox ends");
     println!("{:?}", outcome.status);
     rustix::fs::seek(&spec.log, rustix::fs::SeekFrom::Start(0)).expect("the log is a file");
-    print!("{}", std::io::read_to_string(File::from(spec.log)).expect("the log is text"));
+    print!(
+        "{}",
+        std::io::read_to_string(File::from(spec.log)).expect("the log is text")
+    );
 }
