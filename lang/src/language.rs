@@ -199,7 +199,10 @@ fn no_definition(module: &Module, value: &Dynamic) -> Diagnostic {
     if value.is_unit() {
         return mistakes::no_value(module.syntax());
     }
-    Complaint::new("no-definition", format!("The file's value is {}", kind_of(value)))
-        .hint("end the file with the builder call, such as `custom(#{ … })`")
-        .diagnostic_at(module.span_of(&[]))
+    Complaint::new(
+        "no-definition",
+        format!("The file's value is {}", kind_of(value)),
+    )
+    .hint("end the file with the builder call, such as `custom(#{ … })`")
+    .diagnostic_at(module.span_of(&[]))
 }

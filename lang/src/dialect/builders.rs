@@ -43,7 +43,7 @@ pub(crate) fn register(engine: &mut Engine) {
             move |ctx: Context<'_>, _: Dynamic| -> Fallible<DefinitionValue> {
                 Err(Complaint::new(
                     "reserved-builder",
-                    format!("builder `{name}` is not part of this version"),
+                    format!("The builder `{name}` is not part of this version"),
                 )
                 .hint("`script` and `custom` build anything")
                 .raise(&ctx))

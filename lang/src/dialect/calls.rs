@@ -63,6 +63,26 @@ pub(crate) fn argument_position(
     position
 }
 
+/// Whether the first argument of the call at `call` is a map that is written out.
+pub(crate) fn takes_literal_map(ast: &AST, call: Position) -> bool {
+    let mut literal = false;
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let found = match path.last() {
+            Some(ASTNode::Expr(expr)) => expression_call(expr),
+            Some(ASTNode::Stmt(statement)) => statement_call(statement),
+            _ => None,
+        };
+        match found {
+            Some((found, at)) if at == call => {
+                literal = matches!(found.args.first(), Some(Expr::Map(..)));
+                false
+            }
+            _ => true,
+        }
+    });
+    literal
+}
+
 /// The call that gives a file's value.
 pub(crate) fn last_call(ast: &AST) -> Option<Position> {
     let value = |statement: &Stmt| match statement {

@@ -166,7 +166,9 @@ fn script_command(frame: &Frame<'_>, script: &ScriptValue) -> Checked<Command> {
                 },
             )
         }
-        Value::Text(text) => script_text(text, &script.site),
+        Value::Text(text) => {
+            script_text(text, &script.site).map_err(|complaint| complaint.written_at(&script.site))
+        }
         _ => Err(Complaint::new("wrong-type", "A script is text or a file")),
     }
 }

@@ -127,7 +127,7 @@ fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
             "zero-hash",
             "The hash is all zeros, which no bytes have",
         )
-        .hint("`stxl source add URL` prints the hash")),
+        .hint("write the hash of the bytes; for a URL `stxl source add URL` prints it")),
         Ok(sha256) => Ok(sha256),
         Err(_) => {
             let complaint =
@@ -137,7 +137,7 @@ fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
                 .map(|digits| digits.chars().count());
             Err(match digits {
                 Some(digits) if digits != 64 => {
-                    complaint.label(format!("{digits} digits after `sha256:`"))
+                    complaint.label(format!("not 64 digits after `sha256:` but {digits}"))
                 }
                 Some(_) => complaint.label("not all of them are hexadecimal digits in lower case"),
                 None if text.starts_with("sha512:") => {
@@ -219,7 +219,7 @@ fn directory(
             return Err(
                 Complaint::new("unknown-field", format!("`dir` has no option `{key}`"))
                     .argument(1)
-                    .key(key)
+                    .wrong_key(key)
                     .hint("its only option is `ignore`, a list of globs"),
             );
         }
@@ -405,7 +405,7 @@ fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource,
                 return Err(
                     Complaint::new("unknown-field", format!("A source has no `{other}`"))
                         .argument(0)
-                        .key(other)
+                        .wrong_key(other)
                         .hint("a source has `url` and `hash`"),
                 );
             }

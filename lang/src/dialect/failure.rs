@@ -7,6 +7,7 @@ use crate::dialect::calls::{EntryPart, FieldStep};
 use crate::dialect::frame::{Frame, is_stdlib, position};
 use crate::dialect::limits;
 use crate::dialect::vocabulary;
+use crate::expression::Site;
 use crate::source::SourcePath;
 
 /// What a function of ours refuses, on its way through Rhai as the value of a runtime error.
@@ -22,6 +23,10 @@ pub(crate) struct Complaint {
     argument: Option<usize>,
     /// What leads to the wrong value inside the argument.
     steps: Vec<OwnedStep>,
+    /// Whether the key itself is wrong, or its value.
+    part: EntryPart,
+    /// Where the value was written, when it is another place than the call.
+    site: Option<Site>,
     /// The file of the call.
     source: Option<SourcePath>,
     /// Whether it is reported elsewhere and stays silent here.
@@ -45,6 +50,8 @@ impl Complaint {
             hints: Vec::new(),
             argument: None,
             steps: Vec::new(),
+            part: EntryPart::Value,
+            site: None,
             source: None,
             silent: false,
         }
@@ -52,7 +59,16 @@ impl Complaint {
 
     /// A complaint about a limit.
     pub(crate) fn limit(what: &str, max: usize) -> Self {
-        Self::new("limit", format!("More than {max} {what}"))
+        let hint = match what {
+            "bytes in a text" => {
+                "long text belongs in a file beside the definition: `file(\"name\")`"
+            }
+            "items in a list" | "keys in a map" => "look for a loop that grows without an end",
+            "variables" => "take some of them together in a map",
+            "imported files" => "put functions that belong together in one file",
+            _ => "a definition is small: divide it",
+        };
+        Self::new("limit", format!("More than {max} {what}")).hint(hint)
     }
 
     /// Ends the evaluation without a word: the mistake is reported where it is.
@@ -96,6 +112,18 @@ impl Complaint {
     /// Blames the value of a key in the argument.
     pub(crate) fn key(mut self, key: &str) -> Self {
         self.steps.push(OwnedStep::Key(key.to_owned()));
+        self
+    }
+
+    /// Blames a key in the argument that should not be there.
+    pub(crate) fn wrong_key(mut self, key: &str) -> Self {
+        self.part = EntryPart::Key;
+        self.key(key)
+    }
+
+    /// Blames a value where it was written instead of where it is used.
+    pub(crate) fn written_at(mut self, site: &Site) -> Self {
+        self.site = Some(site.clone());
         self
     }
 
@@ -218,11 +246,19 @@ pub(crate) fn diagnostic(
 
 /// Puts a complaint at the innermost call of the user's own text; the way from there is the trace.
 fn place(frame: &Frame<'_>, calls: &[Call], complaint: Complaint, fallback: &Span) -> Diagnostic {
+    let is_own = |call: &Call| !is_stdlib(call.path.as_str());
+    // Rhai says of a stack that overflows only where the calls before it are.
     let own = calls
         .iter()
-        .rposition(|call| !is_stdlib(call.path.as_str()));
+        .rposition(|call| is_own(call) && !call.at.is_none())
+        .or_else(|| calls.iter().rposition(is_own));
     let last = calls.len().saturating_sub(1);
+    let written = complaint.site.as_ref().and_then(|site| {
+        let module = frame.module_at(&site.path)?;
+        Some(module.span_at(site))
+    });
     let span = match own.and_then(|own| calls.get(own).map(|call| (own, call))) {
+        _ if written.is_some() => written.unwrap_or_else(|| fallback.clone()),
         Some((own, call)) if own == last => argument_span(frame, call, &complaint, fallback),
         Some((_, call)) => span_of(frame, call, fallback),
         None => fallback.clone(),
@@ -234,6 +270,8 @@ fn place(frame: &Frame<'_>, calls: &[Call], complaint: Complaint, fallback: &Spa
             diagnostic = diagnostic.via(what, span_of(frame, call, fallback));
         }
     }
+    // A function that calls itself is one step.
+    diagnostic.trace.dedup();
     diagnostic
 }
 
@@ -255,7 +293,7 @@ fn argument_span(frame: &Frame<'_>, call: &Call, complaint: &Complaint, fallback
         .collect();
     let found = complaint.argument.and_then(|argument| {
         let module = frame.module_at(&call.path)?;
-        let at = module.argument(call.at, argument, &steps, EntryPart::Value)?;
+        let at = module.argument(call.at, argument, &steps, complaint.part)?;
         Some(module.token_span(position(at)))
     });
     found.unwrap_or_else(|| span_of(frame, call, fallback))
@@ -267,7 +305,7 @@ fn describe(frame: &Frame<'_>, error: EvalAltResult) -> Complaint {
     match error {
         E::ErrorRuntime(value, _) => match value.try_cast_result::<Complaint>() {
             Ok(complaint) => complaint,
-            Err(value) => Complaint::new("thrown", value.to_string()),
+            Err(value) => thrown(&value.to_string()),
         },
         E::ErrorVariableNotFound(name, _) => unknown_name(frame, &name),
         E::ErrorFunctionNotFound(signature, _) => unknown_function(&signature),
@@ -313,6 +351,18 @@ fn describe(frame: &Frame<'_>, error: EvalAltResult) -> Complaint {
     }
 }
 
+/// What a script throws: a message, and after it lines with facts and lines `hint: …`.
+fn thrown(text: &str) -> Complaint {
+    let mut lines = text.lines();
+    let complaint = Complaint::new("thrown", lines.next().unwrap_or_default());
+    lines.fold(complaint, |complaint, line| {
+        match line.strip_prefix("hint: ") {
+            Some(hint) => complaint.hint(hint),
+            None => complaint.note(line),
+        }
+    })
+}
+
 fn too_large(what: &str) -> Complaint {
     let lower = what.to_lowercase();
     if lower.contains("string") {
@@ -337,21 +387,50 @@ fn unknown_name(frame: &Frame<'_>, name: &str) -> Complaint {
 
 fn unknown_function(signature: &str) -> Complaint {
     let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
-    let arguments = arguments.trim_end_matches(')');
+    let arguments: Vec<String> = arguments
+        .trim_end_matches(')')
+        .split(", ")
+        .filter(|argument| !argument.is_empty())
+        .map(kind_of_type)
+        .collect();
     if let Some(usage) = vocabulary::usage(name) {
+        let with = if arguments.is_empty() {
+            "nothing".to_owned()
+        } else {
+            arguments.join(", ")
+        };
         return Complaint::new(
             "wrong-arguments",
-            format!("`{name}` cannot be called with ({arguments})"),
+            format!("`{name}` cannot be called with {with}"),
         )
         .hint(format!("it is called as `{usage}`"));
     }
     if name.starts_with(|first: char| !first.is_alphanumeric() && first != '_') {
-        let sides: Vec<&str> = arguments.split(", ").collect();
+        let sides = arguments.join(" and ");
         return Complaint::new(
             "wrong-operands",
-            format!("`{name}` does not work between {}", sides.join(" and ")),
+            format!("`{name}` does not work between {sides}"),
         );
     }
-    Complaint::new("unknown-function", format!("There is no function `{name}`"))
-        .suggest(&vocabulary::near(name, vocabulary::names()))
+    let complaint = Complaint::new("unknown-function", format!("There is no function `{name}`"));
+    match vocabulary::absent(name) {
+        Some(reason) => complaint.hint(reason),
+        None => complaint.suggest(&vocabulary::near(name, vocabulary::names())),
+    }
+}
+
+/// Rhai's name of a type in the words of the rest of our messages.
+fn kind_of_type(name: &str) -> String {
+    match name.rsplit(" | ").next().unwrap_or(name) {
+        "i64" => "a number",
+        "array" => "a list",
+        "map" => "a map",
+        "bool" => "`true` or `false`",
+        "char" => "a character",
+        "()" => "nothing",
+        "Fn" => "a function",
+        other if other.to_lowercase().contains("string") => "text",
+        other => other,
+    }
+    .to_owned()
 }

@@ -39,12 +39,24 @@ impl<'a> FieldReader<'a> {
         ctx: &NativeCallContext<'_>,
         builder: &'static BuilderSchema,
     ) -> Self {
-        let path = frame.caller(ctx);
-        let module = frame.module_at(&path);
+        let mut path = frame.caller(ctx);
+        let mut module = frame.module_at(&path);
+        let mut call = ctx.call_position();
+        // A function of `lib` hands on what the package wrote: mistakes are there.
+        if path != *frame.module.path()
+            && module
+                .as_ref()
+                .is_some_and(|module| !module.takes_literal_map(call))
+            && let Some(own) = frame.module.final_call()
+        {
+            path = frame.module.path().clone();
+            module = Some(Arc::clone(frame.module));
+            call = own;
+        }
         Self {
             frame,
             path,
-            call: ctx.call_position(),
+            call,
             module,
             builder,
         }
@@ -73,7 +85,7 @@ impl<'a> FieldReader<'a> {
                         format!("`{}` needs the field `{}`", self.builder.name, field.name),
                     )
                     .hint(format!(
-                        "{} is {}",
+                        "`{}` is {}",
                         field.name,
                         field.kind.expected()
                     )),
@@ -107,7 +119,10 @@ impl<'a> FieldReader<'a> {
         let diagnostic = complaint
             .hint("add an `else`, as in `if … { [\"core/x\"] } else { [] }`")
             .diagnostic_at(self.span(steps, EntryPart::Key))
-            .also(condition, "this `if` gives nothing when its condition is false");
+            .also(
+                condition,
+                "this `if` gives nothing when its condition is false",
+            );
         self.frame.report(diagnostic);
     }
 
@@ -120,6 +135,9 @@ impl<'a> FieldReader<'a> {
     }
 
     fn position(&self, steps: &Steps<'_>, part: EntryPart) -> rhai::Position {
+        if steps.is_empty() {
+            return self.call;
+        }
         let found = self
             .module
             .as_ref()
@@ -150,8 +168,12 @@ impl<'a> FieldReader<'a> {
 
     fn other_field(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         let names = self.builder.fields().map(|field| field.name);
-        let near = vocabulary::near(name, names);
-        if self.builder.other_fields == OtherFields::Data && near.is_empty() {
+        let takes_data = self.builder.other_fields == OtherFields::Data;
+        let near = match takes_data {
+            true => vocabulary::mistyped(name, names),
+            false => vocabulary::near(name, names),
+        };
+        if takes_data && near.is_empty() {
             return self.data(value, steps);
         }
         let builder = self.builder.name;
@@ -248,8 +270,19 @@ impl<'a> FieldReader<'a> {
             self.report_nothing(steps, complaint);
             return None;
         }
-        if value.is_string() && expected.starts_with("a list") {
-            complaint = complaint.hint("a list of one is written `[\"…\"]`");
+        let hint = match expected {
+            "text" => Some("text is written `\"…\"`"),
+            "`true` or `false`" => None,
+            _ if expected.starts_with("a map") => Some("a map is written `#{ name: … }`"),
+            _ if expected.starts_with("a list") && value.is_string() => {
+                Some("a list of one is written `[\"…\"]`")
+            }
+            _ if expected.starts_with("a list") => Some("a list is written `[\"…\", \"…\"]`"),
+            "a label" => Some("labels are written as `\"core/zlib\"` or `\"core/llvm:libunwind\"`"),
+            _ => None,
+        };
+        if let Some(hint) = hint {
+            complaint = complaint.hint(hint);
         }
         self.report(steps, EntryPart::Value, complaint);
         None
@@ -460,6 +493,14 @@ impl<'a> FieldReader<'a> {
             if let Some(read) = read {
                 output.insert(name.as_str().into(), read);
             }
+        }
+        if self.builder.name != "custom" && name != "main" && !entries.contains_key("files") {
+            let complaint = Complaint::new(
+                "missing-field",
+                format!("The output `{name}` has no `files`"),
+            )
+            .hint("`files` is a list of globs, or `\"rest\"`");
+            self.report(steps, EntryPart::Key, complaint);
         }
         Some(Value::Map(output))
     }

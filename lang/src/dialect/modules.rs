@@ -5,6 +5,8 @@ use rhai::{Engine, EvalAltResult, Module as RhaiModule, ModuleResolver, Position
 use crate::dialect::failure::Complaint;
 use crate::dialect::frame::{Frame, ImportedModule, is_stdlib, with_frame};
 use crate::dialect::values::{Fallible, unanswered};
+use crate::dialect::vocabulary;
+use crate::host::HostError;
 use crate::source::SourcePath;
 
 /// Resolves `import "lib/name" as name;` through the host. Every file is evaluated once in an
@@ -43,6 +45,31 @@ impl ModuleResolver for Resolver {
     }
 }
 
+/// Says why a file cannot be imported, with the names of files that may have been meant.
+fn no_module(frame: &Frame<'_>, file: &SourcePath, error: HostError) -> Complaint {
+    if !matches!(error, HostError::Unknown { .. }) {
+        return unanswered("file", file.as_str(), error);
+    }
+    let folder = file.folder();
+    let names = frame.host.list(&SourcePath::new(folder));
+    let paths: Vec<String> = names
+        .iter()
+        .filter_map(|name| name.strip_suffix(".rhai"))
+        .map(|name| format!("{folder}/{name}"))
+        .collect();
+    let wanted = file.as_str().trim_end_matches(".rhai");
+    let near = vocabulary::near(wanted, paths.iter().map(String::as_str));
+    let complaint = Complaint::new(
+        "missing-file",
+        format!("There is no file `{file}` to import"),
+    );
+    if near.is_empty() {
+        complaint.hint("files of functions lie in the workspace's folder `lib`")
+    } else {
+        complaint.suggest(&near)
+    }
+}
+
 fn import(
     engine: &Engine,
     frame: &Frame<'_>,
@@ -70,7 +97,7 @@ fn import(
         None => frame
             .host
             .module(file)
-            .map_err(|error| raise(unanswered("file", file.as_str(), error), at))?,
+            .map_err(|error| raise(no_module(frame, file, error), at))?,
     };
     frame.importing.borrow_mut().push(file.clone());
     let evaluated = RhaiModule::eval_ast_as_new(Scope::new(), compiled.ast(), engine);

@@ -37,7 +37,9 @@ fn is_plain_value(expr: &Expr) -> bool {
         Expr::Array(items, _) => items.iter().all(is_plain_value),
         Expr::Map(map, _) => map.0.iter().all(|(name, value)| match name.name.as_str() {
             "hash" => matches!(value, Expr::StringConstant(..)),
-            "version" => matches!(value, Expr::StringConstant(..) | Expr::Dot(..)) && is_plain_value(value),
+            "version" => {
+                matches!(value, Expr::StringConstant(..) | Expr::Dot(..)) && is_plain_value(value)
+            }
             _ => is_plain_value(value),
         }),
         Expr::FnCall(call, _) | Expr::MethodCall(call, _) => is_plain_call(call),

@@ -143,7 +143,12 @@ fn operand_property(
 pub(crate) fn unanswered(what: &str, name: &str, error: HostError) -> Complaint {
     match error {
         HostError::Unknown { suggestions } => {
-            Complaint::new("unknown-label", format!("There is no {what} `{name}`")).suggest(&suggestions)
+            let complaint = Complaint::new("unknown-label", format!("There is no {what} `{name}`"));
+            if suggestions.is_empty() {
+                complaint.hint("packages are the folders of `stages/`, named as `stage/package`")
+            } else {
+                complaint.suggest(&suggestions)
+            }
         }
         HostError::LaterStage { from, stage } => Complaint::new(
             "later-stage",

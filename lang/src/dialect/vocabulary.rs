@@ -1,7 +1,5 @@
 //! The names that are in scope, how they are called, and which of them are near to another name.
 
-use crate::schema::BUILDERS;
-
 /// Functions and operations with the way they are called.
 const USAGES: &[(&str, &str)] = &[
     ("add", ".add([\"core/gcc\"])"),
@@ -54,6 +52,27 @@ const USAGES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Functions of Rhai that the dialect does not have.
+const ABSENT: &[(&str, &str)] = &[
+    ("curry", "write a function of the file's own"),
+    ("exit", "a file ends with its value"),
+    (
+        "parse_json",
+        "definitions are written in the language itself",
+    ),
+    ("rand", "a definition is the same every time"),
+    ("sleep", "a definition does not wait"),
+    ("timestamp", "a definition knows no time"),
+];
+
+/// Why a function is not there.
+pub(crate) fn absent(name: &str) -> Option<&'static str> {
+    ABSENT
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, reason)| *reason)
+}
+
 /// How a function of ours is called.
 pub(crate) fn usage(name: &str) -> Option<&'static str> {
     USAGES
@@ -63,20 +82,33 @@ pub(crate) fn usage(name: &str) -> Option<&'static str> {
 }
 
 /// The names of our functions.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names<'a>() -> impl Iterator<Item = &'a str> {
     USAGES.iter().map(|(name, _)| *name)
 }
 
 /// The names of the builders.
-pub(crate) fn builders() -> impl Iterator<Item = &'static str> {
-    BUILDERS.iter().map(|builder| builder.name)
+pub(crate) fn builders<'a>() -> impl Iterator<Item = &'a str> {
+    crate::schema::BUILDERS.iter().map(|builder| builder.name)
 }
 
 /// The names that are near to a name, nearest first, at most three.
 pub(crate) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    within(name, names, |length| 1 + length / 4)
+}
+
+/// The names that are so near to a name that it can hardly be meant to differ.
+pub(crate) fn mistyped<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    within(name, names, |length| 1 + length / 6)
+}
+
+fn within<'a>(
+    name: &str,
+    names: impl Iterator<Item = &'a str>,
+    distance_max: impl Fn(usize) -> usize,
+) -> Vec<String> {
     let mut near: Vec<(usize, &str)> = names
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= 1 + name.len().min(known.len()) / 4)
+        .filter(|(distance, known)| *distance <= distance_max(name.len().min(known.len())))
         .collect();
     near.sort_unstable();
     near.dedup();

@@ -8,8 +8,8 @@ use rhai::{AST, ParseError, Stmt};
 use crate::diagnostic::{Diagnostic, Position, Span};
 use crate::dialect::calls::{self, EntryPart, FieldStep};
 use crate::dialect::frame::position;
-use crate::expression::Site;
 use crate::dialect::plain;
+use crate::expression::Site;
 use crate::mistakes;
 use crate::source::SourcePath;
 use crate::syntax::{self, SyntaxTree};
@@ -131,15 +131,30 @@ impl Module {
         calls::argument_position(&self.ast, call, index, steps, part)
     }
 
+    /// The call that gives the file's value, when its argument is written out.
+    pub(crate) fn final_call(&self) -> Option<rhai::Position> {
+        calls::last_call(&self.ast).filter(|call| self.takes_literal_map(*call))
+    }
+
+    /// Whether a call's argument is a map that is written out.
+    pub(crate) fn takes_literal_map(&self, call: rhai::Position) -> bool {
+        calls::takes_literal_map(&self.ast, call)
+    }
+
     /// The line of an argument of a call, as an editor counts.
     pub(crate) fn argument_line(&self, call: rhai::Position, index: usize) -> Option<u32> {
         let at = self.argument(call, index, &[], EntryPart::Value)?;
         Some(self.resolve(position(at)).line)
     }
 
-    /// The token at a position as Rhai counts.
+    /// The token at a position as Rhai counts; the name behind it where Rhai blames a dot.
     pub(crate) fn token_span(&self, reported: Position) -> Span {
-        self.syntax().token_at(reported)
+        let span = self.syntax().token_at(reported);
+        let text = self.text.get(span.start as usize..span.end as usize);
+        match self.syntax().token_after(span.end) {
+            Some(name) if text == Some(".") => Span::new(&self.path, name.start, name.end),
+            _ => span,
+        }
     }
 
     /// A position as an editor counts. Rhai does not count a line that ends with `"` inside a raw

@@ -11,9 +11,14 @@ const HASH: &str = "sha256:9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb6
 
 /// A world of files in which `HASH` stands for a hash.
 fn world(files: &[(&str, &str)]) -> World {
-    let files: Vec<_> =
-        files.iter().map(|(path, text)| (*path, text.replace("HASH", HASH))).collect();
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (*path, text.replace("HASH", HASH)))
+        .collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (*path, text.as_str()))
+        .collect();
     World::new(&files)
 }
 
@@ -59,10 +64,25 @@ fn a_package_without_a_shell() {
         "13 mkdir /out/bin",
         "14 run [\"/seed\", \"/hex0.hex\", \"/out/bin/hex0\"]",
     ];
-    let mut found = expanded.outputs.iter().map(|(name, output)| (name.as_str(), shown(output)));
-    let with = |last: &str| chain.iter().map(|line| (*line).to_owned()).chain([last.to_owned()]).collect();
+    let mut found = expanded
+        .outputs
+        .iter()
+        .map(|(name, output)| (name.as_str(), shown(output)));
+    let with = |last: &str| {
+        chain
+            .iter()
+            .map(|line| (*line).to_owned())
+            .chain([last.to_owned()])
+            .collect()
+    };
     assert_eq!(found.next(), Some(("main", with("out /out"))));
-    assert_eq!(found.next(), Some(("same_as_seed", with("out / assert_equal /seed /out/bin/hex0"))));
+    assert_eq!(
+        found.next(),
+        Some((
+            "same_as_seed",
+            with("out / assert_equal /seed /out/bin/hex0")
+        ))
+    );
     assert!(found.next().is_none());
     assert!(!expanded.used_target, "nothing in it reads the platform");
 }
@@ -73,7 +93,9 @@ fn a_package_refuses_other_platforms_than_its_own() {
         ("stages/stage0/hex0/package.rhai", HEX0),
         ("stages/stage0/hex0/hex0.hex", "7f"),
     ]);
-    let wrong = world.expand_for("stage0/hex0", Platform::X86_64, &[]).unwrap_err();
+    let wrong = world
+        .expand_for("stage0/hex0", Platform::X86_64, &[])
+        .unwrap_err();
     assert_eq!(
         world.shown(&wrong),
         "wrong-platform stages/stage0/hex0/package.rhai:5 `[\"i686\"]`: `x86_64` is not one of the platforms of this package\n  \
@@ -83,9 +105,10 @@ fn a_package_refuses_other_platforms_than_its_own() {
 
 #[test]
 fn a_climb_of_commands() {
-    let world = world(&[(
-        "stages/stage0/hex1/package.rhai",
-        r##"custom(#{ version: "1", platforms: ["i686", "x86_64"] });
+    let world = world(&[
+        (
+            "stages/stage0/hex1/package.rhai",
+            r##"custom(#{ version: "1", platforms: ["i686", "x86_64"] });
 
 fn build(p) {
     #{ main: root("stage0/hex0")
@@ -100,7 +123,9 @@ fn build(p) {
         .out() }
 }
 "##,
-    ), ("stages/stage0/hex1/a.hex0", "00")]);
+        ),
+        ("stages/stage0/hex1/a.hex0", "00"),
+    ]);
     check(
         &world,
         "stage0/hex1",
@@ -151,7 +176,12 @@ fn a_package_with_several_outputs_and_late_dependencies() {
         "28 run \"make image\" at stages/core/thing/package.rhai:28",
         "out /out",
     ];
-    check(&world, "core/thing", "guest-net", &[&begin[..], &guest].concat());
+    check(
+        &world,
+        "core/thing",
+        "guest-net",
+        &[&begin[..], &guest].concat(),
+    );
 }
 
 const THING: &str = r##"custom(#{
@@ -200,7 +230,8 @@ const ZLIB: &str = r#"autotools(#{
 })
 "#;
 
-const VARIABLES: &str = "1 env ARCH=x86_64 NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl";
+const VARIABLES: &str =
+    "1 env ARCH=x86_64 NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl";
 
 #[test]
 fn an_autotools_package() {
@@ -294,7 +325,10 @@ fn a_local_directory_takes_the_place_of_a_source() {
 #[test]
 fn a_pallet() {
     let world = world(&[
-        ("stages/core/rust/package.rhai", r#"script(#{ version: "1.90.0", script: "true" })"#),
+        (
+            "stages/core/rust/package.rhai",
+            r#"script(#{ version: "1.90.0", script: "true" })"#,
+        ),
         (
             "stages/user/rust/package.rhai",
             r#"pallet(#{
@@ -323,8 +357,14 @@ fn a_pallet() {
         ],
     );
     let definition = world.definition("user/rust");
-    assert_eq!(definition.fields.get("version"), Some(&Value::Text("1.90.0".into())));
-    assert!(world.expand("user/rust").used_target, "`{{arch}}` is in its fields");
+    assert_eq!(
+        definition.fields.get("version"),
+        Some(&Value::Text("1.90.0".into()))
+    );
+    assert!(
+        world.expand("user/rust").used_target,
+        "`{{arch}}` is in its fields"
+    );
 }
 
 const REDIS: &str = r##"make(#{
@@ -371,7 +411,8 @@ fn a_server_with_a_test() {
             "out /out",
         ]
     );
-    let labels = |references: &[stxl_lang::Reference]| references.iter().map(label).collect::<Vec<_>>();
+    let labels =
+        |references: &[stxl_lang::Reference]| references.iter().map(label).collect::<Vec<_>>();
     assert_eq!(labels(&expanded.needs), ["core/openssl", "core/lua"]);
     assert_eq!(labels(&expanded.brings), ["core/openssl", "core/musl"]);
 }
@@ -407,9 +448,18 @@ with_zlib::library(#{
     ]);
     let expanded = world.expand("core/png");
     let main = shown(&expanded.outputs[&OutputName::main()]);
-    assert_eq!(main.first().map(String::as_str), Some("3 start [core/base, core/make, core/zlib]"));
-    assert!(main.contains(&"3 patch [file stages/core/png/a.patch] 1".to_owned()), "{main:?}");
-    assert!(main.contains(&"3 env CFLAGS=-O2 -fPIC".to_owned()), "{main:?}");
+    assert_eq!(
+        main.first().map(String::as_str),
+        Some("3 start [core/base, core/make, core/zlib]")
+    );
+    assert!(
+        main.contains(&"3 patch [file stages/core/png/a.patch] 1".to_owned()),
+        "{main:?}"
+    );
+    assert!(
+        main.contains(&"3 env CFLAGS=-O2 -fPIC".to_owned()),
+        "{main:?}"
+    );
 }
 
 #[test]
@@ -435,8 +485,14 @@ fn a_script_package_with_divided_outputs() {
         last("main").as_deref(),
         Some("out /out drop [\"usr/include/**\", \"usr/share/doc/**\"]")
     );
-    assert_eq!(last("dev").as_deref(), Some("out /out keep [\"usr/include/**\"]"));
-    assert_eq!(last("doc").as_deref(), Some("out /out keep [\"usr/share/doc/**\"]"));
+    assert_eq!(
+        last("dev").as_deref(),
+        Some("out /out keep [\"usr/include/**\"]")
+    );
+    assert_eq!(
+        last("doc").as_deref(),
+        Some("out /out keep [\"usr/share/doc/**\"]")
+    );
     let brings: Vec<_> = expanded
         .output_brings
         .iter()
@@ -445,7 +501,9 @@ fn a_script_package_with_divided_outputs() {
     assert_eq!(brings, [("dev", vec!["core/musl".to_owned()])]);
     let main = shown(&expanded.outputs[&OutputName::main()]);
     assert!(
-        main.contains(&"1 run \"mkdir -p \\\"$OUT/usr\\\"\\n\" at stages/core/lib/package.rhai:4".to_owned()),
+        main.contains(
+            &"1 run \"mkdir -p \\\"$OUT/usr\\\"\\n\" at stages/core/lib/package.rhai:4".to_owned()
+        ),
         "{main:?}"
     );
 }

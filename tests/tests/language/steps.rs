@@ -27,7 +27,11 @@ fn root_lines(root: &RootExpression) -> Vec<String> {
         Some(before) => root_lines(before),
         None => Vec::new(),
     };
-    lines.push(format!("{} {}", root.0.site.line, operation(&root.0.operation)));
+    lines.push(format!(
+        "{} {}",
+        root.0.site.line,
+        operation(&root.0.operation)
+    ));
     lines
 }
 
@@ -43,16 +47,30 @@ fn operation(operation: &RootOperation) -> String {
             };
             format!("put {} {}{mode}", operand(what), path(at))
         }
-        RootOperation::Unpack { archive, at, strip_components } => {
-            format!("unpack {} {} {strip_components}", operand(archive), path(at))
+        RootOperation::Unpack {
+            archive,
+            at,
+            strip_components,
+        } => {
+            format!(
+                "unpack {} {} {strip_components}",
+                operand(archive),
+                path(at)
+            )
         }
-        RootOperation::Patch { patches, strip_components } => {
+        RootOperation::Patch {
+            patches,
+            strip_components,
+        } => {
             format!("patch {} {strip_components}", list(patches))
         }
         RootOperation::Tree(tree) => tree_op(tree),
         RootOperation::Cd(at) => format!("cd {}", path(at)),
         RootOperation::Env(env) => {
-            let pairs: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<String> = env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             format!("env {}", pairs.join(" "))
         }
         RootOperation::User(user) => format!("user {user:?}"),
@@ -66,9 +84,17 @@ fn operation(operation: &RootOperation) -> String {
 
 fn tree_op(tree: &TreeOp) -> String {
     match tree {
-        TreeOp::Write { path: at, content, executable } => {
+        TreeOp::Write {
+            path: at,
+            content,
+            executable,
+        } => {
             let mode = if *executable { " exec" } else { "" };
-            format!("write {} {:?}{mode}", path(at), String::from_utf8_lossy(content))
+            format!(
+                "write {} {:?}{mode}",
+                path(at),
+                String::from_utf8_lossy(content)
+            )
         }
         TreeOp::Mkdir { path: at } => format!("mkdir {}", path(at)),
         TreeOp::Copy { from, to } => format!("copy {} {}", path(from), path(to)),
@@ -77,7 +103,10 @@ fn tree_op(tree: &TreeOp) -> String {
         TreeOp::Symlink { path: at, target } => {
             format!("symlink {} {}", path(at), String::from_utf8_lossy(target))
         }
-        TreeOp::SetExecutable { path: at, executable } => {
+        TreeOp::SetExecutable {
+            path: at,
+            executable,
+        } => {
             format!("set_executable {} {executable}", path(at))
         }
         TreeOp::Substitute { path: at, from, to } => format!(
@@ -118,12 +147,17 @@ fn operand(operand: &Operand) -> String {
 
 /// A reference as it is written.
 pub(crate) fn label(reference: &Reference) -> String {
-    let package = reference.package.as_ref().map_or("", |package| package.as_str());
+    let package = reference
+        .package
+        .as_ref()
+        .map_or("", |package| package.as_str());
     let output = match reference.output.as_str() {
         "main" => String::new(),
         output => format!(":{output}"),
     };
-    let platform = reference.platform.map_or_else(String::new, |platform| format!(" on {platform}"));
+    let platform = reference
+        .platform
+        .map_or_else(String::new, |platform| format!(" on {platform}"));
     let options = match reference.options.is_empty() {
         true => String::new(),
         false => format!(" with {:?}", reference.options),
