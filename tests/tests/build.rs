@@ -23,7 +23,10 @@ fn main() -> ExitCode {
         _ => {}
     }
     site::become_ordinary();
-    let filters: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     let mut failed = Vec::new();
     let mut passed = 0;
     for (name, case) in cases::CASES {
@@ -37,5 +40,9 @@ fn main() -> ExitCode {
         }
     }
     println!("{passed} passed; {} failed {failed:?}", failed.len());
-    if failed.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed.is_empty() && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

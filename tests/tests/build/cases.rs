@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use stxl_build::{
     BuildError, BuildOptions, BuildOutcome, CancelHandle, Check, FailureCause, OnFailure, status,
 };
-use stxl_model::{DerivationId, Keep, TreeOp};
+use stxl_model::{ArchiveFormat, DerivationId, Keep, TreeOp};
 
 use super::recipe::{Recipe, path};
 use super::site::{Site, Told, objects_of};
@@ -41,10 +41,29 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("compose_of_10_000_inputs", compose_of_10_000_inputs),
     ("chain_of_100", chain_of_100),
     ("statuses", statuses),
+    (
+        "collected_intermediate_is_made_again",
+        collected_intermediate_is_made_again,
+    ),
+    ("damaged_object_is_repaired", damaged_object_is_repaired),
+    (
+        "lost_tree_that_cannot_be_made_again",
+        lost_tree_that_cannot_be_made_again,
+    ),
+    ("fetch_from_a_directory", fetch_from_a_directory),
+    ("archive_and_unpack", archive_and_unpack),
+    ("hostile_archives", hostile_archives),
+    ("step_is_prepared", step_is_prepared),
+    ("history_is_kept", history_is_kept),
 ];
 
 fn expect(told: &Told, counts: [usize; 6]) {
-    assert_eq!(told.counts(), counts, "ran, cached, cut off, skipped, failed, total\n{:#?}", told.events);
+    assert_eq!(
+        told.counts(),
+        counts,
+        "ran, cached, cut off, skipped, failed, total\n{:#?}",
+        told.events
+    );
 }
 
 fn one_step() {
@@ -83,8 +102,11 @@ fn chain(site: &Site, length: usize, version: &str) -> (stxl_model::Plan, Vec<De
     for index in 0..length {
         let input = ids.last().copied().unwrap_or(source);
         // The first step keeps the first byte only, so that what follows it can be equal.
-        let command =
-            if index == 0 { "head /out/file /in/0/file" } else { "cat /out/file /in/0/file /in/0/file" };
+        let command = if index == 0 {
+            "head /out/file /in/0/file"
+        } else {
+            "cat /out/file /in/0/file /in/0/file"
+        };
         ids.push(recipe.step(&format!("test/step-{index}"), &[input], &[command]));
     }
     recipe.want("test/last", ids[length - 1]);
@@ -100,7 +122,13 @@ fn early_cutoff_in_a_chain() {
     let told = site.build(&plan);
     expect(&told, [1, 0, 4, 0, 0, 5]);
     assert_eq!(told.events_of("cut_off").len(), 4);
-    assert_eq!(told.events_of("step_finished").iter().filter(|e| e["step"]["kind"] == "exec").count(), 1);
+    assert_eq!(
+        told.events_of("step_finished")
+            .iter()
+            .filter(|e| e["step"]["kind"] == "exec")
+            .count(),
+        1
+    );
     // Nothing is left to do afterwards.
     expect(&site.build(&plan), [0, 5, 0, 0, 0, 5]);
     // A source of which the first step gives something else: all run.
@@ -115,9 +143,21 @@ fn parallel_diamond() {
     let site = Site::new();
     let mut recipe = site.recipe();
     let top = recipe.step("test/top", &[], &["write /out/file top."]);
-    let left = recipe.step("test/left", &[top], &["sleep 700", "cat /out/file /in/0/file"]);
-    let right = recipe.step("test/right", &[top], &["sleep 700", "write /out/file right."]);
-    let bottom = recipe.step("test/bottom", &[left, right], &["cat /out/file /in/0/file /in/1/file"]);
+    let left = recipe.step(
+        "test/left",
+        &[top],
+        &["sleep 700", "cat /out/file /in/0/file"],
+    );
+    let right = recipe.step(
+        "test/right",
+        &[top],
+        &["sleep 700", "write /out/file right."],
+    );
+    let bottom = recipe.step(
+        "test/bottom",
+        &[left, right],
+        &["cat /out/file /in/0/file /in/1/file"],
+    );
     recipe.want("test/bottom", bottom);
     let told = site.build(&recipe.plan);
     expect(&told, [4, 0, 0, 0, 0, 4]);
@@ -132,8 +172,14 @@ fn parallel_diamond() {
         .map(|event| format!("{}", event["event"].as_str().expect("text")))
         .collect();
     let expected = [
-        "step_started", "step_finished", "step_started", "step_started", "step_finished",
-        "step_finished", "step_started", "step_finished",
+        "step_started",
+        "step_finished",
+        "step_started",
+        "step_started",
+        "step_finished",
+        "step_finished",
+        "step_started",
+        "step_finished",
     ];
     assert_eq!(order, expected);
 }
@@ -144,7 +190,11 @@ fn several_commands() {
     let step = recipe.step(
         "test/several",
         &[],
-        &["write /tmp/a one.", "write /tmp/b two.", "cat /out/file /tmp/a /tmp/b"],
+        &[
+            "write /tmp/a one.",
+            "write /tmp/b two.",
+            "cat /out/file /tmp/a /tmp/b",
+        ],
     );
     recipe.want("test/several", step);
     let told = site.build(&recipe.plan);
@@ -154,9 +204,16 @@ fn several_commands() {
 fn environment() {
     let site = Site::new();
     let mut recipe = site.recipe();
-    let step = recipe.step("test/env", &[], &["env /out/jobs JOBS", "env /out/make MAKEFLAGS"]);
+    let step = recipe.step(
+        "test/env",
+        &[],
+        &["env /out/jobs JOBS", "env /out/make MAKEFLAGS"],
+    );
     recipe.want("test/env", step);
-    let options = BuildOptions { jobs_per_step: 7, ..site.options() };
+    let options = BuildOptions {
+        jobs_per_step: 7,
+        ..site.options()
+    };
     let told = site.build_with(&recipe.plan, &options);
     assert_eq!(site.output(&told, "test/env", "/jobs"), b"7");
     assert_eq!(site.output(&told, "test/env", "/make"), b"-j7");
@@ -196,7 +253,10 @@ fn half_broken(site: &Site) -> Recipe {
 fn keep_going() {
     let site = Site::new();
     let recipe = half_broken(&site);
-    let options = BuildOptions { on_failure: OnFailure::KeepGoing, ..site.options() };
+    let options = BuildOptions {
+        on_failure: OnFailure::KeepGoing,
+        ..site.options()
+    };
     let told = site.build_with(&recipe.plan, &options);
     expect(&told, [2, 0, 0, 1, 1, 4]);
     assert_eq!(told.summary.outcome, BuildOutcome::Failed);
@@ -211,7 +271,10 @@ fn stop_at_first_failure() {
     // The step that ran beside the failing one is finished and kept; nothing is started after.
     expect(&told, [1, 0, 0, 2, 1, 4]);
     // With one job, the failing step comes first again: the longest chain hangs on it.
-    let options = BuildOptions { jobs: 1, ..site.options() };
+    let options = BuildOptions {
+        jobs: 1,
+        ..site.options()
+    };
     expect(&site.build_with(&recipe.plan, &options), [0, 1, 0, 2, 1, 4]);
 }
 
@@ -223,7 +286,10 @@ fn failure_report() {
     let told = site.build(&recipe.plan);
     expect(&told, [0, 0, 0, 0, 1, 1]);
     let failure = &told.summary.failed[0];
-    assert_eq!(failure.cause.to_string(), "command 2 of 3 exited with status 3");
+    assert_eq!(
+        failure.cause.to_string(),
+        "command 2 of 3 exited with status 3"
+    );
     assert_eq!(failure.node.origin.file, "stages/test/bad/package.rhai");
     assert_eq!(failure.node.origin.line, 7);
     assert_eq!(failure.last_lines.len(), 20);
@@ -231,9 +297,15 @@ fn failure_report() {
     assert_eq!(failure.last_lines[18], "line 50");
     assert_eq!(failure.enter.as_deref(), Some("stxl shell test/bad"));
     let whole = std::fs::read_to_string(failure.log_path.as_ref().expect("a path")).expect("a log");
-    assert!(whole.starts_with("line 1\n") && whole.ends_with("line 50\nfailing with 3\n"), "{whole}");
+    assert!(
+        whole.starts_with("line 1\n") && whole.ends_with("line 50\nfailing with 3\n"),
+        "{whole}"
+    );
     let blob = failure.log.expect("the log is in the store");
-    assert_eq!(site.store.read_blob(&blob).expect("it is there"), whole.as_bytes());
+    assert_eq!(
+        site.store.read_blob(&blob).expect("it is there"),
+        whole.as_bytes()
+    );
     assert_eq!(told.logs["test/bad: run 1 of 1"], whole.as_bytes());
     let event = &told.events_of("step_failed")[0]["failure"];
     assert_eq!(event["reason"], "exited");
@@ -251,7 +323,10 @@ fn program_that_is_not_there() {
     let told = site.build(&recipe.plan);
     expect(&told, [0, 0, 0, 0, 1, 1]);
     let cause = told.summary.failed[0].cause.to_string();
-    assert!(cause.starts_with("the command could not be started: /bin/tool: No such file"), "{cause}");
+    assert!(
+        cause.starts_with("the command could not be started: /bin/tool: No such file"),
+        "{cause}"
+    );
 }
 
 fn missing_output_subtree() {
@@ -265,7 +340,10 @@ fn missing_output_subtree() {
     expect(&told, [0, 0, 0, 0, 1, 1]);
     let failure = &told.summary.failed[0];
     assert_eq!(failure.cause.reason(), "not-kept");
-    assert_eq!(failure.cause.to_string(), "the build left no directory `/nowhere`");
+    assert_eq!(
+        failure.cause.to_string(),
+        "the build left no directory `/nowhere`"
+    );
     assert_eq!(failure.last_lines, ["hello"]);
 }
 
@@ -278,16 +356,29 @@ fn timeouts() {
     let silent = recipe.step("test/silent", &[], &["say hello", "sleep 60000"]);
     recipe.want("test/wall", wall);
     recipe.want("test/silent", silent);
-    let options = BuildOptions { on_failure: OnFailure::KeepGoing, ..site.options() };
+    let options = BuildOptions {
+        on_failure: OnFailure::KeepGoing,
+        ..site.options()
+    };
     let begin = Instant::now();
     let told = site.build_with(&recipe.plan, &options);
     assert!(begin.elapsed() < Duration::from_secs(20));
     expect(&told, [0, 0, 0, 0, 2, 2]);
-    let mut causes: Vec<(String, &str)> =
-        told.summary.failed.iter().map(|f| (f.cause.to_string(), f.cause.reason())).collect();
+    let mut causes: Vec<(String, &str)> = told
+        .summary
+        .failed
+        .iter()
+        .map(|f| (f.cause.to_string(), f.cause.reason()))
+        .collect();
     causes.sort();
-    assert_eq!(causes[0], ("it printed nothing for 300 ms".to_owned(), "silent-timeout"));
-    assert_eq!(causes[1], ("it took longer than 300 ms".to_owned(), "timeout"));
+    assert_eq!(
+        causes[0],
+        ("it printed nothing for 300 ms".to_owned(), "silent-timeout")
+    );
+    assert_eq!(
+        causes[1],
+        ("it took longer than 300 ms".to_owned(), "timeout")
+    );
 }
 
 fn cancel() {
@@ -298,11 +389,18 @@ fn cancel() {
     recipe.want("test/quick", quick);
     recipe.want("test/slow", slow);
     let handle = CancelHandle::default();
-    let options = BuildOptions { cancel: handle.clone(), ..site.options() };
+    let options = BuildOptions {
+        cancel: handle.clone(),
+        ..site.options()
+    };
     let begin = Instant::now();
     let mut kinds = BTreeSet::new();
-    let summary =
-        stxl_build::build(&site.store, &site.launcher, &recipe.plan, &options, &mut |event| {
+    let summary = stxl_build::build(
+        &site.store,
+        &site.launcher,
+        &recipe.plan,
+        &options,
+        &mut |event| {
             if let stxl_build::BuildEvent::Log { bytes, .. } = event {
                 assert_eq!(bytes, b"started\n");
                 handle.cancel();
@@ -310,17 +408,35 @@ fn cancel() {
             let line = stxl_build::WireEvent::new(&event).to_line();
             let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             kinds.insert(parsed["event"].as_str().expect("text").to_owned());
-        })
-        .expect("a summary");
+        },
+    )
+    .expect("a summary");
     assert!(begin.elapsed() < Duration::from_secs(20));
     assert!(kinds.contains("cancelling"));
     assert_eq!(summary.outcome, BuildOutcome::Interrupted);
-    assert_eq!((summary.ran, summary.skipped, summary.failed.len(), summary.total), (1, 1, 0, 2));
-    assert_eq!(children_of(site.launcher.process_id()), 0, "no sandbox is left");
-    let left = std::fs::read_dir(site.store_path().join("tmp")).expect("tmp").count();
+    assert_eq!(
+        (
+            summary.ran,
+            summary.skipped,
+            summary.failed.len(),
+            summary.total
+        ),
+        (1, 1, 0, 2)
+    );
+    assert_eq!(
+        children_of(site.launcher.process_id()),
+        0,
+        "no sandbox is left"
+    );
+    let left = std::fs::read_dir(site.store_path().join("tmp"))
+        .expect("tmp")
+        .count();
     // What was finished is kept; the cancelled step runs next time.
     let (mut recipe, site) = (site.recipe(), site.reopen());
-    assert!(left <= 1, "{left} temporary entries beside the session's own directory");
+    assert!(
+        left <= 1,
+        "{left} temporary entries beside the session's own directory"
+    );
     let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
     recipe.want("test/quick", quick);
     expect(&site.build(&recipe.plan), [0, 1, 0, 0, 0, 1]);
@@ -330,7 +446,9 @@ fn cancel() {
 fn children_of(parent: u32) -> usize {
     let mut count = 0;
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
         let after = stat.rsplit(')').next().unwrap_or_default();
         let mut fields = after.split_whitespace();
         let state = fields.next().unwrap_or_default();
@@ -353,7 +471,10 @@ fn two_processes_one_execution() {
         let output = client.wait_with_output().expect("the client ends");
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).expect("text");
-        waited += text.lines().filter(|line| line.contains(r#""event":"waiting""#)).count();
+        waited += text
+            .lines()
+            .filter(|line| line.contains(r#""event":"waiting""#))
+            .count();
         let summary: serde_json::Value =
             serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");
         assert_eq!(summary["outcome"], "ok");
@@ -372,7 +493,11 @@ fn killed_client() {
     let site = Site::new();
     let mut recipe = site.recipe();
     let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
-    let slow = recipe.step("test/slow", &[quick], &["say started", "sleep 2000", "cat /out/file /in/0/file"]);
+    let slow = recipe.step(
+        "test/slow",
+        &[quick],
+        &["say started", "sleep 2000", "cat /out/file /in/0/file"],
+    );
     recipe.want("test/slow", slow);
     let mut client = site.client(&recipe.plan);
     let lines = BufReader::new(client.stdout.take().expect("a pipe")).lines();
@@ -416,7 +541,10 @@ fn nondeterminism_is_found() {
     recipe.want("test/random", random);
     let built = site.build(&recipe.plan);
     expect(&built, [2, 0, 0, 0, 0, 2]);
-    let options = BuildOptions { check: Check::RequestedPackages, ..site.options() };
+    let options = BuildOptions {
+        check: Check::RequestedPackages,
+        ..site.options()
+    };
     let told = site.build_with(&recipe.plan, &options);
     assert_eq!(told.summary.outcome, BuildOutcome::CheckFailed);
     assert_eq!(told.events_of("check_passed").len(), 1);
@@ -435,7 +563,11 @@ fn nondeterminism_is_found() {
         other => panic!("{other:?}"),
     };
     let (first, second) = (bytes(first), bytes(second));
-    let expected = first.iter().zip(&second).take_while(|(one, other)| one == other).count();
+    let expected = first
+        .iter()
+        .zip(&second)
+        .take_while(|(one, other)| one == other)
+        .count();
     assert!(expected >= 8);
     assert_eq!(offset, expected as u64);
     // The first result still counts.
@@ -448,21 +580,35 @@ fn failure_of(site: &Site, recipe: &Recipe) -> String {
     let told = site.build(&recipe.plan);
     assert_eq!(told.summary.failed.len(), 1, "{:#?}", told.events);
     let failure = &told.summary.failed[0];
-    assert!(matches!(failure.cause, FailureCause::Compose(_)), "{failure:?}");
+    assert!(
+        matches!(failure.cause, FailureCause::Compose(_)),
+        "{failure:?}"
+    );
     failure.cause.to_string()
 }
 
 fn merge_clash() {
     let site = Site::new();
     let mut recipe = site.recipe();
-    let write = |at| TreeOp::Write { path: path(at), content: b"x".to_vec(), executable: false };
+    let write = |at| TreeOp::Write {
+        path: path(at),
+        content: b"x".to_vec(),
+        executable: false,
+    };
     let one = recipe.compose_for("core/one", vec![], vec![write("/usr/lib")]);
     let two = recipe.compose_for("core/two", vec![], vec![write("/usr/lib/file")]);
-    let both =
-        recipe.compose(vec![one, two], vec![TreeOp::Merge { input: 0 }, TreeOp::Merge { input: 1 }]);
+    let both = recipe.compose(
+        vec![one, two],
+        vec![TreeOp::Merge { input: 0 }, TreeOp::Merge { input: 1 }],
+    );
     recipe.want("test/both", both);
     let message = failure_of(&site, &recipe);
-    for part in ["operation 2", "merge `core/two: compose`", "`/usr/lib`", "`core/one: compose`"] {
+    for part in [
+        "operation 2",
+        "merge `core/two: compose`",
+        "`/usr/lib`",
+        "`core/one: compose`",
+    ] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 }
@@ -470,12 +616,19 @@ fn merge_clash() {
 fn glob_without_match() {
     let site = Site::new();
     let mut recipe = site.recipe();
-    let write = TreeOp::Write { path: path("/usr/bin/a"), content: vec![], executable: true };
+    let write = TreeOp::Write {
+        path: path("/usr/bin/a"),
+        content: vec![],
+        executable: true,
+    };
     let globs = vec!["usr/bin/*".to_owned(), "usr/share/**".to_owned()];
     let tree = recipe.compose(vec![], vec![write, TreeOp::KeepGlobs { globs }]);
     recipe.want("test/globs", tree);
     let message = failure_of(&site, &recipe);
-    assert!(message.contains("the glob `usr/share/**` matches nothing"), "{message}");
+    assert!(
+        message.contains("the glob `usr/share/**` matches nothing"),
+        "{message}"
+    );
 }
 
 const BEFORE: &str = "one\ntwo\nthree\nfour\nfive\nsix\n";
@@ -491,7 +644,11 @@ fn patched(site: &Site, diff: &str, more: Vec<TreeOp>) -> Recipe {
     let mut ops = vec![
         write("/src/numbers", BEFORE),
         write("/src/old", "gone\n"),
-        TreeOp::Patch { input: 0, at: path("/src"), strip_components: 1 },
+        TreeOp::Patch {
+            input: 0,
+            at: path("/src"),
+            strip_components: 1,
+        },
     ];
     ops.extend(more);
     let tree = recipe.compose(vec![patch], ops);
@@ -515,8 +672,14 @@ fn patch_and_substitute() {
     let recipe = patched(&site, diff, vec![substitute]);
     let told = site.build(&recipe.plan);
     assert_eq!(told.summary.outcome, BuildOutcome::Ok, "{:#?}", told.events);
-    assert_eq!(site.output(&told, "test/patched", "/src/numbers"), b"one\n2\n2.5\n3\nfour\nfive\n6\n");
-    assert_eq!(site.output(&told, "test/patched", "/src/dir/new"), b"made\n");
+    assert_eq!(
+        site.output(&told, "test/patched", "/src/numbers"),
+        b"one\n2\n2.5\n3\nfour\nfive\n6\n"
+    );
+    assert_eq!(
+        site.output(&told, "test/patched", "/src/dir/new"),
+        b"made\n"
+    );
     let tree = told.summary.outputs[0].tree;
     assert_eq!(site.store.find(&tree, &path("/src/old")).unwrap(), None);
 }
@@ -524,21 +687,41 @@ fn patch_and_substitute() {
 fn patch_that_does_not_apply() {
     let site = Site::new();
     let cases = [
-        ("--- a/numbers\n+++ b/numbers\n@@ -1,2 +1,2 @@\n one\n-too\n+2\n", "hunk 1 at line 1 of `/src/numbers` does not apply"),
-        ("--- a/none\n+++ b/none\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n", "`/src/none` is to be changed, but is not a file"),
-        ("--- /dev/null\n+++ b/old\n@@ -0,0 +1 @@\n+made\n", "`/src/old` is to be made, but is there already"),
+        (
+            "--- a/numbers\n+++ b/numbers\n@@ -1,2 +1,2 @@\n one\n-too\n+2\n",
+            "hunk 1 at line 1 of `/src/numbers` does not apply",
+        ),
+        (
+            "--- a/none\n+++ b/none\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n",
+            "`/src/none` is to be changed, but is not a file",
+        ),
+        (
+            "--- /dev/null\n+++ b/old\n@@ -0,0 +1 @@\n+made\n",
+            "`/src/old` is to be made, but is there already",
+        ),
         ("no diff at all\n", "the diff is malformed"),
-        ("--- a/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-else\n", "does not apply"),
+        (
+            "--- a/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-else\n",
+            "does not apply",
+        ),
     ];
     for (diff, expected) in cases {
         let message = failure_of(&site, &patched(&site, diff, vec![]));
-        assert!(message.contains(expected), "{expected} is not in: {message}");
+        assert!(
+            message.contains(expected),
+            "{expected} is not in: {message}"
+        );
     }
 }
 
 fn patch_cannot_escape() {
     let site = Site::new();
-    for name in ["a/../../etc/passwd", "a//etc/passwd", "a/x/../../../y", "a/./numbers"] {
+    for name in [
+        "a/../../etc/passwd",
+        "a//etc/passwd",
+        "a/x/../../../y",
+        "a/./numbers",
+    ] {
         let diff = format!("--- {name}\n+++ {name}\n@@ -1 +1 @@\n-one\n+two\n");
         let message = failure_of(&site, &patched(&site, &diff, vec![]));
         assert!(message.contains("the diff names"), "{name}: {message}");
@@ -557,7 +740,10 @@ fn assert_equal() {
         let ops = vec![
             write("/one", b"abcdef"),
             write("/two", right),
-            TreeOp::AssertEqual { left: path("/one"), right: path("/two") },
+            TreeOp::AssertEqual {
+                left: path("/one"),
+                right: path("/two"),
+            },
         ];
         let tree = recipe.compose(vec![], ops);
         recipe.want("test/equal", tree);
@@ -566,7 +752,10 @@ fn assert_equal() {
     let told = site.build(&tree(b"abcdef").plan);
     assert_eq!(told.summary.outcome, BuildOutcome::Ok);
     let message = failure_of(&site, &tree(b"abcXef"));
-    assert!(message.ends_with("`/one` and `/two` differ at byte 3"), "{message}");
+    assert!(
+        message.ends_with("`/one` and `/two` differ at byte 3"),
+        "{message}"
+    );
     let message = failure_of(&site, &tree(b"abc"));
     assert!(message.ends_with("differ at byte 3"), "{message}");
 }
@@ -590,7 +779,10 @@ fn compose_of_10_000_inputs() {
     let told = site.build(&recipe.plan);
     println!("  10,000 inputs composed in {:?}", begin.elapsed());
     expect(&told, [0, 0, 0, 0, 0, 0]);
-    assert_eq!(site.output(&told, "test/all", "/usr/share/p9999/file"), b"9999");
+    assert_eq!(
+        site.output(&told, "test/all", "/usr/share/p9999/file"),
+        b"9999"
+    );
     let begin = Instant::now();
     assert_eq!(site.build(&recipe.plan).summary.outcome, BuildOutcome::Ok);
     println!("  and found again in {:?}", begin.elapsed());
@@ -618,10 +810,356 @@ fn statuses() {
     let (plan, ids) = chain(&site, 3, "v1");
     let of_ids = |plan: &stxl_model::Plan, ids: &[DerivationId]| {
         let all = status(&site.store, plan).expect("records are readable");
-        ids.iter().map(|id| all[plan.position(id).unwrap()].name()).collect::<Vec<_>>()
+        ids.iter()
+            .map(|id| all[plan.position(id).unwrap()].name())
+            .collect::<Vec<_>>()
     };
     assert_eq!(of_ids(&plan, &ids), ["pending", "pending", "pending"]);
     site.build(&plan);
     assert_eq!(of_ids(&plan, &ids), ["cached", "cached", "cached"]);
     assert!(!objects_of(&site.store, &site.build(&plan).summary.outputs[0].tree).is_empty());
+}
+
+/// Two steps, the second over the first.
+fn two_steps(site: &Site, first: &str) -> (Recipe, [DerivationId; 2]) {
+    let mut recipe = site.recipe();
+    let one = recipe.step("test/one", &[], &[first]);
+    let two = recipe.step(
+        "test/two",
+        &[one],
+        &["cat /out/twice /in/0/file /in/0/file", "say done"],
+    );
+    recipe.want("test/two", two);
+    (recipe, [one, two])
+}
+
+/// Removes everything the last request does not need, as `store gc` does: large files at once,
+/// small ones when enough of them lie together.
+fn collect(site: Site) -> Site {
+    // What a session put is leased until it ends.
+    let site = site.reopen();
+    let report = site
+        .store
+        .gc(&stxl_store::GcPolicy::default())
+        .expect("a collection");
+    assert!(report.objects > 0, "{report:?}");
+    site
+}
+
+fn collected_intermediate_is_made_again() {
+    let site = Site::new();
+    let (recipe, [one, _]) = two_steps(&site, "cat /out/file /bin/tool /bin/tool");
+    expect(&site.build(&recipe.plan), [2, 0, 0, 0, 0, 2]);
+    let site = collect(site);
+    // The output is kept, so nothing below it is needed.
+    expect(&site.build(&recipe.plan), [0, 2, 0, 0, 0, 2]);
+    // Now the first step's tree is wanted itself: only it runs again; the second is known.
+    let (mut recipe, _) = two_steps(&site, "cat /out/file /bin/tool /bin/tool");
+    recipe.want("test/one", one);
+    let told = site.build(&recipe.plan);
+    let lost = told.events_of("lost");
+    let lost = lost
+        .iter()
+        .filter(|event| event["step"]["kind"] == "exec")
+        .count();
+    assert_eq!(lost, 1, "{:#?}", told.events);
+    expect(&told, [1, 0, 1, 0, 0, 2]);
+    assert!(site.output(&told, "test/one", "/file").len() > 100_000);
+}
+
+fn damaged_object_is_repaired() {
+    let site = Site::new();
+    let (recipe, _) = two_steps(&site, "write /out/file first");
+    let told = site.build(&recipe.plan);
+    let tree = told.summary.outputs[0].tree;
+    let objects = objects_of(&site.store, &tree);
+    let site = site.reopen();
+    // Every byte of every pack is turned over: all objects are damaged.
+    for entry in std::fs::read_dir(site.store_path().join("packs"))
+        .expect("packs")
+        .flatten()
+    {
+        let mut bytes = std::fs::read(entry.path()).expect("a pack");
+        bytes[64..].iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(entry.path(), bytes).expect("it is written");
+    }
+    let report = site.store.verify().expect("a verification");
+    assert!(!report.damages.is_empty());
+    site.store.quarantine(&report).expect("a quarantine");
+    let site = site.reopen();
+    let damaged: BTreeSet<_> = objects.into_iter().collect();
+    let repaired = stxl_build::repair(
+        (&site.store, &site.launcher),
+        &recipe.plan,
+        &damaged,
+        &site.options(),
+        &mut |_| {},
+    )
+    .expect("a repair");
+    assert!(repaired.failed.is_empty() && repaired.differing.is_empty());
+    assert!(!repaired.same.is_empty());
+    assert!(site.store.has_tree_complete(&tree).expect("an answer"));
+    let told = site.build(&recipe.plan);
+    assert_eq!(told.summary.outputs[0].tree, tree);
+    assert_eq!(told.summary.ran, 0);
+}
+
+fn lost_tree_that_cannot_be_made_again() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let random = recipe.step(
+        "test/random",
+        &[],
+        &["random /tmp/noise", "cat /out/file /bin/tool /tmp/noise"],
+    );
+    let above = recipe.step(
+        "test/above",
+        &[random],
+        &["cat /out/twice /in/0/file /in/0/file"],
+    );
+    recipe.want("test/above", above);
+    expect(&site.build(&recipe.plan), [2, 0, 0, 0, 0, 2]);
+    let site = collect(site);
+    recipe.want("test/random", random);
+    // The step gives another tree, so what stood on the old one is made again over the new one.
+    let told = site.build(&recipe.plan);
+    expect(&told, [2, 0, 0, 0, 0, 2]);
+    let random = site.output(&told, "test/random", "/file");
+    assert_eq!(site.output(&told, "test/above", "/twice"), random.repeat(2));
+    expect(&site.build(&recipe.plan), [0, 2, 0, 0, 0, 2]);
+}
+
+fn fetch_from_a_directory() {
+    let site = Site::new();
+    let bytes = b"a source".to_vec();
+    let mut recipe = site.recipe();
+    let url = "https://example.org/thing-1.tar.gz?x=1".to_owned();
+    let fetch = recipe.fetch(&bytes, vec![url.clone()]);
+    recipe.want("test/source", fetch);
+    let told = site.build(&recipe.plan);
+    let cause = told.summary.failed[0].cause.to_string();
+    assert!(
+        cause.contains("no fetcher for https in this version; give --source-dir"),
+        "{cause}"
+    );
+    // A file of that name with other bytes does not count.
+    let sources = site.workspace().join("sources");
+    std::fs::create_dir(&sources).expect("a directory");
+    std::fs::write(sources.join("thing-1.tar.gz"), b"other bytes").expect("it is written");
+    let options = BuildOptions {
+        source_dir: Some(sources.clone()),
+        ..site.options()
+    };
+    let told = site.build_with(&recipe.plan, &options);
+    let cause = told.summary.failed[0].cause.to_string();
+    assert!(cause.contains("thing-1.tar.gz: it has sha256:"), "{cause}");
+    std::fs::write(sources.join("thing-1.tar.gz"), &bytes).expect("it is written");
+    let told = site.build_with(&recipe.plan, &options);
+    assert_eq!(site.output(&told, "test/source", "/file"), bytes);
+    // A `file:` address, and then no address at all, since the hash is all that counts.
+    let site = Site::new();
+    let path = site.workspace().join("by-address");
+    std::fs::write(&path, &bytes).expect("it is written");
+    let mut recipe = site.recipe();
+    let fetch = recipe.fetch(&bytes, vec![format!("file://{}", path.display())]);
+    recipe.want("test/source", fetch);
+    assert_eq!(site.build(&recipe.plan).summary.outcome, BuildOutcome::Ok);
+    let mut recipe = site.recipe();
+    let fetch = recipe.fetch(&bytes, vec![]);
+    recipe.want("test/source", fetch);
+    assert_eq!(site.build(&recipe.plan).summary.outcome, BuildOutcome::Ok);
+}
+
+fn archive_and_unpack() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let long = "n".repeat(180);
+    let write = |at: &str, executable| TreeOp::Write {
+        path: path(at),
+        content: at.as_bytes().to_vec(),
+        executable,
+    };
+    let tree = recipe.compose(
+        vec![],
+        vec![
+            write("/bin/run", true),
+            write(&format!("/{long}/{long}"), false),
+            TreeOp::Mkdir {
+                path: path("/empty"),
+            },
+            TreeOp::Symlink {
+                path: path("/link"),
+                target: b"bin/run".to_vec(),
+            },
+        ],
+    );
+    let tar = recipe.archive(tree, ArchiveFormat::Tar);
+    let again = recipe.unpack(tar, 0);
+    let cpio = recipe.archive(tree, ArchiveFormat::Cpio);
+    recipe.want("test/tree", tree);
+    recipe.want("test/tar", tar);
+    recipe.want("test/again", again);
+    recipe.want("test/cpio", cpio);
+    let told = site.build(&recipe.plan);
+    assert_eq!(told.summary.outcome, BuildOutcome::Ok, "{:#?}", told.events);
+    let trees: Vec<_> = told
+        .summary
+        .outputs
+        .iter()
+        .map(|output| output.tree)
+        .collect();
+    assert_eq!(trees[0], trees[2], "what is unpacked is what was archived");
+    // GNU tar and GNU cpio read the same.
+    let listing = foreign(&["tar", "-tv"], &site.output(&told, "test/tar", "/file"));
+    assert!(
+        listing.contains("-rwxr-xr-x 0/0") && listing.contains(&long),
+        "{listing}"
+    );
+    assert!(listing.contains("1980-01-01 00:00"), "{listing}");
+    assert!(
+        site.output(&told, "test/cpio", "/file")
+            .starts_with(b"070701")
+    );
+}
+
+/// What a program of the host prints that reads bytes.
+fn foreign(words: &[&str], input: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new(words[0])
+        .args(&words[1..])
+        .env("TZ", "UTC")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program is installed");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(input)
+        .expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// One tar header and its content, as hostile as the caller wants it.
+fn tar_entry(name: &str, kind: u8, link: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[100..108].copy_from_slice(b"0000755\0");
+    header[108..116].copy_from_slice(b"0000000\0");
+    header[116..124].copy_from_slice(b"0000000\0");
+    header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
+    header[136..148].copy_from_slice(b"00000000000\0");
+    header[148..156].copy_from_slice(b"        ");
+    header[156] = kind;
+    header[157..157 + link.len()].copy_from_slice(link.as_bytes());
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut bytes = header.to_vec();
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+fn hostile_archives() {
+    let site = Site::new();
+    let file = |name: &str| tar_entry(name, b'0', "", b"x");
+    let link = |name: &str, target: &str| tar_entry(name, b'2', target, b"");
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (file("../escape"), "not `.` or `..`"),
+        (file("a/../../escape"), "not `.` or `..`"),
+        (file("/etc/passwd"), "it is absolute"),
+        (
+            [link("dir", "/etc"), file("dir/passwd")].concat(),
+            "lies below something that is not a directory",
+        ),
+        ([file("a"), file("a")].concat(), "stands there twice"),
+        (
+            [file("a"), link("a", "/etc")].concat(),
+            "stands there twice",
+        ),
+        (tar_entry("h", b'1', "/etc/passwd", b""), "it is absolute"),
+        (
+            tar_entry("h", b'1', "missing", b""),
+            "is a hard link to `/missing`",
+        ),
+        (tar_entry("fifo", b'6', "", b""), "is a FIFO"),
+        (tar_entry("dev", b'3', "", b""), "is a character device"),
+        (file("cut")[..512].to_vec(), "malformed"),
+        (
+            b"\xfd7zXZ\0rest".to_vec(),
+            "compressed with xz is not read by this version",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let mut recipe = site.recipe();
+        std::fs::write(site.workspace().join("archive"), &bytes).expect("it is written");
+        let archive = recipe.file("archive");
+        let tree = recipe.unpack(archive, 0);
+        recipe.want("test/hostile", tree);
+        let told = site.build(&recipe.plan);
+        assert_eq!(
+            told.summary.failed.len(),
+            1,
+            "{expected}: {:#?}",
+            told.events
+        );
+        let cause = told.summary.failed[0].cause.to_string();
+        assert!(cause.contains(expected), "{expected} is not in: {cause}");
+    }
+}
+
+fn step_is_prepared() {
+    let site = Site::new();
+    let (recipe, [_, two]) = two_steps(&site, "write /out/file first");
+    let entry = stxl_build::prepare_step(
+        (&site.store, &site.launcher),
+        &recipe.plan,
+        &two,
+        &site.options(),
+        &mut |_| {},
+    )
+    .expect("it can be prepared");
+    let stxl_build::StepEntry::Ready(mut step) = entry else {
+        panic!("the first step was built")
+    };
+    let words = ["/bin/tool", "cat", "/tmp/copy", "/in/0/file"];
+    step.spec.commands = vec![words.iter().map(Into::into).collect()];
+    let outcome = site
+        .launcher
+        .spawn(&step.spec)
+        .expect("it starts")
+        .wait()
+        .expect("it ends");
+    assert_eq!(outcome.status, stxl_sandbox::ExitStatus::Exited(0));
+    // The step itself did not run.
+    expect(&site.build(&recipe.plan), [1, 1, 0, 0, 0, 2]);
+}
+
+fn history_is_kept() {
+    let site = Site::new();
+    let (recipe, _) = two_steps(&site, "write /out/file first");
+    let told = site.build(&recipe.plan);
+    let workspace = site.workspace().display().to_string();
+    for request in ["test", "test/two"] {
+        let entry = site
+            .store
+            .history(&workspace, request)
+            .expect("an answer")
+            .expect("an entry");
+        assert_eq!(entry.outputs, [told.summary.outputs[0].tree]);
+        let plan = site
+            .store
+            .read_blob(&entry.plan)
+            .expect("the plan is in the store");
+        assert_eq!(
+            stxl_model::Plan::from_bytes(&plan).expect("a plan"),
+            recipe.plan
+        );
+    }
+    let durations = site.store.durations().expect("an answer");
+    assert!(durations.contains_key(&("test/two".to_owned(), "test/two: run 1 of 1".to_owned())));
 }

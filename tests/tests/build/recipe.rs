@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use stxl_model::{
-    BlobId, BuildUid, Compose, Derivation, DerivationId, Directory, Exec, Import, ImportDecode,
-    ImportKind, ImportSource, Keep, NodeOrigin, OutputName, PackageLabel, Plan, PlanRoot, Platform,
-    PutMode, RootPath, TreeOp,
+    Archive, ArchiveFormat, BlobId, BuildUid, Compose, Derivation, DerivationId, Directory, Exec,
+    Fetch, Import, ImportDecode, ImportKind, ImportSource, Keep, NodeOrigin, OutputName,
+    PackageLabel, Plan, PlanRoot, Platform, PutMode, RootPath, Sha256, TreeOp, Unpack,
 };
 
 /// A plan in the making, and the workspace its imports are in.
@@ -26,7 +26,11 @@ pub(crate) fn label(text: &str) -> PackageLabel {
 
 impl Recipe {
     pub(crate) fn new(workspace: &Path) -> Self {
-        Self { plan: Plan::default(), workspace: workspace.to_owned(), next_limits: (0, 0) }
+        Self {
+            plan: Plan::default(),
+            workspace: workspace.to_owned(),
+            next_limits: (0, 0),
+        }
     }
 
     /// Limits of wall time and silence, in milliseconds, of all steps made from here on.
@@ -43,9 +47,17 @@ impl Recipe {
             decode: ImportDecode::Plain,
             ignore: Vec::new(),
         });
-        let origin = NodeOrigin { import, ..self.origin("test/files", name) };
-        let derivation = Derivation::Import(Import { kind: ImportKind::File, tree });
-        self.plan.add(derivation, || origin).expect("an import needs nothing")
+        let origin = NodeOrigin {
+            import,
+            ..self.origin("test/files", name)
+        };
+        let derivation = Derivation::Import(Import {
+            kind: ImportKind::File,
+            tree,
+        });
+        self.plan
+            .add(derivation, || origin)
+            .expect("an import needs nothing")
     }
 
     /// Writes a file of the workspace and imports it.
@@ -66,7 +78,9 @@ impl Recipe {
     ) -> DerivationId {
         let origin = self.origin(package, "compose");
         let derivation = Derivation::Compose(Compose { inputs, ops });
-        self.plan.add(derivation, || origin).expect("inputs come first")
+        self.plan
+            .add(derivation, || origin)
+            .expect("inputs come first")
     }
 
     /// A root with the tool and what other steps gave, at `/in/0`, `/in/1` and so on.
@@ -74,16 +88,26 @@ impl Recipe {
         let tool = self.file("tool");
         let mut all = vec![tool];
         let mut ops = vec![
-            TreeOp::PutFile { input: 0, at: path("/bin/tool"), mode: PutMode::Executable },
+            TreeOp::PutFile {
+                input: 0,
+                at: path("/bin/tool"),
+                mode: PutMode::Executable,
+            },
             TreeOp::Mkdir { path: path("/out") },
         ];
         for (index, input) in inputs.iter().enumerate() {
-            let position = all.iter().position(|known| known == input).unwrap_or_else(|| {
-                all.push(*input);
-                all.len() - 1
-            });
+            let position = all
+                .iter()
+                .position(|known| known == input)
+                .unwrap_or_else(|| {
+                    all.push(*input);
+                    all.len() - 1
+                });
             let input = u32::try_from(position).expect("few inputs");
-            ops.push(TreeOp::PutTree { input, at: path(&format!("/in/{index}")) });
+            ops.push(TreeOp::PutTree {
+                input,
+                at: path(&format!("/in/{index}")),
+            });
         }
         self.compose(all, ops)
     }
@@ -107,7 +131,9 @@ impl Recipe {
         keep: Keep,
     ) -> DerivationId {
         let words = |command: &&str| {
-            let words = command.split_whitespace().map(|word| word.as_bytes().to_vec());
+            let words = command
+                .split_whitespace()
+                .map(|word| word.as_bytes().to_vec());
             [b"/bin/tool".to_vec()].into_iter().chain(words).collect()
         };
         let derivation = Derivation::Exec(Exec {
@@ -122,13 +148,60 @@ impl Recipe {
             sandbox_abi: 1,
         });
         let origin = self.origin(package, "run 1 of 1");
-        self.plan.add(derivation, || origin).expect("the root comes first")
+        self.plan
+            .add(derivation, || origin)
+            .expect("the root comes first")
+    }
+
+    /// A source with the hash of some bytes.
+    pub(crate) fn fetch(&mut self, bytes: &[u8], urls: Vec<String>) -> DerivationId {
+        let origin = NodeOrigin {
+            urls,
+            ..self.origin("test/source", "fetch")
+        };
+        let derivation = Derivation::Fetch(Fetch {
+            sha256: Sha256::of(bytes),
+        });
+        self.plan
+            .add(derivation, || origin)
+            .expect("a fetch needs nothing")
+    }
+
+    pub(crate) fn archive(&mut self, tree: DerivationId, format: ArchiveFormat) -> DerivationId {
+        let origin = self.origin("test/archive", "archive");
+        let modes = BTreeMap::new();
+        let derivation = Derivation::Archive(Archive {
+            tree,
+            format,
+            modes,
+        });
+        self.plan
+            .add(derivation, || origin)
+            .expect("the tree comes first")
+    }
+
+    pub(crate) fn unpack(&mut self, archive: DerivationId, strip: u32) -> DerivationId {
+        let origin = self.origin("test/archive", "unpack");
+        let format = ArchiveFormat::Tar;
+        let derivation = Derivation::Unpack(Unpack {
+            archive,
+            format,
+            strip_components: strip,
+        });
+        self.plan
+            .add(derivation, || origin)
+            .expect("the archive comes first")
     }
 
     /// Asks for the main output of a package.
     pub(crate) fn want(&mut self, package: &str, id: DerivationId) {
         let outputs = BTreeMap::from([(OutputName::main(), id)]);
-        self.plan.add_root(PlanRoot { label: label(package), outputs }).expect("it is a node");
+        self.plan
+            .add_root(PlanRoot {
+                label: label(package),
+                outputs,
+            })
+            .expect("it is a node");
     }
 
     fn origin(&self, package: &str, step: &str) -> NodeOrigin {

@@ -59,8 +59,7 @@ fn tool() -> &'static [u8] {
 fn launch(store: &Path) -> Launcher {
     let directory = std::fs::File::open(store).expect("the store is a directory");
     let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], directory.into());
-    Launcher::start(program)
-    .expect("the launcher starts")
+    Launcher::start(program).expect("the launcher starts")
 }
 
 impl Site {
@@ -72,7 +71,11 @@ impl Site {
         let workspace = directory.path().join("workspace");
         std::fs::create_dir(&workspace).expect("a workspace");
         std::fs::write(workspace.join("tool"), tool()).expect("the tool is written");
-        Self { directory, store, launcher }
+        Self {
+            directory,
+            store,
+            launcher,
+        }
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
@@ -88,7 +91,10 @@ impl Site {
     }
 
     pub(crate) fn options(&self) -> BuildOptions {
-        BuildOptions { jobs: 2, ..BuildOptions::new(self.workspace(), "test".to_owned()) }
+        BuildOptions {
+            jobs: 2,
+            ..BuildOptions::new(self.workspace(), "test".to_owned())
+        }
     }
 
     pub(crate) fn build(&self, plan: &Plan) -> Told {
@@ -96,7 +102,8 @@ impl Site {
     }
 
     pub(crate) fn build_with(&self, plan: &Plan, options: &BuildOptions) -> Told {
-        self.try_build(plan, options).expect("the build ends with a summary")
+        self.try_build(plan, options)
+            .expect("the build ends with a summary")
     }
 
     pub(crate) fn try_build(
@@ -107,17 +114,29 @@ impl Site {
         let (mut events, mut logs) = (Vec::new(), BTreeMap::<String, Vec<u8>>::new());
         let summary = build(&self.store, &self.launcher, plan, options, &mut |event| {
             if let BuildEvent::Log { node, bytes } = event {
-                logs.entry(node.origin.name.clone()).or_default().extend_from_slice(bytes);
+                logs.entry(node.origin.name.clone())
+                    .or_default()
+                    .extend_from_slice(bytes);
             }
             events.push(WireEvent::new(&event).to_line());
         })?;
-        Ok(Told { summary, events, logs })
+        Ok(Told {
+            summary,
+            events,
+            logs,
+        })
     }
 
     /// The bytes of a file of a built output, by the label of its package.
     pub(crate) fn output(&self, told: &Told, package: &str, path: &str) -> Vec<u8> {
-        let built = told.summary.outputs.iter().find(|built| built.label.package.as_str() == package);
-        let tree = built.unwrap_or_else(|| panic!("{package} was built: {:?}", told.events)).tree;
+        let built = told
+            .summary
+            .outputs
+            .iter()
+            .find(|built| built.label.package.as_str() == package);
+        let tree = built
+            .unwrap_or_else(|| panic!("{package} was built: {:?}", told.events))
+            .tree;
         let path = super::recipe::path(path);
         match self.store.find(&tree, &path).expect("the tree is whole") {
             Some(stxl_model::Node::File { blob, .. }) => {
@@ -130,7 +149,8 @@ impl Site {
     /// Starts another process that builds a plan in the same store.
     pub(crate) fn client(&self, plan: &Plan) -> Child {
         let mut file = tempfile::NamedTempFile::new_in(self.directory.path()).expect("a file");
-        file.write_all(&plan.to_bytes()).expect("the plan is written");
+        file.write_all(&plan.to_bytes())
+            .expect("the plan is written");
         let (_, file) = file.keep().expect("the file stays");
         Command::new("/proc/self/exe")
             .arg(CLIENT_ARGUMENT)
@@ -142,26 +162,46 @@ impl Site {
 
     /// The objects of the store's index are not asked here: files are, with the store closed.
     pub(crate) fn reopen(self) -> Self {
-        let Self { directory, store, launcher } = self;
+        let Self {
+            directory,
+            store,
+            launcher,
+        } = self;
         drop((store, launcher));
         let path = directory.path().join("store");
         let store = Store::open(&path, OpenOptions::default()).expect("the store opens again");
         let launcher = launch(&path);
-        Self { directory, store, launcher }
+        Self {
+            directory,
+            store,
+            launcher,
+        }
     }
 }
 
 impl Told {
     /// ran, cached, cut off, skipped, failed, total.
     pub(crate) fn counts(&self) -> [usize; 6] {
-        let Summary { ran, cached, cut_off, skipped, total, .. } = self.summary;
+        let Summary {
+            ran,
+            cached,
+            cut_off,
+            skipped,
+            total,
+            ..
+        } = self.summary;
         let failed = self.summary.failed.len();
         [ran, cached, cut_off, skipped, failed, total]
     }
 
     pub(crate) fn events_of(&self, kind: &str) -> Vec<serde_json::Value> {
-        let parsed = self.events.iter().map(|line| serde_json::from_str(line).expect("JSON"));
-        parsed.filter(|event: &serde_json::Value| event["event"] == kind).collect()
+        let parsed = self
+            .events
+            .iter()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        parsed
+            .filter(|event: &serde_json::Value| event["event"] == kind)
+            .collect()
     }
 }
 
@@ -180,7 +220,9 @@ pub(crate) fn objects_of(store: &Store, tree: &stxl_model::TreeId) -> Vec<Digest
 
 /// The client: builds the plan of its arguments and prints one line of JSON for every event.
 pub(crate) fn client_main(arguments: &[String]) -> ExitCode {
-    let [_, store, workspace, plan] = arguments else { return ExitCode::FAILURE };
+    let [_, store, workspace, plan] = arguments else {
+        return ExitCode::FAILURE;
+    };
     let launcher = launch(Path::new(store));
     let store = Store::open(Path::new(store), OpenOptions::default()).expect("the store opens");
     let bytes = std::fs::read(plan).expect("the plan is readable");
@@ -192,5 +234,9 @@ pub(crate) fn client_main(arguments: &[String]) -> ExitCode {
     let summary = build(&store, &launcher, &plan, &options, &mut |event| {
         println!("{}", WireEvent::new(&event).to_line());
     });
-    if summary.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if summary.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
