@@ -67,7 +67,7 @@ pub(super) fn lint(tree: &SyntaxTree, found: &mut Vec<Diagnostic>) {
                 unused.extend(branches.iter().map(|(_, body)| *body));
                 unused.extend(otherwise);
             }
-            NodeKind::Switch { bodies, .. } => unused.extend(bodies),
+            NodeKind::Switch(bodies) => unused.extend(bodies),
             NodeKind::Try {
                 body, otherwise, ..
             } => unused.extend([*body, *otherwise]),

@@ -34,8 +34,8 @@ fn version(tree: &SyntaxTree) -> Option<Diagnostic> {
             .note("`stxl source update` and review tools rewrite versions, and find only literal ones")
     };
     match &node.kind {
-        NodeKind::Operators { .. } => Some(warning("").hint("write it as one text: `\"1.2.3\"`")),
-        NodeKind::Interpolated(_) | NodeKind::Text(TextKind::Raw | TextKind::Backtick) => {
+        NodeKind::Operators(_) => Some(warning("").hint("write it as one text: `\"1.2.3\"`")),
+        NodeKind::Interpolated | NodeKind::Text(TextKind::Raw | TextKind::Backtick) => {
             Some(warning("").hint("write it in plain quotes: `\"1.2.3\"`"))
         }
         NodeKind::Name => Some(warning("a variable").hint("write the version here")),

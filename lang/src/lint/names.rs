@@ -53,7 +53,7 @@ impl Function<'_> {
                 NodeKind::Loop { variables, .. } => {
                     names.extend(variables.iter().map(|range| tree.slice(*range)));
                 }
-                NodeKind::Closure { parameters, .. } => {
+                NodeKind::Closure(parameters) => {
                     names.extend(parameters.iter().map(|range| tree.slice(*range)));
                 }
                 NodeKind::Try {
@@ -62,9 +62,7 @@ impl Function<'_> {
                 } => {
                     names.insert(tree.slice(*variable));
                 }
-                NodeKind::Import {
-                    alias: Some(alias), ..
-                } => {
+                NodeKind::Import { alias: Some(alias) } => {
                     names.insert(tree.slice(*alias));
                 }
                 _ => {}

@@ -49,7 +49,7 @@ fn field(tree: &SyntaxTree, value: NodeId, found: &mut Vec<Diagnostic>) {
 
 fn script(tree: &SyntaxTree, value: NodeId) -> Option<Diagnostic> {
     let in_backticks = match &tree.node(value)?.kind {
-        NodeKind::Interpolated(_) => true,
+        NodeKind::Interpolated => true,
         NodeKind::Text(kind) => *kind == TextKind::Backtick,
         _ => false,
     };

@@ -61,7 +61,7 @@ pub fn no_value(tree: &SyntaxTree) -> Diagnostic {
                 "a loop has no value",
             )
             .hint(end),
-        NodeKind::Assign { .. } => diagnostic
+        NodeKind::Assign => diagnostic
             .at(
                 tree.span(first_token(tree, last.range)),
                 "setting a variable has no value",

@@ -125,7 +125,7 @@ fn reserved(word: &str, at: Span) -> Diagnostic {
 
 fn undefined_module(tree: &SyntaxTree, name: &str, at: Span) -> Diagnostic {
     let imports = tree.nodes().iter().filter_map(|node| match node.kind {
-        NodeKind::Import { alias, .. } => alias.map(|alias| tree.slice(alias)),
+        NodeKind::Import { alias } => alias.map(|alias| tree.slice(alias)),
         _ => None,
     });
     let diagnostic = Diagnostic::error(
@@ -169,7 +169,7 @@ fn undefined(tree: &SyntaxTree, name: &str, at: &Span) -> Diagnostic {
 /// Whether the name is set like a field of a shell script: `version = …` at the top of the file.
 fn is_set_at_top(tree: &SyntaxTree, at: &Span) -> bool {
     let is_target =
-        |node: &Node| matches!(node.kind, NodeKind::Assign { .. }) && node.range.start == at.start;
+        |node: &Node| matches!(node.kind, NodeKind::Assign) && node.range.start == at.start;
     tree.statements()
         .iter()
         .filter_map(|id| tree.node(*id))
@@ -179,5 +179,5 @@ fn is_set_at_top(tree: &SyntaxTree, at: &Span) -> bool {
 fn is_in_interpolation(tree: &SyntaxTree, at: &Span) -> bool {
     tree.nodes()
         .iter()
-        .any(|node| matches!(node.kind, NodeKind::Interpolated(_)) && node.range.contains(at.start))
+        .any(|node| matches!(node.kind, NodeKind::Interpolated) && node.range.contains(at.start))
 }

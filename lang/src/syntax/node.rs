@@ -33,7 +33,8 @@ pub(crate) enum TextKind {
     Backtick,
 }
 
-/// What a node is. Statements and expressions share the arena: in Rhai most are both.
+/// What a node is. Statements and expressions share the arena: in Rhai most are both. Parts that no
+/// one asks for by their role are not named: they are nodes of the arena like all others.
 #[derive(Debug)]
 pub(crate) enum NodeKind {
     /// What could not be read.
@@ -42,15 +43,12 @@ pub(crate) enum NodeKind {
     Literal,
     /// A text without interpolation.
     Text(TextKind),
-    /// A back-tick string; the blocks in it.
-    Interpolated(Vec<NodeId>),
+    /// A back-tick string with code in it.
+    Interpolated,
     /// A variable.
     Name,
     /// `module::name`.
-    Qualified {
-        /// The last part.
-        name: Range,
-    },
+    Qualified,
     /// `name(…)` or `module::name(…)`.
     Call {
         /// The last part of the name.
@@ -70,14 +68,9 @@ pub(crate) enum NodeKind {
         links: Vec<Link>,
     },
     /// Operands between binary operators; precedence is left to Rhai.
-    Operators {
-        /// The operands.
-        operands: Vec<NodeId>,
-        /// The operators between them.
-        operators: Vec<Range>,
-    },
+    Operators(Vec<NodeId>),
     /// `-x`, `!x`.
-    Prefix(NodeId),
+    Prefix,
     /// `(…)`.
     Group(NodeId),
     /// `{…}`.
@@ -89,31 +82,17 @@ pub(crate) enum NodeKind {
         /// The body of `else`.
         otherwise: Option<NodeId>,
     },
-    /// `switch`: subject, patterns and guards, bodies.
-    Switch {
-        /// What is looked at.
-        subject: NodeId,
-        /// Patterns and guards.
-        patterns: Vec<NodeId>,
-        /// What the cases give.
-        bodies: Vec<NodeId>,
-    },
+    /// `switch`: what its cases give.
+    Switch(Vec<NodeId>),
     /// `for`, `while`, `loop`, `do`.
     Loop {
-        /// What is iterated or asked.
-        subject: Option<NodeId>,
         /// Variables it defines.
         variables: Vec<Range>,
         /// The body.
         body: NodeId,
     },
-    /// `|a, b| …`.
-    Closure {
-        /// Parameters.
-        parameters: Vec<Range>,
-        /// Statement or expression.
-        body: NodeId,
-    },
+    /// `|a, b| …`: its parameters.
+    Closure(Vec<Range>),
     /// `let` and `const`.
     Let {
         /// Which of the two.
@@ -124,12 +103,7 @@ pub(crate) enum NodeKind {
         value: Option<NodeId>,
     },
     /// `target = value`, `target += value`.
-    Assign {
-        /// What is set.
-        target: NodeId,
-        /// The new value.
-        value: NodeId,
-    },
+    Assign,
     /// `fn name(…) {…}`.
     Function {
         /// The name.
@@ -141,15 +115,13 @@ pub(crate) enum NodeKind {
     },
     /// `import path as alias`.
     Import {
-        /// What is imported.
-        path: NodeId,
         /// The name it gets.
         alias: Option<Range>,
     },
-    /// `export`, with the definition in it.
-    Export(Option<NodeId>),
+    /// `export`.
+    Export,
     /// `return`, `throw`, `break`, `continue`.
-    Leave(Option<NodeId>),
+    Leave,
     /// `try {…} catch (e) {…}`.
     Try {
         /// What is tried.
@@ -201,7 +173,7 @@ pub(crate) enum Link {
         arguments: Arguments,
     },
     /// `[…]`.
-    Index(NodeId),
+    Index,
 }
 
 impl Range {

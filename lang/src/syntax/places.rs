@@ -1,7 +1,7 @@
 //! Where things stand: the builder call, its fields, calls, functions, the lines of scripts.
 
 use super::SyntaxTree;
-use super::node::{Arguments, Link, Node, NodeId, NodeKind, Range, TextKind};
+use super::node::{Arguments, Link, Node, NodeId, NodeKind, Range};
 use crate::FieldStep;
 use crate::diagnostic::{Position, Span};
 
@@ -73,7 +73,7 @@ impl SyntaxTree {
                 NodeKind::Call { name, arguments } => (*name, arguments),
                 NodeKind::Chain { links, .. } => links.iter().find_map(|link| match link {
                     Link::Method { name, arguments } if *name == at => Some((*name, arguments)),
-                    Link::Method { .. } | Link::Field(_) | Link::Index(_) => None,
+                    Link::Method { .. } | Link::Field(_) | Link::Index => None,
                 })?,
                 _ => return None,
             };
@@ -177,7 +177,7 @@ impl SyntaxTree {
             NodeKind::Call { name, arguments } => Some((*name, arguments)),
             NodeKind::Chain { links, .. } => match links.last()? {
                 Link::Method { name, arguments } => Some((*name, arguments)),
-                Link::Field(_) | Link::Index(_) => None,
+                Link::Field(_) | Link::Index => None,
             },
             _ => None,
         }
@@ -229,7 +229,7 @@ impl SyntaxTree {
         match self.node(id).map(|node| &node.kind) {
             Some(NodeKind::Map(_)) => vec![id],
             Some(NodeKind::Group(inner)) => self.maps_in_operands(&[*inner]),
-            Some(NodeKind::Operators { operands, .. }) => self.maps_in_operands(operands),
+            Some(NodeKind::Operators(operands)) => self.maps_in_operands(operands),
             Some(NodeKind::Name) => self
                 .variable(self.text_of(id))
                 .map_or_else(Vec::new, |value| self.maps_in_operands(&[value])),
@@ -255,7 +255,7 @@ impl SyntaxTree {
                 NodeKind::List(items) => items.get(index).copied(),
                 _ => None,
             },
-            NodeKind::Operators { operands, .. } => {
+            NodeKind::Operators(operands) => {
                 let mut before = 0;
                 for operand in operands {
                     let NodeKind::List(items) = &self.node(*operand)?.kind else {
@@ -281,13 +281,5 @@ impl SyntaxTree {
     pub(crate) fn node_at(&self, steps: &[FieldStep<'_>]) -> Option<&Node> {
         let (id, taken) = self.value_at(steps)?;
         (taken == steps.len()).then(|| self.node(id)).flatten()
-    }
-
-    /// The kind of a string, if a node is one without interpolation.
-    pub(crate) fn text_kind(&self, id: NodeId) -> Option<TextKind> {
-        match self.node(id)?.kind {
-            NodeKind::Text(kind) => Some(kind),
-            _ => None,
-        }
     }
 }

@@ -35,10 +35,6 @@ pub(crate) enum Items {
     List,
     /// Arguments of a call.
     Arguments,
-    /// Parameters of a function.
-    Parameters,
-    /// Cases of a `switch`.
-    Cases,
 }
 
 impl ProblemKind {

@@ -160,8 +160,3 @@ pub(crate) fn kind_of_symbol(symbol: &str) -> TokenKind {
 pub(crate) fn is_callable(word: &str) -> bool {
     CALLABLE.contains(&word)
 }
-
-/// Whether a word cannot be written as an unquoted key.
-pub(crate) fn is_reserved_as_key(word: &str) -> bool {
-    KEYWORDS.contains(&word) || RESERVED.contains(&word)
-}

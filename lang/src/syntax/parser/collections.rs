@@ -109,7 +109,7 @@ impl Parser<'_> {
         let expected = match kind {
             Items::Map => "`,` or `}`",
             Items::List => "`,` or `]`",
-            Items::Arguments | Items::Parameters | Items::Cases => "`,` or `)`",
+            Items::Arguments => "`,` or `)`",
         };
         self.unexpected(expected, Reach::Brackets);
         self.skip_to(&[","]);
@@ -198,11 +198,10 @@ impl Parser<'_> {
 
     /// Whether a field begins here.
     fn is_key_ahead(&self) -> bool {
-        let is_key = match self.kind() {
-            Some(TokenKind::Name | TokenKind::Reserved | TokenKind::Keyword) => true,
-            Some(TokenKind::Text) => true,
-            _ => false,
-        };
+        let is_key = matches!(
+            self.kind(),
+            Some(TokenKind::Name | TokenKind::Reserved | TokenKind::Keyword | TokenKind::Text)
+        );
         is_key && (self.second_at(":") || self.second_at("=") || self.hyphens().is_some())
     }
 

@@ -24,11 +24,12 @@ impl Parser<'_> {
         }
         let start = self.here().start;
         let mut operands = vec![self.operand()];
-        let mut operators = Vec::new();
+        let mut is_alone = true;
         while self.at_any(OPERATORS) || (self.patterns == 0 && self.at("|")) {
             let is_range = self.at_any(&["..", "..="]);
             let is_coalesce = self.at("??");
-            operators.push(self.bump());
+            self.bump();
+            is_alone = false;
             let operand = if is_range && self.at_any(AFTER_RANGE) {
                 self.missing()
             } else if is_coalesce && self.at_any(LEAVING) {
@@ -39,15 +40,9 @@ impl Parser<'_> {
             operands.push(operand);
         }
         self.leave();
-        match (operators.is_empty(), operands.first()) {
-            (true, Some(&only)) => only,
-            _ => self.node(
-                NodeKind::Operators {
-                    operands,
-                    operators,
-                },
-                start,
-            ),
+        match operands.first() {
+            Some(&only) if is_alone => only,
+            _ => self.node(NodeKind::Operators(operands), start),
         }
     }
 
@@ -63,7 +58,7 @@ impl Parser<'_> {
         if prefixes == 0 {
             value
         } else {
-            self.node(NodeKind::Prefix(value), start)
+            self.node(NodeKind::Prefix, start)
         }
     }
 
@@ -91,10 +86,10 @@ impl Parser<'_> {
     fn index(&mut self) -> Link {
         let open = self.bump();
         let patterns = std::mem::take(&mut self.patterns);
-        let index = self.expression();
+        self.expression();
         self.patterns = patterns;
         self.close(open, "]");
-        Link::Index(index)
+        Link::Index
     }
 
     /// What follows a dot.
@@ -190,9 +185,8 @@ impl Parser<'_> {
     fn interpolated(&mut self) -> NodeId {
         let start = self.bump().start;
         let patterns = std::mem::take(&mut self.patterns);
-        let mut blocks = Vec::new();
         loop {
-            blocks.push(self.block());
+            self.block();
             match self.kind() {
                 Some(TokenKind::BacktickMiddle) => {
                     self.bump();
@@ -205,7 +199,7 @@ impl Parser<'_> {
             }
         }
         self.patterns = patterns;
-        self.node(NodeKind::Interpolated(blocks), start)
+        self.node(NodeKind::Interpolated, start)
     }
 
     /// A variable, a call, or either of a module.
@@ -236,7 +230,7 @@ impl Parser<'_> {
             let arguments = self.arguments();
             self.node(NodeKind::Call { name, arguments }, start)
         } else if qualified {
-            self.node(NodeKind::Qualified { name }, start)
+            self.node(NodeKind::Qualified, start)
         } else {
             self.node(NodeKind::Name, start)
         }
@@ -339,9 +333,9 @@ impl Parser<'_> {
             }
         }
         let patterns = std::mem::take(&mut self.patterns);
-        let body = self.statement().id;
+        self.statement();
         self.patterns = patterns;
-        self.node(NodeKind::Closure { parameters, body }, start)
+        self.node(NodeKind::Closure(parameters), start)
     }
 
     /// Arguments with their parentheses; `()` is one token.

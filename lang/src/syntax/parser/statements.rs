@@ -130,8 +130,10 @@ impl Parser<'_> {
             own(self.try_catch())
         } else if self.at_any(LEAVING) {
             let start = self.bump().start;
-            let value = self.at_value().then(|| self.expression());
-            open(self.node(NodeKind::Leave(value), start))
+            if self.at_value() {
+                self.expression();
+            }
+            open(self.node(NodeKind::Leave, start))
         } else if self.at_any(&["let", "const"]) {
             open(self.binding())
         } else if self.at("import") {
@@ -152,8 +154,8 @@ impl Parser<'_> {
             return target;
         }
         self.bump();
-        let value = self.expression();
-        self.node(NodeKind::Assign { target, value }, start)
+        self.expression();
+        self.node(NodeKind::Assign, start)
     }
 
     fn binding(&mut self) -> NodeId {
@@ -197,23 +199,22 @@ impl Parser<'_> {
 
     fn import(&mut self) -> NodeId {
         let start = self.bump().start;
-        let path = self.expression();
+        self.expression();
         let alias = self.eat("as").then(|| self.name("a name after `as`"));
-        self.node(NodeKind::Import { path, alias }, start)
+        self.node(NodeKind::Import { alias }, start)
     }
 
     fn export(&mut self) -> NodeId {
         let start = self.bump().start;
-        let inner = if self.at_any(&["let", "const"]) {
-            Some(self.binding())
+        if self.at_any(&["let", "const"]) {
+            self.binding();
         } else {
             self.name("a name after `export`");
             if self.eat("as") {
                 self.name("a name after `as`");
             }
-            None
-        };
-        self.node(NodeKind::Export(inner), start)
+        }
+        self.node(NodeKind::Export, start)
     }
 
     fn function(&mut self) -> NodeId {
@@ -345,7 +346,6 @@ impl Parser<'_> {
     fn repetition(&mut self) -> NodeId {
         let start = self.here().start;
         let mut variables = Vec::new();
-        let mut subject = None;
         if self.eat("for") {
             if self.eat("(") {
                 variables.push(self.name("a name"));
@@ -361,43 +361,27 @@ impl Parser<'_> {
             if !self.eat("in") {
                 self.unexpected("`in`", Reach::Brackets);
             }
-            subject = Some(self.expression());
+            self.expression();
         } else if self.eat("while") {
-            subject = Some(self.expression());
+            self.expression();
         } else if self.eat("do") {
             let body = self.block();
             if self.eat("while") || self.eat("until") {
-                subject = Some(self.expression());
+                self.expression();
             } else {
                 self.unexpected("`while` or `until`", Reach::Brackets);
             }
-            return self.loop_node(start, subject, variables, body);
+            return self.node(NodeKind::Loop { variables, body }, start);
         } else {
             self.eat("loop");
         }
         let body = self.block();
-        self.loop_node(start, subject, variables, body)
-    }
-
-    fn loop_node(
-        &mut self,
-        start: u32,
-        subject: Option<NodeId>,
-        variables: Vec<Range>,
-        body: NodeId,
-    ) -> NodeId {
-        let kind = NodeKind::Loop {
-            subject,
-            variables,
-            body,
-        };
-        self.node(kind, start)
+        self.node(NodeKind::Loop { variables, body }, start)
     }
 
     fn switch(&mut self) -> NodeId {
         let start = self.bump().start;
-        let subject = self.expression();
-        let mut patterns = Vec::new();
+        self.expression();
         let mut bodies = Vec::new();
         let open = self.here();
         if self.eat("{") {
@@ -406,33 +390,28 @@ impl Parser<'_> {
                     self.not_closed(open);
                     break;
                 }
-                if !self.case(&mut patterns, &mut bodies) {
+                if !self.case(&mut bodies) {
                     break;
                 }
             }
         } else {
             self.unexpected("`{`", Reach::Brackets);
         }
-        let kind = NodeKind::Switch {
-            subject,
-            patterns,
-            bodies,
-        };
-        self.node(kind, start)
+        self.node(NodeKind::Switch(bodies), start)
     }
 
     /// One case; false when the rest cannot be read.
-    fn case(&mut self, patterns: &mut Vec<NodeId>, bodies: &mut Vec<NodeId>) -> bool {
+    fn case(&mut self, bodies: &mut Vec<NodeId>) -> bool {
         if !self.eat("_") {
             self.patterns += 1;
-            patterns.push(self.expression());
+            self.expression();
             while self.eat("|") {
-                patterns.push(self.expression());
+                self.expression();
             }
             self.patterns -= 1;
         }
         if self.eat("if") {
-            patterns.push(self.expression());
+            self.expression();
         }
         if !self.eat("=>") {
             self.unexpected("`=>`", Reach::Brackets);
