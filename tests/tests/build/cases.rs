@@ -169,7 +169,7 @@ fn parallel_diamond() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
         .filter(|event| event["step"]["kind"] == "exec")
         .filter(|event| event["event"] == "step_started" || event["event"] == "step_finished")
-        .map(|event| format!("{}", event["event"].as_str().expect("text")))
+        .map(|event| event["event"].as_str().expect("text").to_owned())
         .collect();
     let expected = [
         "step_started",
@@ -423,6 +423,7 @@ fn cancel() {
         ),
         (1, 1, 0, 2)
     );
+    assert_sound(&site);
     assert_eq!(
         children_of(site.launcher.process_id()),
         0,
@@ -440,6 +441,12 @@ fn cancel() {
     let quick = recipe.step("test/quick", &[], &["write /out/file quick"]);
     recipe.want("test/quick", quick);
     expect(&site.build(&recipe.plan), [0, 1, 0, 0, 0, 1]);
+}
+
+/// Fails unless every invariant of the store holds.
+fn assert_sound(site: &Site) {
+    let report = site.store.fsck().expect("the store can be checked");
+    assert!(report.breaches.is_empty(), "{:#?}", report.breaches);
 }
 
 /// How many processes have this parent.
@@ -508,6 +515,7 @@ fn killed_client() {
     }
     client.kill().expect("the client is killed");
     client.wait().expect("the client is gone");
+    assert_sound(&site);
     // The lock is free at once: this build does not wait for the dead one.
     let begin = Instant::now();
     let told = site.build(&recipe.plan);
@@ -515,6 +523,7 @@ fn killed_client() {
     assert!(begin.elapsed() < Duration::from_secs(20));
     expect(&told, [1, 1, 0, 0, 0, 2]);
     assert_eq!(site.output(&told, "test/slow", "/file"), b"quick");
+    assert_sound(&site);
 }
 
 fn changed_import() {
@@ -773,7 +782,7 @@ fn compose_of_10_000_inputs() {
         inputs.push(recipe.compose_for(&format!("many/p{index}"), vec![], ops));
     }
     let ops = (0..10_000).map(|input| TreeOp::Merge { input }).collect();
-    let all = recipe.compose(inputs, ops);
+    let all = recipe.compose(inputs.clone(), ops);
     recipe.want("test/all", all);
     let begin = Instant::now();
     let told = site.build(&recipe.plan);
@@ -786,6 +795,29 @@ fn compose_of_10_000_inputs() {
     let begin = Instant::now();
     assert_eq!(site.build(&recipe.plan).summary.outcome, BuildOutcome::Ok);
     println!("  and found again in {:?}", begin.elapsed());
+    // All of them asked for at once, and once more in a session that knows nothing yet.
+    for id in inputs {
+        let package = recipe.plan.node(&id).expect("a node").origin.label.clone();
+        recipe.want(package.as_str(), id);
+    }
+    assert_eq!(site.build(&recipe.plan).summary.outputs.len(), 10_001);
+    let site = site.reopen();
+    let (begin, mut told) = (Instant::now(), 0);
+    let options = site.options();
+    let summary = stxl_build::build(
+        &site.store,
+        &site.launcher,
+        &recipe.plan,
+        &options,
+        &mut |_| told += 1,
+    )
+    .expect("a summary");
+    println!("  10,001 outputs found again in {:?}", begin.elapsed());
+    assert_eq!(summary.outputs.len(), 10_001);
+    assert_eq!(
+        told, 2,
+        "nothing but the beginning and the summary was told"
+    );
 }
 
 fn chain_of_100() {
