@@ -36,7 +36,7 @@ pub enum Value {
     /// Yes or no.
     Bool(bool),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A map, sorted by key.
     Map(Fields),
     /// A reference to another package's output.

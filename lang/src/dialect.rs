@@ -3,6 +3,7 @@
 pub(crate) mod builders;
 pub(crate) mod calls;
 pub(crate) mod commands;
+pub(crate) mod complaint;
 pub(crate) mod constructors;
 pub(crate) mod dedent;
 pub(crate) mod engine;

@@ -8,7 +8,8 @@ use stxl_model::{OutputName, PackageLabel, Platform};
 
 use crate::definition::Definition;
 use crate::diagnostic::{Diagnostic, in_order};
-use crate::dialect::failure::{self, Complaint};
+use crate::dialect::complaint::Complaint;
+use crate::dialect::failure;
 use crate::dialect::frame::{Frame, Task};
 use crate::dialect::values::{DefinitionValue, kind_of};
 use crate::dialect::{engine, expand, limits, stdlib};
@@ -145,9 +146,6 @@ impl Language {
         let evaluated = frame.enter(|| {
             self.engine
                 .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), module.ast())
-                .map_err(|error| {
-                    failure::diagnostic(&frame, error, module.path(), &module.span_of(&[]))
-                })
         });
         let mut problems = frame.problems.take();
         match evaluated {
@@ -163,7 +161,10 @@ impl Language {
                 Ok(_) => {}
                 Err(value) => problems.push(no_definition(module, &value)),
             },
-            Err(diagnostic) => problems.extend(diagnostic),
+            Err(error) => {
+                let fallback = module.span_of(&[]);
+                problems.extend(failure::diagnostic(&frame, error, module.path(), &fallback));
+            }
         }
         Err(in_order(problems))
     }

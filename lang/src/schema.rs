@@ -344,12 +344,11 @@ impl FieldKind {
             Self::Patches => "a list of names of files",
             Self::Source => "`url(…)`, `file(…)` or `dir(…)`",
             Self::Sources => "a map of sources",
-            Self::Env => "a map of texts",
+            Self::Env | Self::Texts => "a map of texts",
             Self::Seeds => "a map of seeds",
             Self::Scripts => "a map of scripts",
             Self::Outputs => "a map of outputs",
             Self::Platforms => "a list of platforms",
-            Self::Texts => "a map of texts",
             Self::Paths => "a map of paths",
             Self::Data => "data",
         }

@@ -7,7 +7,7 @@ use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use crate::definition::{Definition, Value};
 use crate::dialect::calls::{EntryPart, FieldStep};
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::fields::FieldReader;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::values::{DefinitionValue, Fallible, kind_of};
@@ -50,7 +50,12 @@ pub(crate) fn register(engine: &mut Engine) {
             },
         );
     }
-    engine.register_fn("change", change);
+    engine.register_fn(
+        "change",
+        |ctx: Context<'_>, before: &mut DefinitionValue, changes: Map| {
+            change(&ctx, before, &changes)
+        },
+    );
 }
 
 fn define(
@@ -111,18 +116,14 @@ fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Fallible<crate::source::S
 }
 
 /// `.change(#{…})` of a definition: the fields given take the place of those that were.
-fn change(
-    ctx: Context<'_>,
-    before: &mut DefinitionValue,
-    changes: Map,
-) -> Fallible<DefinitionValue> {
+fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallible<DefinitionValue> {
     with_frame(|frame| {
-        no_builder_in_build(frame, "change").map_err(|complaint| complaint.raise(&ctx))?;
+        no_builder_in_build(frame, "change").map_err(|complaint| complaint.raise(ctx))?;
         let Some(builder) = BuilderSchema::find(&before.0.builder) else {
-            return Err(Complaint::new("unknown-builder", "The builder is not known").raise(&ctx));
+            return Err(Complaint::new("unknown-builder", "The builder is not known").raise(ctx));
         };
-        let reader = FieldReader::new(frame, &ctx, builder);
-        let changed = reader.read(&changes);
+        let reader = FieldReader::new(frame, ctx, builder);
+        let changed = reader.read(changes);
         check_version(&reader, &before.0, &changed);
         let path = frame.module.path();
         let mut definition = Definition {

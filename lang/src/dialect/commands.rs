@@ -7,9 +7,9 @@ use rhai::{Dynamic, Engine, NativeCallContext};
 use stxl_model::{RootPath, TreeOp};
 
 use crate::definition::Value;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::wrong_type;
 use crate::dialect::dedent::{self, Dedented, MixedIndentation};
-use crate::dialect::failure::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::operations::{Checked, arguments, script_of, step, steps_back};
 use crate::dialect::values::{Fallible, ScriptValue, unanswered};

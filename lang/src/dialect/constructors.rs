@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 use stxl_model::{Label, OutputName, Platform, Sha256};
 
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::globs;
 use crate::dialect::template;
@@ -45,7 +45,9 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("dir", |ctx: Context<'_>, path: &str, options: Map| {
         dir(&ctx, path, &options)
     });
-    engine.register_fn("seed", seed);
+    engine.register_fn("seed", |ctx: Context<'_>, name: &str, hash: &str| {
+        seed(&ctx, name, hash)
+    });
     engine.register_fn("seed", |ctx: Context<'_>, _: &str| -> Fallible<Operand> {
         Err(
             Complaint::new("missing-hash", "A seed needs the hash of its decoded bytes")
@@ -58,11 +60,25 @@ pub(crate) fn register(engine: &mut Engine) {
             .map(Operand::Package)
             .map_err(|complaint| complaint.argument(0).raise(&ctx))
     });
-    engine.register_fn("prior", prior);
-    engine.register_fn("on", on);
-    engine.register_fn("with", with);
-    engine.register_fn("output", output);
-    engine.register_fn("change", change_source);
+    engine.register_fn("prior", |ctx: Context<'_>| prior(&ctx));
+    engine.register_fn(
+        "on",
+        |ctx: Context<'_>, operand: &mut Operand, name: &str| on(&ctx, operand, name),
+    );
+    engine.register_fn(
+        "with",
+        |ctx: Context<'_>, operand: &mut Operand, options: Map| with(&ctx, operand, &options),
+    );
+    engine.register_fn(
+        "output",
+        |ctx: Context<'_>, operand: &mut Operand, name: &str| output(&ctx, operand, name),
+    );
+    engine.register_fn(
+        "change",
+        |ctx: Context<'_>, operand: &mut Operand, changes: Map| {
+            change_source(&ctx, operand, &changes)
+        },
+    );
 }
 
 fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, Complaint> {
@@ -233,9 +249,9 @@ fn directory(
     })
 }
 
-fn seed(ctx: Context<'_>, name: &str, hash: &str) -> Fallible<Operand> {
+fn seed(ctx: &Context<'_>, name: &str, hash: &str) -> Fallible<Operand> {
     let made = with_frame(|frame| {
-        let site = frame.site(&ctx);
+        let site = frame.site(ctx);
         let file = file(frame, name, site.clone()).map_err(|complaint| complaint.argument(0))?;
         let sha256 = parse_hash(&Dynamic::from(hash.to_owned()))
             .map_err(|complaint| complaint.argument(1))?;
@@ -246,25 +262,21 @@ fn seed(ctx: Context<'_>, name: &str, hash: &str) -> Fallible<Operand> {
         })
     });
     made.map(Operand::Seed)
-        .map_err(|complaint: Complaint| complaint.raise(&ctx))
+        .map_err(|complaint: Complaint| complaint.raise(ctx))
 }
 
 /// Reads a label and checks it against the list of packages.
 pub(crate) fn reference(frame: &Frame<'_>, text: &str, site: Site) -> Result<Reference, Complaint> {
-    let (package, output) = match text.strip_prefix(':') {
-        Some(output) => {
-            let output =
-                OutputName::parse(output).map_err(|error| bad_label(&error.to_string()))?;
-            (None, output)
-        }
-        None => {
-            let label = Label::parse(text).map_err(|error| bad_label(&error.to_string()))?;
-            frame
-                .host
-                .check_label(frame.package, &label.package)
-                .map_err(|error| unanswered("package", label.package.as_str(), error))?;
-            (Some(label.package), label.output)
-        }
+    let (package, output) = if let Some(output) = text.strip_prefix(':') {
+        let output = OutputName::parse(output).map_err(|error| bad_label(&error.to_string()))?;
+        (None, output)
+    } else {
+        let label = Label::parse(text).map_err(|error| bad_label(&error.to_string()))?;
+        frame
+            .host
+            .check_label(frame.package, &label.package)
+            .map_err(|error| unanswered("package", label.package.as_str(), error))?;
+        (Some(label.package), label.output)
     };
     Ok(Reference {
         package,
@@ -284,7 +296,7 @@ fn bad_label(reason: &str) -> Complaint {
         .hint("labels are written as `\"core/zlib\"`, `\"core/llvm:libunwind\"` or `\":output\"`")
 }
 
-fn prior(ctx: Context<'_>) -> Fallible<DefinitionValue> {
+fn prior(ctx: &Context<'_>) -> Fallible<DefinitionValue> {
     with_frame(|frame| {
         let Task::Define { layer } = frame.task else {
             return Err(Complaint::new(
@@ -292,17 +304,17 @@ fn prior(ctx: Context<'_>) -> Fallible<DefinitionValue> {
                 "`prior()` is read outside of `build` only",
             )
             .hint("`p` has the fields as they are after all overlays")
-            .raise(&ctx));
+            .raise(ctx));
         };
-        match frame.host.prior(frame.package, layer, &frame.site(&ctx)) {
+        match frame.host.prior(frame.package, layer, &frame.site(ctx)) {
             Ok(definition) => Ok(DefinitionValue(definition)),
             Err(crate::host::HostError::Unknown { .. }) => Err(Complaint::new(
                 "no-prior",
                 format!("There is no `{}` below this file", frame.package),
             )
             .hint("`prior()` is what an overlay replaces; this package has only this file")
-            .raise(&ctx)),
-            Err(error) => Err(unanswered("package", frame.package.as_str(), error).raise(&ctx)),
+            .raise(ctx)),
+            Err(error) => Err(unanswered("package", frame.package.as_str(), error).raise(ctx)),
         }
     })
 }
@@ -329,7 +341,7 @@ fn package_of(operand: &Operand, method: &str) -> Result<Reference, Complaint> {
     }
 }
 
-fn on(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Operand> {
+fn on(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
     let changed = package_of(operand, "on").and_then(|reference| {
         let platform = platform(name).map_err(|complaint| complaint.argument(0))?;
         Ok(Reference {
@@ -339,12 +351,12 @@ fn on(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Operand> 
     });
     changed
         .map(Operand::Package)
-        .map_err(|complaint| complaint.raise(&ctx))
+        .map_err(|complaint| complaint.raise(ctx))
 }
 
-fn with(ctx: Context<'_>, operand: &mut Operand, options: Map) -> Fallible<Operand> {
+fn with(ctx: &Context<'_>, operand: &Operand, options: &Map) -> Fallible<Operand> {
     let changed = package_of(operand, "with").and_then(|mut reference| {
-        for (name, value) in &options {
+        for (name, value) in options {
             let Ok(text) = value.as_immutable_string_ref() else {
                 return Err(wrong_type("text", value).argument(0).key(name));
             };
@@ -354,10 +366,10 @@ fn with(ctx: Context<'_>, operand: &mut Operand, options: Map) -> Fallible<Opera
     });
     changed
         .map(Operand::Package)
-        .map_err(|complaint| complaint.raise(&ctx))
+        .map_err(|complaint| complaint.raise(ctx))
 }
 
-fn output(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Operand> {
+fn output(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
     let changed = package_of(operand, "output").and_then(|reference| {
         let output =
             OutputName::parse(name).map_err(|error| bad_label(&error.to_string()).argument(0))?;
@@ -368,13 +380,13 @@ fn output(ctx: Context<'_>, operand: &mut Operand, name: &str) -> Fallible<Opera
     });
     changed
         .map(Operand::Package)
-        .map_err(|complaint| complaint.raise(&ctx))
+        .map_err(|complaint| complaint.raise(ctx))
 }
 
 /// `.change(#{ hash, url })` of a source.
-fn change_source(ctx: Context<'_>, operand: &mut Operand, changes: Map) -> Fallible<Operand> {
+fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallible<Operand> {
     let changed = match operand {
-        Operand::Fetch(source) => changed_source(source.clone(), &changes),
+        Operand::Fetch(source) => changed_source(source.clone(), changes),
         other => Err(Complaint::new(
             "wrong-type",
             format!(
@@ -385,10 +397,10 @@ fn change_source(ctx: Context<'_>, operand: &mut Operand, changes: Map) -> Falli
     };
     changed
         .map(|mut source| {
-            source.site = with_frame(|frame| frame.site(&ctx));
+            source.site = with_frame(|frame| frame.site(ctx));
             Operand::Fetch(source)
         })
-        .map_err(|complaint| complaint.raise(&ctx))
+        .map_err(|complaint| complaint.raise(ctx))
 }
 
 fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource, Complaint> {
@@ -399,7 +411,7 @@ fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource,
                     parse_hash(value).map_err(|complaint| complaint.argument(0).key(name))?;
             }
             "url" => {
-                source.urls = addresses(value).map_err(|complaint| complaint.under(0, name))?
+                source.urls = addresses(value).map_err(|complaint| complaint.under(0, name))?;
             }
             other => {
                 return Err(

@@ -6,7 +6,7 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel};
 
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::{builders, constructors, limits, modules, operations, outputs, values};
 
 /// Seed of the hashes that name closures: the same in every process.
@@ -41,7 +41,12 @@ pub(crate) fn new_engine() -> Engine {
     BasicIteratorPackage::new().register_into_engine(&mut engine);
     BasicArrayPackage::new().register_into_engine(&mut engine);
     BasicMapPackage::new().register_into_engine(&mut engine);
-    engine.register_fn("replace", replace);
+    engine.register_fn(
+        "replace",
+        |ctx: NativeCallContext<'_>, text: &mut ImmutableString, from: &str, to: &str| {
+            replace(&ctx, text, from, to)
+        },
+    );
     values::register(&mut engine);
     constructors::register(&mut engine);
     operations::register(&mut engine);
@@ -77,14 +82,14 @@ fn free_reserved_words(engine: &mut Engine) {
 
 /// Replaces a text in a text. Rhai's own would allocate the result before it looks at the limit.
 fn replace(
-    ctx: NativeCallContext<'_>,
+    ctx: &NativeCallContext<'_>,
     text: &mut ImmutableString,
     from: &str,
     to: &str,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let bytes = text.len() + text.matches(from).count() * to.len();
     if bytes > limits::TEXT_BYTES_MAX {
-        return Err(Complaint::limit("bytes in a text", limits::TEXT_BYTES_MAX).raise(&ctx));
+        return Err(Complaint::limit("bytes in a text", limits::TEXT_BYTES_MAX).raise(ctx));
     }
     *text = text.replace(from, to).into();
     Ok(Dynamic::UNIT)

@@ -9,8 +9,9 @@ use stxl_model::{OutputName, Platform};
 use crate::definition::{Definition, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::calls::FieldStep;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::wrong_type;
-use crate::dialect::failure::{self, Complaint};
+use crate::dialect::failure;
 use crate::dialect::finish::{self, Finished, field_site};
 use crate::dialect::frame::{Frame, StandardVariables, Task};
 use crate::dialect::stdlib;
@@ -269,17 +270,15 @@ fn read_output(name: &str, value: &Dynamic) -> Result<(OutputName, OutputExpress
         Complaint::new("bad-name", format!("`{name}` cannot name an output"))
             .note(error.to_string())
     })?;
-    match value.read_lock::<OutputValue>() {
-        Some(output) => Ok((parsed, (*output.0).clone())),
-        None => {
-            let complaint = wrong_type(&format!("an output in `{name}`"), value);
-            Err(if value.is::<RootExpression>() {
-                complaint.hint("end the chain with `.out()`")
-            } else {
-                complaint
-            })
-        }
+    if let Some(output) = value.read_lock::<OutputValue>() {
+        return Ok((parsed, (*output.0).clone()));
     }
+    let complaint = wrong_type(&format!("an output in `{name}`"), value);
+    Err(if value.is::<RootExpression>() {
+        complaint.hint("end the chain with `.out()`")
+    } else {
+        complaint
+    })
 }
 
 fn references(value: Option<&Value>) -> Vec<Reference> {

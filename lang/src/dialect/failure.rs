@@ -1,180 +1,13 @@
 //! From errors of an evaluation to diagnostics.
 
-use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+use rhai::EvalAltResult;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::calls::{EntryPart, FieldStep};
+use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, is_stdlib, position};
 use crate::dialect::limits;
 use crate::dialect::vocabulary;
-use crate::expression::Site;
 use crate::source::SourcePath;
-
-/// What a function of ours refuses, on its way through Rhai as the value of a runtime error.
-#[derive(Clone, Debug)]
-pub(crate) struct Complaint {
-    /// Kind of mistake.
-    id: &'static str,
-    message: String,
-    label: String,
-    notes: Vec<String>,
-    hints: Vec<String>,
-    /// Which argument is wrong; none for the call as a whole.
-    argument: Option<usize>,
-    /// What leads to the wrong value inside the argument.
-    steps: Vec<OwnedStep>,
-    /// Whether the key itself is wrong, or its value.
-    part: EntryPart,
-    /// Where the value was written, when it is another place than the call.
-    site: Option<Site>,
-    /// The file of the call.
-    source: Option<SourcePath>,
-    /// Whether it is reported elsewhere and stays silent here.
-    silent: bool,
-}
-
-#[derive(Clone, Debug)]
-enum OwnedStep {
-    Key(String),
-    Item(usize),
-}
-
-impl Complaint {
-    /// A complaint about a call.
-    pub(crate) fn new(id: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            id,
-            message: message.into(),
-            label: String::new(),
-            notes: Vec::new(),
-            hints: Vec::new(),
-            argument: None,
-            steps: Vec::new(),
-            part: EntryPart::Value,
-            site: None,
-            source: None,
-            silent: false,
-        }
-    }
-
-    /// A complaint about a limit.
-    pub(crate) fn limit(what: &str, max: usize) -> Self {
-        let hint = match what {
-            "bytes in a text" => {
-                "long text belongs in a file beside the definition: `file(\"name\")`"
-            }
-            "items in a list" | "keys in a map" => "look for a loop that grows without an end",
-            "variables" => "take some of them together in a map",
-            "imported files" => "put functions that belong together in one file",
-            _ => "a definition is small: divide it",
-        };
-        Self::new("limit", format!("More than {max} {what}")).hint(hint)
-    }
-
-    /// Ends the evaluation without a word: the mistake is reported where it is.
-    pub(crate) fn elsewhere() -> Self {
-        Self {
-            silent: true,
-            ..Self::new("elsewhere", "another file has errors")
-        }
-    }
-
-    /// Whether it is reported elsewhere.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.silent
-    }
-
-    /// Blames one argument, from 0; the value before the dot of a method does not count.
-    pub(crate) fn argument(mut self, index: usize) -> Self {
-        self.argument = Some(index);
-        self
-    }
-
-    /// Blames the value of a key in an argument, and in it what is blamed already.
-    pub(crate) fn under(mut self, index: usize, key: &str) -> Self {
-        self.argument = Some(index);
-        self.steps.insert(0, OwnedStep::Key(key.to_owned()));
-        self
-    }
-
-    /// Blames an item of a list in the argument.
-    pub(crate) fn item(mut self, index: usize) -> Self {
-        self.steps.push(OwnedStep::Item(index));
-        self
-    }
-
-    /// Blames an item of a list around what is blamed already.
-    pub(crate) fn in_item(mut self, index: usize) -> Self {
-        self.steps.insert(0, OwnedStep::Item(index));
-        self
-    }
-
-    /// Blames the value of a key in the argument.
-    pub(crate) fn key(mut self, key: &str) -> Self {
-        self.steps.push(OwnedStep::Key(key.to_owned()));
-        self
-    }
-
-    /// Blames a key in the argument that should not be there.
-    pub(crate) fn wrong_key(mut self, key: &str) -> Self {
-        self.part = EntryPart::Key;
-        self.key(key)
-    }
-
-    /// Blames a value where it was written instead of where it is used.
-    pub(crate) fn written_at(mut self, site: &Site) -> Self {
-        self.site = Some(site.clone());
-        self
-    }
-
-    /// What stands below the token.
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    /// Adds a fact.
-    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
-    }
-
-    /// Adds what to do.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
-    /// Adds a suggestion of names, if there are any.
-    pub(crate) fn suggest(self, names: &[String]) -> Self {
-        match vocabulary::did_you_mean(names) {
-            Some(hint) => self.hint(hint),
-            None => self,
-        }
-    }
-
-    /// The error that carries it.
-    pub(crate) fn raise(mut self, ctx: &NativeCallContext<'_>) -> Box<EvalAltResult> {
-        self.source = ctx.call_source().map(SourcePath::new);
-        let at = ctx.call_position();
-        Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(self), at))
-    }
-
-    /// The diagnostic at the complaint's place in a file that is not being evaluated any further.
-    pub(crate) fn diagnostic_at(mut self, span: Span) -> Diagnostic {
-        let label = std::mem::take(&mut self.label);
-        Diagnostic::from(self).at(span, label)
-    }
-}
-
-impl From<Complaint> for Diagnostic {
-    fn from(complaint: Complaint) -> Self {
-        let mut diagnostic = Self::error(complaint.id, complaint.message);
-        diagnostic.notes = complaint.notes;
-        diagnostic.hints = complaint.hints;
-        diagnostic
-    }
-}
 
 /// A call on the way to an error.
 struct Call {
@@ -222,18 +55,18 @@ pub(crate) fn diagnostic(
                 error = inner;
             }
             other => {
-                error = Box::new(other);
+                *error = other;
                 break;
             }
         }
     }
     let at = error.position();
     let complaint = describe(frame, *error);
-    if complaint.silent {
+    if complaint.is_silent() {
         frame.failed_elsewhere.set(true);
         return None;
     }
-    if let Some(source) = &complaint.source {
+    if let Some(source) = complaint.source() {
         path = source.clone();
     }
     calls.push(Call {
@@ -253,7 +86,7 @@ fn place(frame: &Frame<'_>, calls: &[Call], complaint: Complaint, fallback: &Spa
         .rposition(|call| is_own(call) && !call.at.is_none())
         .or_else(|| calls.iter().rposition(is_own));
     let last = calls.len().saturating_sub(1);
-    let written = complaint.site.as_ref().and_then(|site| {
+    let written = complaint.site().and_then(|site| {
         let module = frame.module_at(&site.path)?;
         Some(module.span_at(site))
     });
@@ -283,17 +116,8 @@ fn span_of(frame: &Frame<'_>, call: &Call, fallback: &Span) -> Span {
 }
 
 fn argument_span(frame: &Frame<'_>, call: &Call, complaint: &Complaint, fallback: &Span) -> Span {
-    let steps: Vec<FieldStep<'_>> = complaint
-        .steps
-        .iter()
-        .map(|step| match step {
-            OwnedStep::Key(key) => FieldStep::Key(key),
-            OwnedStep::Item(index) => FieldStep::Item(*index),
-        })
-        .collect();
-    let found = complaint.argument.and_then(|argument| {
-        let module = frame.module_at(&call.path)?;
-        let at = module.argument(call.at, argument, &steps, complaint.part)?;
+    let found = frame.module_at(&call.path).and_then(|module| {
+        let at = complaint.position_in(&module, call.at)?;
         Some(module.token_span(position(at)))
     });
     found.unwrap_or_else(|| span_of(frame, call, fallback))

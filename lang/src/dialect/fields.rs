@@ -9,8 +9,8 @@ use stxl_model::OutputName;
 use crate::definition::{Fields, Value};
 use crate::diagnostic::Span;
 use crate::dialect::calls::{EntryPart, FieldStep};
+use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors;
-use crate::dialect::failure::Complaint;
 use crate::dialect::frame::{Frame, position};
 use crate::dialect::globs;
 use crate::dialect::values::{kind_of, to_value};
@@ -169,9 +169,10 @@ impl<'a> FieldReader<'a> {
     fn other_field(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         let names = self.builder.fields().map(|field| field.name);
         let takes_data = self.builder.other_fields == OtherFields::Data;
-        let near = match takes_data {
-            true => vocabulary::mistyped(name, names),
-            false => vocabulary::near(name, names),
+        let near = if takes_data {
+            vocabulary::mistyped(name, names)
+        } else {
+            vocabulary::near(name, names)
         };
         if takes_data && near.is_empty() {
             return self.data(value, steps);
@@ -215,14 +216,14 @@ impl<'a> FieldReader<'a> {
             FieldKind::References => self.list(schema.kind, value, steps, |item, steps| {
                 self.reference(item, steps)
             }),
-            FieldKind::Base => match value.is_array() {
-                true => self.list(schema.kind, value, steps, |item, steps| {
+            FieldKind::Base if value.is_array() => {
+                self.list(schema.kind, value, steps, |item, steps| {
                     self.reference(item, steps)
-                }),
-                false => self
-                    .reference(value, steps)
-                    .map(|base| Value::List(vec![base])),
-            },
+                })
+            }
+            FieldKind::Base => self
+                .reference(value, steps)
+                .map(|base| Value::List(vec![base])),
             FieldKind::Patches => self.list(schema.kind, value, steps, |item, steps| {
                 self.patch(item, steps)
             }),

@@ -9,7 +9,7 @@ use stxl_model::Platform;
 
 use crate::definition::{Definition, Fields, Value};
 use crate::dialect::calls::FieldStep;
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, with_frame};
 use crate::dialect::template::Template;
 use crate::dialect::values::{ScriptValue, empty_of, to_dynamic};

@@ -3,8 +3,8 @@
 use globset::GlobBuilder;
 use rhai::Dynamic;
 
+use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::{texts, wrong_type};
-use crate::dialect::failure::Complaint;
 
 /// Reads a list of globs.
 pub(crate) fn read(value: &Dynamic) -> Result<Vec<String>, Complaint> {

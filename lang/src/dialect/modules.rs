@@ -2,7 +2,7 @@
 
 use rhai::{Engine, EvalAltResult, Module as RhaiModule, ModuleResolver, Position, Scope, Shared};
 
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, ImportedModule, is_stdlib, with_frame};
 use crate::dialect::values::{Fallible, unanswered};
 use crate::dialect::vocabulary;
@@ -120,6 +120,7 @@ fn import(
     Ok(module)
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "Rhai's errors are boxed")]
 fn raise(complaint: Complaint, at: Position) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(
         rhai::Dynamic::from(complaint),

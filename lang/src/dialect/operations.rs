@@ -8,9 +8,9 @@ use stxl_model::{BuildUid, PutMode, RootPath, TreeOp};
 
 use crate::definition::Value;
 use crate::dialect::commands;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::{self, wrong_type};
 use crate::dialect::dedent;
-use crate::dialect::failure::Complaint;
 use crate::dialect::fields::check_variable;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::limits;

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Engine, NativeCallContext};
 use stxl_model::RootPath;
 
 use crate::dialect::commands::OUT;
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::with_frame;
 use crate::dialect::globs;
 use crate::dialect::operations::{Checked, path_in};
@@ -39,9 +39,12 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn(
         "keep",
         |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| {
-            let globs = globs::read(&list).and_then(|globs| match globs.is_empty() {
-                true => Err(Complaint::new("empty-output", "The output keeps nothing")),
-                false => Ok(globs),
+            let globs = globs::read(&list).and_then(|globs| {
+                if globs.is_empty() {
+                    Err(Complaint::new("empty-output", "The output keeps nothing"))
+                } else {
+                    Ok(globs)
+                }
             });
             let globs = globs.map_err(|complaint| complaint.argument(0).raise(&ctx))?;
             Ok::<_, Box<rhai::EvalAltResult>>(filtered(output, OutputFilter::Keep(globs)))
@@ -52,9 +55,10 @@ pub(crate) fn register(engine: &mut Engine) {
         |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| {
             let globs =
                 globs::read(&list).map_err(|complaint| complaint.argument(0).raise(&ctx))?;
-            Ok::<_, Box<rhai::EvalAltResult>>(match globs.is_empty() {
-                true => output.clone(),
-                false => filtered(output, OutputFilter::Drop(globs)),
+            Ok::<_, Box<rhai::EvalAltResult>>(if globs.is_empty() {
+                output.clone()
+            } else {
+                filtered(output, OutputFilter::Drop(globs))
             })
         },
     );

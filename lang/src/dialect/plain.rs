@@ -32,8 +32,10 @@ fn is_plain_call(call: &FnCallExpr) -> bool {
 
 fn is_plain_value(expr: &Expr) -> bool {
     match expr {
-        Expr::StringConstant(..) | Expr::IntegerConstant(..) | Expr::BoolConstant(..) => true,
-        Expr::Property(..) => true,
+        Expr::StringConstant(..)
+        | Expr::IntegerConstant(..)
+        | Expr::BoolConstant(..)
+        | Expr::Property(..) => true,
         Expr::Array(items, _) => items.iter().all(is_plain_value),
         Expr::Map(map, _) => map.0.iter().all(|(name, value)| match name.name.as_str() {
             "hash" => matches!(value, Expr::StringConstant(..)),

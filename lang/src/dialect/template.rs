@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use stxl_model::Platform;
 
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::vocabulary;
 
 /// The closed list of names.
@@ -42,14 +42,15 @@ impl Template<'_> {
         for piece in pieces(text) {
             match piece {
                 Piece::Text(text) => expanded.push_str(text),
-                Piece::Name(name) => match self.value(name)? {
-                    Some(value) => expanded.push_str(value),
-                    None => {
+                Piece::Name(name) => {
+                    if let Some(value) = self.value(name)? {
+                        expanded.push_str(value);
+                    } else {
                         expanded.push('{');
                         expanded.push_str(name);
                         expanded.push('}');
                     }
-                },
+                }
             }
         }
         Ok(Cow::Owned(expanded))

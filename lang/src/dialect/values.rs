@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
 
 use crate::definition::{Definition, Value};
-use crate::dialect::failure::Complaint;
+use crate::dialect::complaint::Complaint;
 use crate::dialect::finish::Finished;
 use crate::dialect::frame::with_frame;
 use crate::dialect::vocabulary;
@@ -53,7 +53,11 @@ pub(crate) fn register(engine: &mut Engine) {
             field_of(&definition.0, name).map_err(|complaint| complaint.raise(&ctx))
         },
     );
-    engine.register_indexer_get(operand_property);
+    engine.register_indexer_get(
+        |ctx: NativeCallContext<'_>, operand: &mut Operand, name: &str| {
+            operand_property(&ctx, operand, name)
+        },
+    );
     engine.register_indexer_get(
         |ctx: NativeCallContext<'_>, package: &mut Finished, name: &str| {
             package
@@ -72,25 +76,18 @@ fn field_of(definition: &Definition, name: &str) -> Result<Dynamic, Complaint> {
         return Ok(to_dynamic(value));
     }
     let schema = BuilderSchema::find(&definition.builder);
-    match schema.and_then(|schema| schema.field(name)) {
-        Some(field) => empty_of(field.kind).ok_or_else(|| {
-            Complaint::new(
-                "missing-field",
-                format!("`{name}` is not set in `{}`", definition.path),
-            )
-        }),
-        None => {
-            let names = schema
-                .into_iter()
-                .flat_map(BuilderSchema::fields)
-                .map(|field| field.name);
-            Err(Complaint::new(
-                "unknown-field",
-                format!("There is no field `{name}` in `{}`", definition.path),
-            )
-            .suggest(&vocabulary::near(name, names)))
-        }
+    let path = &definition.path;
+    if let Some(field) = schema.and_then(|schema| schema.field(name)) {
+        return empty_of(field.kind).ok_or_else(|| {
+            Complaint::new("missing-field", format!("`{name}` is not set in `{path}`"))
+        });
     }
+    let names = schema
+        .into_iter()
+        .flat_map(BuilderSchema::fields)
+        .map(|field| field.name);
+    let message = format!("There is no field `{name}` in `{path}`");
+    Err(Complaint::new("unknown-field", message).suggest(&vocabulary::near(name, names)))
 }
 
 /// What a field reads as when it is left out; none when there is no empty value of its kind.
@@ -119,23 +116,23 @@ pub(crate) fn empty_of(kind: FieldKind) -> Option<Dynamic> {
 
 /// A property of a reference is a field of the package's definition.
 fn operand_property(
-    ctx: NativeCallContext<'_>,
-    operand: &mut Operand,
+    ctx: &NativeCallContext<'_>,
+    operand: &Operand,
     name: &str,
 ) -> Fallible<Dynamic> {
     let Operand::Package(reference) = operand else {
         let what = kind_of_operand(operand);
         return Err(
-            Complaint::new("unknown-property", format!("{what} has no `{name}`")).raise(&ctx),
+            Complaint::new("unknown-property", format!("{what} has no `{name}`")).raise(ctx),
         );
     };
     with_frame(|frame| {
         let package = reference.package.as_ref().unwrap_or(frame.package);
         let definition = frame
             .host
-            .definition(package, &frame.site(&ctx))
-            .map_err(|error| unanswered("package", package.as_str(), error).raise(&ctx))?;
-        field_of(&definition, name).map_err(|complaint| complaint.raise(&ctx))
+            .definition(package, &frame.site(ctx))
+            .map_err(|error| unanswered("package", package.as_str(), error).raise(ctx))?;
+        field_of(&definition, name).map_err(|complaint| complaint.raise(ctx))
     })
 }
 
