@@ -1,7 +1,9 @@
 //! A build from plan to summary: [`build`].
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::thread::{Scope, ScopedJoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 use stxl_model::{BlobHasher, DerivationId, Digest, Kind, Label, Plan, TreeId};
@@ -117,12 +119,14 @@ fn build_missing(
         processes: options.jobs.max(1),
         operations: OPERATIONS,
     };
+    let last_commit = Mutex::new(Instant::now());
     std::thread::scope(|scope| {
         let context = JobContext {
             store,
             launcher,
             plan,
             options,
+            last_commit: &last_commit,
         };
         let channels = start_workers(scope, context, pools);
         let parts = Conducted {
@@ -180,12 +184,14 @@ pub(crate) fn conduct_again(
         processes: options.jobs.max(1),
         operations: OPERATIONS,
     };
+    let last_commit = Mutex::new(Instant::now());
     std::thread::scope(|scope| {
         let context = JobContext {
             store,
             launcher,
             plan,
             options,
+            last_commit: &last_commit,
         };
         let channels = start_workers(scope, context, pools);
         let parts = Conducted {
@@ -450,6 +456,7 @@ impl Conductor<'_, '_> {
             pending,
             jobs: self.pools.processes,
         });
+        self.tell_early();
         Ok(())
     }
 }

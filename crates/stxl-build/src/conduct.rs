@@ -86,6 +86,8 @@ pub(crate) struct Conductor<'a, 'e> {
     checked: BTreeSet<usize>,
     phase: Phase,
     broken: Option<BuildError>,
+    /// Nodes that were known before the beginning was told.
+    early: Option<Vec<usize>>,
 }
 
 /// What a conductor is made of.
@@ -151,6 +153,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
             retries: BTreeMap::new(),
             phase: Phase::Building,
             broken: None,
+            early: Some(Vec::new()),
         }
     }
 
@@ -226,7 +229,17 @@ impl<'a, 'e> Conductor<'a, 'e> {
         Ok(())
     }
 
+    /// Tells what was known before the beginning was told.
+    pub(crate) fn tell_early(&mut self) {
+        let early = self.early.take().unwrap_or_default();
+        early.into_iter().for_each(|node| self.tell_known(node));
+    }
+
     fn tell_known(&mut self, node: usize) {
+        if let Some(early) = &mut self.early {
+            early.push(node);
+            return;
+        }
         let is_above_a_run = self.schedule.became_known_above_a_run(node);
         let node = self.node(node);
         if node.derivation.kind() != Kind::Exec {

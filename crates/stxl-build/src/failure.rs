@@ -146,6 +146,12 @@ pub enum BuildError {
         /// Where and why.
         source: HexTextError,
     },
+    /// A worker ended by a mistake of ours.
+    #[error("a mistake in stxl itself ended the work on `{label}`")]
+    WorkerPanicked {
+        /// For which package.
+        label: PackageLabel,
+    },
     /// An import does not say where its bytes are.
     #[error("the plan does not say where the import {id} comes from")]
     NoImportSource {

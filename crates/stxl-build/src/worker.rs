@@ -1,5 +1,7 @@
 //! What a worker does with a job: takes the action's lock, does the work, puts the result on record.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -17,6 +19,9 @@ use crate::{archive, compose, exec, fetch, import, unpack};
 /// How often a worker looks whether another process gave an action free.
 const LOCK_POLL: Duration = Duration::from_millis(10);
 
+/// How much finished work a loss of power can cost.
+const COMMIT_INTERVAL: Duration = Duration::from_mins(1);
+
 /// What workers need to act.
 #[derive(Clone, Copy)]
 pub(crate) struct JobContext<'a> {
@@ -24,6 +29,8 @@ pub(crate) struct JobContext<'a> {
     pub(crate) launcher: &'a Launcher,
     pub(crate) plan: &'a Plan,
     pub(crate) options: &'a BuildOptions,
+    /// When finished results were last made to survive a loss of power.
+    pub(crate) last_commit: &'a Mutex<Instant>,
 }
 
 /// Whether a result on record ends a job.
@@ -43,9 +50,15 @@ pub(crate) fn work(context: JobContext<'_>, jobs: &Receiver<Job>, reports: &Send
     for job in jobs {
         let node = job.node;
         let action = job.id;
-        let end = match perform(context, &job, reports) {
-            Ok(built) => Box::new(JobEnd::Built(built)),
-            Err(end) => end,
+        // Without this a mistake of ours would leave the conductor waiting for ever.
+        let performed = catch_unwind(AssertUnwindSafe(|| perform(context, &job, reports)));
+        let end = match performed {
+            Ok(Ok(built)) => Box::new(JobEnd::Built(built)),
+            Ok(Err(end)) => end,
+            Err(_) => {
+                let label = context.plan.nodes()[node].origin.label.clone();
+                Box::new(JobEnd::Broken(BuildError::WorkerPanicked { label }))
+            }
         };
         if reports.send(Report::Ended { node, action, end }).is_err() {
             return;
@@ -212,8 +225,21 @@ fn record(
             .set_duration(origin.label.as_str(), &origin.name, duration_ms);
         // Whoever waits for the lock has to find the result when it is given free.
         context.store.publish()?;
+        if is_commit_due(context.last_commit) {
+            context.store.commit()?;
+        }
     }
     Ok(())
+}
+
+/// Whether finished results have waited long enough; whoever is told so commits them.
+fn is_commit_due(last_commit: &Mutex<Instant>) -> bool {
+    let mut last = last_commit.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = last.elapsed() >= COMMIT_INTERVAL;
+    if is_due {
+        *last = Instant::now();
+    }
+    is_due
 }
 
 /// What an error of the store means for a job: missing objects are made again, all else ends the
