@@ -361,13 +361,11 @@ static int leaked_descriptors(char **args) {
   return verdict(foreign > 0);
 }
 
-/* The supervisor keeps its capabilities, which hide it as well, a moment longer. */
-static int supervisor_memory(char **args) { (void)args; usleep(100000); return verdict(open("/proc/1/mem", O_RDWR) >= 0); }
+static int supervisor_memory(char **args) { (void)args; return verdict(open("/proc/1/mem", O_RDWR) >= 0); }
 static int supervisor_files(char **args) { (void)args; return verdict(opendir("/proc/1/fd") != NULL); }
 static int supervisor_binary(char **args) {
   char target[256];
   (void)args;
-  usleep(100000);
   return verdict(readlink("/proc/1/exe", target, sizeof target) > 0);
 }
 static int kill_supervisor(char **args) {

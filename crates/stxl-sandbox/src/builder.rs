@@ -47,6 +47,13 @@ pub(crate) fn start(
         None,
     )
     .during(GUARD, "socketpair")?;
+    // Neither the supervisor nor any command has a use for what the namespace allows; without
+    // no_new_privs, though, only a capability lets the program install its filter.
+    if request.disabled.wants(Guard::CapabilitiesDropped)
+        && request.disabled.wants(Guard::NoNewPrivileges)
+    {
+        drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
+    }
     match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
         Cloned::Child => {
             drop(ours);
@@ -54,10 +61,6 @@ pub(crate) fn start(
         }
         Cloned::Parent(pid) => {
             drop(theirs);
-            // The supervisor, and a later command, have no use for what the namespace allows.
-            if request.disabled.wants(Guard::CapabilitiesDropped) {
-                drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
-            }
             let mut started = Started {
                 pid,
                 listener: None,
@@ -163,7 +166,8 @@ impl From<SetupFailure> for Refused {
 
 fn prepare(request: &Request, log: &OwnedFd, socket: &OwnedFd) -> Result<(), Refused> {
     let disabled = request.disabled;
-    kernel::reset_signals();
+    // The launcher reset the actions; the supervisor blocks what it waits for.
+    kernel::unblock_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
     if disabled.wants(Guard::OwnSession) {
         rustix::process::setsid().during(Guard::OwnSession, "setsid")?;

@@ -126,6 +126,16 @@ pub(crate) fn set_personality(persona: u64) -> io::Result<()> {
     check(libc::c_long::from(unsafe { libc::personality(persona) })).map(drop)
 }
 
+/// Blocks no signal.
+pub(crate) fn unblock_signals() {
+    // SAFETY: the set is initialised before use.
+    unsafe {
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut mask);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, ptr::null_mut());
+    }
+}
+
 /// Gives every signal its default action and blocks none.
 pub(crate) fn reset_signals() {
     // SAFETY: all zero is the default action with an empty mask; the kernel refuses SIGKILL,
@@ -135,10 +145,8 @@ pub(crate) fn reset_signals() {
         for signal in 1..=64 {
             libc::sigaction(signal, &raw const action, ptr::null_mut());
         }
-        let mut mask: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut mask);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, ptr::null_mut());
     }
+    unblock_signals();
 }
 
 /// Lets the kernel reap the children of this process.
@@ -147,10 +155,11 @@ pub(crate) fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
-/// Blocks SIGCHLD and returns a descriptor that becomes readable when a child ended.
+/// Takes [`ignore_children`] back, blocks SIGCHLD and returns a descriptor that becomes readable when a child ended.
 pub(crate) fn child_events() -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised before use; the descriptor is checked before it is owned.
     unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         let mut mask: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut mask);
         libc::sigaddset(&raw mut mask, libc::SIGCHLD);

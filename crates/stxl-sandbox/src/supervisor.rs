@@ -78,8 +78,6 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .during(Guard::DiesWithClient, "prctl of PDEATHSIG")?;
     }
-    // The launcher ignores SIGCHLD, with which the kernel would reap the children unseen.
-    kernel::reset_signals();
     let child_events = kernel::child_events().during(Guard::PidNamespace, "signalfd")?;
     set_identity(request, launcher)?;
     if disabled.wants(Guard::UtsNamespace) {
