@@ -30,6 +30,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("cancel", cancel),
     ("two_processes_one_execution", two_processes_one_execution),
     ("killed_client", killed_client),
+    ("killed_at_many_points", killed_at_many_points),
     ("changed_import", changed_import),
     ("nondeterminism_is_found", nondeterminism_is_found),
     ("merge_clash", merge_clash),
@@ -524,6 +525,46 @@ fn killed_client() {
     expect(&told, [1, 1, 0, 0, 0, 2]);
     assert_eq!(site.output(&told, "test/slow", "/file"), b"quick");
     assert_sound(&site);
+}
+
+fn killed_at_many_points() {
+    const POINTS: u32 = 20;
+    let site = Site::new();
+    let plan_of = |site: &Site, version: &str| {
+        let (plan, _) = chain(site, 8, version);
+        plan
+    };
+    // How long an uncut run takes, from the start of the process to its end.
+    let begin = Instant::now();
+    let plan = plan_of(&site, "uncut");
+    let uncut = site
+        .client(&plan)
+        .wait_with_output()
+        .expect("the client ends");
+    assert!(uncut.status.success());
+    let whole = begin.elapsed();
+    let (mut cut, mut kept) = (0, 0);
+    for point in 0..POINTS {
+        // Another first letter gives other trees all the way up.
+        let letter = char::from(b'A' + u8::try_from(point).expect("few points"));
+        let plan = plan_of(&site, &format!("{letter}{point}"));
+        let mut client = site.client(&plan);
+        std::thread::sleep(whole * point / POINTS);
+        client.kill().expect("the client is killed");
+        let output = client.wait_with_output().expect("the client is gone");
+        cut += usize::from(!output.status.success());
+        assert_sound(&site);
+        let told = site.build(&plan);
+        assert_eq!(told.summary.outcome, BuildOutcome::Ok, "{:#?}", told.events);
+        assert_eq!(
+            told.summary.ran + told.summary.cached + told.summary.cut_off,
+            8
+        );
+        kept += 8 - told.summary.ran;
+        assert_sound(&site);
+    }
+    println!("  {cut} of {POINTS} runs were cut, {kept} steps of them were kept");
+    assert!(cut > POINTS as usize / 2 && kept > 0);
 }
 
 fn changed_import() {
