@@ -146,6 +146,7 @@ fn build_missing(
                 .expect("the roots of a plan are its nodes");
             conductor.schedule.demand(node, Demand::Bytes);
         }
+        conductor.read_failed_logs()?;
         conductor.settle()?;
         conductor.weigh(&graph)?;
         let built = conductor.run().and_then(|()| check(&mut conductor, &graph));

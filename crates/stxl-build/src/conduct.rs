@@ -88,6 +88,8 @@ pub(crate) struct Conductor<'a, 'e> {
     broken: Option<BuildError>,
     /// Nodes that were known before the beginning was told.
     early: Option<Vec<usize>>,
+    /// The names of the roots of the store, among them those that keep logs of failures.
+    failed_logs: BTreeSet<String>,
 }
 
 /// What a conductor is made of.
@@ -154,12 +156,19 @@ impl<'a, 'e> Conductor<'a, 'e> {
             phase: Phase::Building,
             broken: None,
             early: Some(Vec::new()),
+            failed_logs: BTreeSet::new(),
         }
     }
 
     /// Whether the build was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.phase == Phase::Cancelling
+    }
+
+    /// Finds out of which steps logs of earlier failures are kept.
+    pub(crate) fn read_failed_logs(&mut self) -> Result<(), StoreError> {
+        self.failed_logs = self.store.roots()?.named.into_keys().collect();
+        Ok(())
     }
 
     /// Conducts until nothing runs and nothing can be started.
@@ -409,6 +418,11 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
         match made {
             Made::Here => {
+                // The log of an earlier failure of the step has served its purpose.
+                let failed_log = records::failed_log_root(step);
+                if self.failed_logs.contains(&failed_log) {
+                    self.store.set_root(&failed_log, None);
+                }
                 let (tree, duration_ms) = (*tree, *duration_ms);
                 (self.events)(BuildEvent::StepFinished {
                     node: step,

@@ -174,7 +174,7 @@ pub fn failed_log(store: &Store, node: &PlanNode) -> Result<Option<BlobId>, Stor
 }
 
 /// The name of the root that keeps the log of a step's last failed execution from collection.
-fn failed_log_root(node: &PlanNode) -> String {
+pub(crate) fn failed_log_root(node: &PlanNode) -> String {
     format!("failed log of {}", node.origin.name)
 }
 

@@ -311,6 +311,14 @@ fn failure_report() {
     let event = &told.events_of("step_failed")[0]["failure"];
     assert_eq!(event["reason"], "exited");
     assert_eq!(event["file"], "stages/test/bad/package.rhai");
+    // The log is kept from collection until the step succeeds.
+    let kept = || stxl_build::failed_log(&site.store, &failure.node).expect("an answer");
+    assert_eq!(kept(), Some(blob));
+    let mut mended = site.recipe();
+    let step = mended.step("test/bad", &[], &["write /out/file good"]);
+    mended.want("test/bad", step);
+    expect(&site.build(&mended.plan), [1, 0, 0, 0, 0, 1]);
+    assert_eq!(kept(), None);
     // A failure is not remembered: it is tried again.
     expect(&site.build(&recipe.plan), [0, 0, 0, 0, 1, 1]);
 }
