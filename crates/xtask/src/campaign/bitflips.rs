@@ -3,10 +3,11 @@
 //! The bits are drawn uniformly over the bytes of all files that hold objects or metadata, the
 //! database and the checked-out trees among them.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Output};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -64,10 +65,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if !built.status.success() {
         bail!("the build failed: {}", last_words(&built));
     }
-    let verified = programs
-        .stxl(&workspace, &store)
-        .args(["store", "verify", "--json"])
-        .output()?;
+    let verified = verify(&programs, &workspace, &store)?;
     if !verified.status.success() {
         bail!(
             "the store is damaged before the first flip: {}",
@@ -79,41 +77,67 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     say(&format!("bitflips: {} files, {bytes} bytes", targets.len()));
     let flips = options.number("flips")?;
     let mut random = Random::new(options.number("seed")?);
-    let mut named = 0;
+    let mut areas: BTreeMap<String, Figures> = BTreeMap::new();
     for flip in 0..flips {
         let bit = random.below(bytes * 8);
         let (target, offset) = locate(&targets, bit / 8).context("a place in the store")?;
+        let figures = areas.entry(area_of(target)).or_default();
+        figures.flips += 1;
         let path = store.join(&target.name);
         invert(&path, offset, bit % 8)?;
-        let answer = programs
-            .stxl(&workspace, &store)
-            .args(["store", "verify", "--json"])
-            .output()?;
+        let answer = verify(&programs, &workspace, &store)?;
         invert(&path, offset, bit % 8)?;
         if answer.status.code() == Some(CHECK_FAILED) && names(&answer.stdout, &target.name, offset)
         {
-            named += 1;
+            figures.named += 1;
         } else {
             let place = format!("{} byte {offset} bit {}", target.name.display(), bit % 8);
             say(&format!("flip {flip}: {place}: {}", last_words(&answer)));
         }
     }
-    let verified = programs
-        .stxl(&workspace, &store)
-        .args(["store", "verify", "--json"])
-        .output()?;
+    let verified = verify(&programs, &workspace, &store)?;
     if !verified.status.success() {
         bail!(
             "the store is damaged after the last flip: {}",
             last_words(&verified)
         );
     }
+    for (area, figures) in &areas {
+        say(&format!(
+            "{area:<12} {:>5} flips {:>5} named",
+            figures.flips, figures.named
+        ));
+    }
+    let named: u64 = areas.values().map(|figures| figures.named).sum();
     say(&format!("bitflips: {named} of {flips} found and named"));
     Ok(if named == flips {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is counted in one part of the store.
+#[derive(Debug, Default)]
+struct Figures {
+    flips: u64,
+    named: u64,
+}
+
+/// Returns the part of the store that a file belongs to.
+fn area_of(target: &Target) -> String {
+    let first = target.name.components().next();
+    first
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn verify(programs: &Programs, workspace: &Path, store: &Path) -> anyhow::Result<Output> {
+    let mut command = programs.stxl(workspace, store);
+    command
+        .args(["store", "verify", "--json"])
+        .output()
+        .context("could not start stxl")
 }
 
 /// Lists the files that hold data, ordered by path.
@@ -151,37 +175,33 @@ fn locate(targets: &[Target], mut offset: u64) -> Option<(&Target, u64)> {
     None
 }
 
+/// Flips a bit as a failing disk does: mode and time of the file stay as they were.
 fn invert(path: &Path, offset: u64, bit: u64) -> anyhow::Result<()> {
     let metadata = path.symlink_metadata()?;
-    let mut permissions = metadata.permissions();
-    let original = permissions.clone();
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        permissions.set_mode(0o600);
-    }
-    fs::set_permissions(path, permissions)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset)?;
     byte[0] ^= 1 << bit;
     file.write_all_at(&byte, offset)?;
-    fs::set_permissions(path, original)?;
+    let times = fs::FileTimes::new().set_modified(metadata.modified()?);
+    file.set_times(times.set_accessed(metadata.accessed()?))?;
+    fs::set_permissions(path, metadata.permissions())?;
     Ok(())
 }
 
 /// Returns whether a report of damage names the file, at or before the place.
+///
+/// A checkout is named by its folder: it is made again as a whole.
 fn names(report: &[u8], file: &Path, offset: u64) -> bool {
     let report: Value = serde_json::from_slice(report).unwrap_or_default();
-    report["damages"].as_array().is_some_and(|damages| {
-        damages.iter().any(|damage| {
-            let is_file = damage["path"]
-                .as_str()
-                .is_some_and(|path| Path::new(path) == file);
-            is_file
-                && damage["offset"]
-                    .as_u64()
-                    .is_some_and(|start| start <= offset)
-        })
+    let damages = report["damages"].as_array();
+    damages.into_iter().flatten().any(|damage| {
+        let path = damage["path"].as_str().filter(|path| !path.is_empty());
+        path.is_some_and(|path| file.starts_with(path))
+            && damage["offset"]
+                .as_u64()
+                .is_some_and(|start| start <= offset)
     })
 }
 
@@ -208,7 +228,9 @@ mod tests {
     fn a_report_names_the_file_and_the_place() {
         let report = br#"{"damages":[{"path":"packs/1","offset":64,"what":"x"}]}"#;
         assert!(names(report, Path::new("packs/1"), 70));
+        assert!(names(report, Path::new("packs/1/in/it"), 70));
         assert!(!names(report, Path::new("packs/1"), 3));
+        assert!(!names(report, Path::new("packs/11"), 70));
         assert!(!names(report, Path::new("packs/2"), 70));
         assert!(!names(b"error", Path::new("packs/1"), 70));
     }

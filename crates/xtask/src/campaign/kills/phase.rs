@@ -59,7 +59,8 @@ pub(super) struct Processes {
     // Start times tell a process from a later one with the same number.
     alive: Vec<(u32, String)>,
     has_launcher: bool,
-    has_tool: bool,
+    /// Whether a step's program runs.
+    pub(super) has_tool: bool,
 }
 
 impl Processes {
@@ -103,17 +104,31 @@ impl Processes {
     }
 }
 
+/// An event of a build: when it was read, and its name.
+pub(super) type Event = (Instant, String);
+
 /// Returns the phase of a client that wrote these events and had these processes.
 ///
-/// With several steps at once it is the phase of the one that made the last event.
-pub(super) fn of(events: &[String], processes: &Processes) -> Phase {
-    match events.last().map(String::as_str) {
-        None if !processes.has_launcher => Phase::Evaluate,
-        None | Some("started" | "cached" | "cut_off" | "waiting") => Phase::Resolve,
-        Some("step_started" | "materialising" | "log") if processes.has_tool => Phase::Run,
-        Some("step_started" | "materialising") => Phase::Materialise,
-        Some("log") => Phase::Seal,
-        Some(_) => Phase::Record,
+/// `tool_seen` is when a step's program was last seen alive. The end of a program is no event:
+/// that it was seen and is gone tells sealing from materialising. With several steps at once, it
+/// is the phase of one of them.
+pub(super) fn of(events: &[Event], processes: &Processes, tool_seen: Option<Instant>) -> Phase {
+    let Some((_, last)) = events.last() else {
+        return if processes.has_launcher {
+            Phase::Resolve
+        } else {
+            Phase::Evaluate
+        };
+    };
+    let materialising = events.iter().rfind(|(_, event)| event == "materialising");
+    let has_run =
+        materialising.is_some_and(|(begin, _)| tool_seen.is_some_and(|seen| seen > *begin));
+    match last.as_str() {
+        "started" | "cached" | "cut_off" => Phase::Resolve,
+        "step_started" | "materialising" | "log" if processes.has_tool => Phase::Run,
+        "materialising" | "log" if has_run => Phase::Seal,
+        "step_started" | "materialising" => Phase::Materialise,
+        _ => Phase::Record,
     }
 }
 
@@ -147,9 +162,9 @@ fn start_of(pid: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use super::{Phase, Processes, of};
+    use super::{Event, Phase, Processes, of};
 
     #[test]
     fn processes_below_are_seen_and_have_to_go() {
@@ -176,27 +191,30 @@ mod tests {
 
     #[test]
     fn events_and_processes_tell_the_phase() {
-        let phase = |events: &[&str], has_launcher, has_tool| {
-            let events: Vec<String> = events.iter().map(|event| (*event).to_owned()).collect();
-            of(
-                &events,
-                &Processes {
-                    alive: Vec::new(),
-                    has_launcher,
-                    has_tool,
-                },
-            )
+        let begin = Instant::now();
+        let at = |tick| begin + Duration::from_millis(tick);
+        let phase = |events: &[&str], has_launcher, has_tool, tool_seen: Option<u64>| {
+            let events: Vec<Event> = (0..)
+                .zip(events)
+                .map(|(tick, event)| (at(tick), (*event).to_owned()))
+                .collect();
+            let processes = Processes {
+                alive: Vec::new(),
+                has_launcher,
+                has_tool,
+            };
+            of(&events, &processes, tool_seen.map(at))
         };
-        assert_eq!(phase(&[], false, false), Phase::Evaluate);
-        assert_eq!(phase(&[], true, false), Phase::Resolve);
+        let running = ["started", "step_finished", "step_started", "materialising"];
+        assert_eq!(phase(&[], false, false, None), Phase::Evaluate);
+        assert_eq!(phase(&[], true, false, None), Phase::Resolve);
+        assert_eq!(phase(&["started"], true, false, None), Phase::Resolve);
+        assert_eq!(phase(&running, true, false, None), Phase::Materialise);
+        assert_eq!(phase(&running, true, false, Some(1)), Phase::Materialise);
+        assert_eq!(phase(&running, true, true, Some(4)), Phase::Run);
+        assert_eq!(phase(&running, true, false, Some(4)), Phase::Seal);
         assert_eq!(
-            phase(&["started", "materialising"], true, false),
-            Phase::Materialise
-        );
-        assert_eq!(phase(&["started", "log"], true, true), Phase::Run);
-        assert_eq!(phase(&["started", "log"], true, false), Phase::Seal);
-        assert_eq!(
-            phase(&["started", "step_finished"], true, false),
+            phase(&["started", "step_finished"], true, false, None),
             Phase::Record
         );
     }
