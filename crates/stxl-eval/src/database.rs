@@ -4,9 +4,11 @@
 //! that one input changes, and an added file re-runs nothing that never asked for it.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
 use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{PackageLabel, Platform, TreeId};
 
@@ -116,10 +118,10 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct Inputs {
     configuration: Mutex<Option<Configuration>>,
-    files: Mutex<BTreeMap<SourcePath, SourceFile>>,
-    folders: Mutex<BTreeMap<SourcePath, SourceFolder>>,
-    directories: Mutex<BTreeMap<DirectoryKey, ImportedDirectory>>,
-    packages: Mutex<BTreeMap<PackageLabel, Package>>,
+    files: Mutex<IndexMap<SourcePath, SourceFile>>,
+    folders: Mutex<IndexMap<SourcePath, SourceFolder>>,
+    directories: Mutex<IndexMap<DirectoryKey, ImportedDirectory>>,
+    packages: Mutex<IndexMap<PackageLabel, Package>>,
 }
 
 /// The database; a clone is a handle of another thread to the same one.
@@ -138,8 +140,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Finds or makes an input. What it is made of is read without the lock.
-fn input<K: Ord + Clone, I: Copy>(
-    table: &Mutex<BTreeMap<K, I>>,
+fn input<K: Hash + Eq + Clone, I: Copy>(
+    table: &Mutex<IndexMap<K, I>>,
     key: &K,
     make: impl FnOnce() -> I,
 ) -> I {

@@ -135,10 +135,15 @@ impl Evaluator {
         self.db
             .set_configuration(&settings, &layout, request.sandbox_abi);
         let db = self.db.clone();
+        let configured = Configured {
+            platform: request.platform.unwrap_or(settings.platform),
+            options: Arc::new(request.options.clone()),
+        };
         let run = Run {
             settings: &settings,
             layout: &layout,
             request,
+            configured,
         };
         // On a thread of the pool, for its stack.
         let (plan, found) = self.pool.install(move || run.run(&db));
@@ -213,6 +218,7 @@ struct Run<'r> {
     settings: &'r Settings,
     layout: &'r Layout,
     request: &'r EvaluationRequest,
+    configured: Configured,
 }
 
 /// A package that was asked for: the outputs wanted of it.
@@ -271,13 +277,6 @@ impl Run<'_> {
                 .strip_prefix(LOCAL_OVERLAY)
                 .is_some_and(|rest| rest.starts_with('/'))
         })
-    }
-
-    fn configured(&self) -> Configured {
-        Configured {
-            platform: self.request.platform.unwrap_or(self.settings.platform),
-            options: Arc::new(self.request.options.clone()),
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The graph of nodes a request reaches, and an order in which they can be lowered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use stxl_lang::{Diagnostic, Span};
 
 use crate::database::{Database, Db as _};
@@ -14,7 +14,7 @@ use crate::queries::{self, error, span_of_site};
 #[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<GraphNode>,
-    positions: BTreeMap<NodeKey, usize>,
+    positions: IndexMap<NodeKey, usize>,
 }
 
 /// A node and the positions of what it needs, in the order in which it does.

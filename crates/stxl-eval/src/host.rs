@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stxl_lang::{Definition, Host, HostError, Layer, Module, Site, SourcePath};
 use stxl_model::PackageLabel;
 
-use crate::database::{Db, FileState};
+use crate::database::{Db, FileState, Package};
 use crate::queries::{self, Failure};
 use crate::suggestion::nearest_packages;
 
@@ -50,13 +50,14 @@ fn suggest(db: &dyn Db, package: &PackageLabel) -> Vec<String> {
     nearest_packages(package.as_str(), labels.iter().map(PackageLabel::as_str))
 }
 
-/// Whether a package exists and its stage is not later than that of the one which asks.
+/// Finds a package, whose stage may not be later than that of the one which asks.
 pub(crate) fn check_label(
     db: &dyn Db,
     from: &PackageLabel,
     package: &PackageLabel,
-) -> Result<(), HostError> {
-    if db.package(package).layers(db).is_empty() {
+) -> Result<Package, HostError> {
+    let found = db.package(package);
+    if found.layers(db).is_empty() {
         return Err(HostError::Unknown {
             suggestions: suggest(db, package),
         });
@@ -72,7 +73,7 @@ pub(crate) fn check_label(
             from: from.stage().to_owned(),
             stage: package.stage().to_owned(),
         }),
-        _ => Ok(()),
+        _ => Ok(found),
     }
 }
 
@@ -118,9 +119,9 @@ impl Host for QueryHost<'_> {
         package: &PackageLabel,
         _site: &Site,
     ) -> Result<Arc<Definition>, HostError> {
-        check_label(self.db, &self.label, package)?;
+        let asked = check_label(self.db, &self.label, package)?;
         self.reads.borrow_mut().insert(package.clone());
-        let found = queries::values(self.db, self.db.package(package));
+        let found = queries::values(self.db, asked);
         self.db.shared().evaluating(Some(&self.path));
         found.map_err(|failure| host_error(self.db, package, failure))
     }
@@ -165,6 +166,6 @@ impl Host for QueryHost<'_> {
     }
 
     fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError> {
-        check_label(self.db, from, package)
+        check_label(self.db, from, package).map(|_| ())
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Node {
 pub(crate) struct Needed {
     /// Everything whose id its lowering reads: what is written, and what that brings.
     pub(crate) nodes: Vec<NodeKey>,
+    /// Whether some references lead nowhere.
+    pub(crate) is_broken: bool,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -116,7 +118,10 @@ pub(crate) fn needed<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Needed> {
                 seen.insert(key.clone());
                 needed.nodes.push(key);
             }
-            Err(diagnostic) => needed.diagnostics.extend(diagnostic.map(|boxed| *boxed)),
+            Err(diagnostic) => {
+                needed.is_broken = true;
+                needed.diagnostics.extend(diagnostic.map(|boxed| *boxed));
+            }
         }
     }
     let brought = brought_by(db, &needed.nodes);
@@ -177,10 +182,9 @@ pub(crate) fn resolve(
     reference: &Reference,
 ) -> Result<NodeKey, Unresolved> {
     let label = reference.package.as_ref().unwrap_or(&user.label);
-    if reference.package.is_some() {
+    let package =
         check_label(db, &user.label, label).map_err(|error| label_error(db, reference, &error))?;
-    }
-    let facts = queries::facts(db, db.package(label)).ok_or(None)?;
+    let facts = queries::facts(db, package).ok_or(None)?;
     let problem = |id, message: String, hints: Vec<String>| -> Unresolved {
         let mut diagnostic = error(id, message, Some(span_of_site(db, &reference.site)));
         diagnostic.hints = hints;
@@ -215,17 +219,9 @@ pub(crate) fn resolve(
         let message = format!("`{label}` has no option `{unknown}`");
         return Err(problem("unknown-option", message, hints));
     }
-    let configured = Configured {
-        platform,
-        options: joined(&user.configured.options, &reference.options),
-    };
-    let names = output_names(
-        db,
-        db.package(label),
-        platform,
-        Arc::clone(&configured.options),
-    )
-    .ok_or(None)?;
+    let key = key_of(user, reference);
+    let options = Arc::clone(&key.configured.options);
+    let names = output_names(db, package, platform, options).ok_or(None)?;
     if !names.contains(&reference.output) {
         let near = nearest(
             reference.output.as_str(),
@@ -240,11 +236,21 @@ pub(crate) fn resolve(
         let message = format!("`{label}` has no output `{}`", reference.output);
         return Err(problem("unknown-output", message, hints));
     }
-    Ok(NodeKey {
-        label: label.clone(),
+    Ok(key)
+}
+
+/// The node a reference of `user` names, whether or not there is one.
+pub(crate) fn key_of(user: &NodeKey, reference: &Reference) -> NodeKey {
+    let configured = Configured {
+        platform: reference.platform.unwrap_or(user.configured.platform),
+        options: joined(&user.configured.options, &reference.options),
+    };
+    let label = reference.package.as_ref().unwrap_or(&user.label).clone();
+    NodeKey {
+        label,
         configured,
         output: reference.output.clone(),
-    })
+    }
 }
 
 fn joined(

@@ -145,6 +145,6 @@ impl Host for Tracer<'_> {
     }
 
     fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError> {
-        host::check_label(self.db, from, package)
+        host::check_label(self.db, from, package).map(|_| ())
     }
 }

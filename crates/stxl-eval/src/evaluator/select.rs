@@ -99,7 +99,7 @@ impl Run<'_> {
     /// A package as it is asked for directly: for the platform of the request, or, unlike an edge,
     /// for the first platform it can be built for when it is not for that one.
     pub(super) fn configured_for(&self, db: &Database, label: &PackageLabel) -> Configured {
-        let mut configured = self.configured();
+        let mut configured = self.configured.clone();
         if let Some(facts) = queries::facts(db, db.package(label))
             && let Some(platforms) = &facts.platforms
             && !platforms.contains(&configured.platform)

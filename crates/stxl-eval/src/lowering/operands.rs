@@ -1,7 +1,9 @@
 //! What roots are made with: packages, files, directories, seeds, sources, other roots.
 
 use std::sync::Arc;
-use stxl_lang::{DirectoryImport, FetchSource, FileImport, Operand, SeedImport, Site, SourcePath};
+use stxl_lang::{
+    DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site, SourcePath,
+};
 use stxl_model::{
     ArchiveFormat, BlobId, Derivation, DerivationId, Directory, Fetch, Import, ImportDecode,
     ImportKind, ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
@@ -9,7 +11,7 @@ use stxl_model::{
 
 use super::{Lowering, Reported, RootState, output_id};
 use crate::database::FileState;
-use crate::node::{Node, brought_by, resolve};
+use crate::node::{Node, NodeKey, brought_by, key_of, resolve};
 use crate::suggestion::nearest;
 
 impl Lowering<'_> {
@@ -23,8 +25,7 @@ impl Lowering<'_> {
         let mut packages = Vec::new();
         for operand in operands {
             if let Operand::Package(reference) = operand {
-                // A reference that leads nowhere is among the diagnostics of `needed`.
-                packages.push(resolve(self.db, self.node, reference).map_err(|_| Reported)?);
+                packages.push(self.resolved(reference)?);
             }
         }
         for node in brought_by(self.db, &packages) {
@@ -50,6 +51,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// The node a reference leads to. One that leads nowhere is among the diagnostics of `needed`,
+    /// which checked them all: they are checked again only if some were refused.
+    fn resolved(&self, reference: &Reference) -> Result<NodeKey, Reported> {
+        if self.is_broken {
+            return resolve(self.db, self.node, reference).map_err(|_| Reported);
+        }
+        Ok(key_of(self.node, reference))
+    }
+
     /// The derivation that gives an operand's tree.
     pub(super) fn operand(
         &mut self,
@@ -58,7 +68,7 @@ impl Lowering<'_> {
     ) -> Result<DerivationId, Reported> {
         match operand {
             Operand::Package(reference) => {
-                let node = resolve(self.db, self.node, reference).map_err(|_| Reported)?;
+                let node = self.resolved(reference)?;
                 output_id(self.db, Node::new(self.db, node)).ok_or(Reported)
             }
             Operand::File(file) => self.file(file),
