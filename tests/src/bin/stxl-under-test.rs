@@ -11,6 +11,9 @@ fn main() -> std::process::ExitCode {
         #[cfg(feature = "cli")]
         _ => stxl_cli::main(),
         #[cfg(not(feature = "cli"))]
-        _ => std::process::ExitCode::FAILURE,
+        _ => {
+            eprintln!("stxl-under-test was built without its feature `cli`");
+            std::process::ExitCode::FAILURE
+        }
     }
 }
