@@ -4,6 +4,7 @@
 //! symlink. Nothing else in this crate touches files. Each operation is numbered, so that a build
 //! with the feature `failpoints` can make the n-th fail or end the process there.
 
+use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -38,6 +39,10 @@ pub(crate) struct Listed {
     pub(crate) kind: FileType,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "holding the border is the right to use the file system"
+)]
 impl Disk {
     pub(crate) fn new(faults: Faults) -> Self {
         Self { faults }
@@ -261,6 +266,18 @@ impl Disk {
             .map_err(|errno| StoreError::io("rename to", to, errno))
     }
 
+    /// Renames what is there and says whether it was.
+    pub(crate) fn rename_if_there(
+        &self,
+        at: BorrowedFd<'_>,
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<bool> {
+        self.pass(Operation::Rename, to)?;
+        let renamed = rustix::fs::renameat(at, from, at, to);
+        Ok(absent_is_none(renamed, "rename to", to)?.is_some())
+    }
+
     /// Renames unless something is at the new name already, and says whether it did.
     pub(crate) fn rename_if_free(
         &self,
@@ -292,7 +309,14 @@ impl Disk {
             Err(Errno::NOTDIR | Errno::LOOP) => return self.remove(at, path).map(|_| ()),
             Err(errno) => return Err(StoreError::io("open", path, errno)),
         };
-        for entry in self.list(dir.as_fd(), path)? {
+        let listed = match self.list(dir.as_fd(), path) {
+            // Another process that tidies up removed it since it was opened.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Ok(());
+            }
+            listed => listed?,
+        };
+        for entry in listed {
             if entry.kind == FileType::Directory {
                 // Directories of the store itself are never deeper than an import may be.
                 self.remove_tree(dir.as_fd(), &entry.name)?;

@@ -140,25 +140,21 @@ pub(crate) fn scan(bytes: &[u8], start: usize) -> Vec<Scanned> {
     let mut found = Vec::new();
     let mut offset = start;
     while offset < bytes.len() {
-        match entry_at(bytes, offset) {
-            Some((header, end)) => {
-                let payload = &bytes[offset + HEADER_BYTES..end];
-                found.push(if header.kind.digest_of(payload) == header.id {
-                    Scanned::Entry { offset, header }
-                } else {
-                    Scanned::BadPayload { offset, header }
-                });
-                offset = end;
-            }
-            None => {
-                let next = (offset + 1..bytes.len())
-                    .find(|next| {
-                        bytes[*next..].starts_with(ENTRY_MAGIC) && entry_at(bytes, *next).is_some()
-                    })
-                    .unwrap_or(bytes.len());
-                found.push(Scanned::Garbage { offset });
-                offset = next;
-            }
+        if let Some((header, end)) = entry_at(bytes, offset) {
+            let payload = &bytes[offset + HEADER_BYTES..end];
+            found.push(if header.kind.digest_of(payload) == header.id {
+                Scanned::Entry { offset, header }
+            } else {
+                Scanned::BadPayload { offset, header }
+            });
+            offset = end;
+        } else {
+            found.push(Scanned::Garbage { offset });
+            offset = (offset + 1..bytes.len())
+                .find(|next| {
+                    bytes[*next..].starts_with(ENTRY_MAGIC) && entry_at(bytes, *next).is_some()
+                })
+                .unwrap_or(bytes.len());
         }
     }
     found

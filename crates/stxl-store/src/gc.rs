@@ -120,15 +120,13 @@ impl Store {
     pub(crate) fn evict_checkout(&self, tree: &TreeId) -> Result<bool> {
         let path = format!("checkouts/{}/{tree}", self.boot).into_bytes();
         // It leaves its name in one step, so that nobody finds half of it there.
-        let doomed = format!("tmp/gc-{tree}").into_bytes();
-        self.disk.remove_tree(self.root(), &doomed)?;
+        let doomed = format!("tmp/gc-{}-{tree}", self.session.name()).into_bytes();
         let mut leases = Marked::default();
         let is_evicted = self.sweep_locked(&mut leases, |leases| {
             if leases.leased_trees.contains(tree) {
                 return Ok(false);
             }
-            self.disk.rename(self.root(), &path, &doomed)?;
-            Ok(true)
+            self.disk.rename_if_there(self.root(), &path, &doomed)
         })?;
         if is_evicted {
             self.disk.remove_tree(self.root(), &doomed)?;

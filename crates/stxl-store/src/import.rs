@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::FileType;
 use stxl_model::{Directory, Entry, Node, TreeId};
 
+use crate::disk::Listed;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
 use crate::intake::is_regular;
@@ -144,7 +145,7 @@ impl Walk<'_> {
             path.extend_from_slice(&listed.name);
             let is_ignored = !self.ignore.is_empty() && self.ignore.is_match(as_path(path));
             if !is_ignored {
-                let node = self.node(dir.as_fd(), &listed.name, listed.kind, path, depth)?;
+                let node = self.node(dir.as_fd(), &listed, path, depth)?;
                 entries.push(Entry {
                     name: listed.name,
                     node,
@@ -159,12 +160,12 @@ impl Walk<'_> {
     fn node(
         &self,
         dir: BorrowedFd<'_>,
-        name: &[u8],
-        kind: FileType,
+        listed: &Listed,
         path: &mut Vec<u8>,
         depth: usize,
     ) -> Result<Node, ImportError> {
         let disk = &self.store.disk;
+        let Listed { name, kind } = listed;
         match kind {
             FileType::Directory => {
                 let below = disk.open_dir(dir, name)?;
@@ -189,7 +190,7 @@ impl Walk<'_> {
                     executable: stat.st_mode & EXECUTABLE_BIT != 0,
                 })
             }
-            other => Err(unsupported(path, other)),
+            other => Err(unsupported(path, *other)),
         }
     }
 }

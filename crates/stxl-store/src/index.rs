@@ -1,4 +1,4 @@
-//! The index: SQLite tables that answer questions about the files quickly.
+//! The index: tables of a database that answer questions about the files quickly.
 //!
 //! Every row can be made again from packs and journal; nothing is in the index alone. So it is
 //! never synced by itself, and one of another schema is made again.
@@ -102,12 +102,12 @@ impl Index {
         let index = Self {
             connection: Mutex::new(connection),
         };
-        index.write("make the tables", |transaction| reset(transaction))?;
+        index.write("make the tables", reset)?;
         Ok(index)
     }
 
     fn configure(connection: &Connection) -> rusqlite::Result<()> {
-        connection.busy_timeout(std::time::Duration::from_secs(60))?;
+        connection.busy_timeout(std::time::Duration::from_mins(1))?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "cache_size", -16_384)?;

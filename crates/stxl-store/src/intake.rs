@@ -72,10 +72,10 @@ impl Store {
         let temporary = self.temporary_name()?;
         let to = self.disk.create(self.root(), &temporary, 0o600)?;
         let copied = if size >= PARALLEL_BYTES_MIN {
-            self.copy_beside_hashing(from, shown, &to, &temporary)
+            self.copy_beside_hashing((from, shown), (&to, &temporary))
         } else {
             let mut hasher = BlobHasher::default();
-            let copied = self.copy(from, shown, &to, &temporary, |chunk| {
+            let copied = self.copy((from, shown), (&to, &temporary), |chunk| {
                 hasher.update(&chunk);
                 chunk
             });
@@ -97,17 +97,15 @@ impl Store {
     /// Copies until the end; `pass` sees every chunk and gives a buffer for the next one back.
     fn copy(
         &self,
-        from: BorrowedFd<'_>,
-        shown: &[u8],
-        to: &OwnedFd,
-        to_shown: &[u8],
+        (from, from_shown): (BorrowedFd<'_>, &[u8]),
+        (to, to_shown): (&OwnedFd, &[u8]),
         mut pass: impl FnMut(Vec<u8>) -> Vec<u8>,
     ) -> Result<u64> {
         let mut offset = 0;
-        let mut chunk = Vec::new();
+        let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             chunk.resize(CHUNK_BYTES, 0);
-            let count = self.disk.read_at(from, shown, &mut chunk, offset)?;
+            let count = self.disk.read_at(from, from_shown, &mut chunk, offset)?;
             if count == 0 {
                 return Ok(offset);
             }
@@ -120,10 +118,8 @@ impl Store {
 
     fn copy_beside_hashing(
         &self,
-        from: BorrowedFd<'_>,
-        shown: &[u8],
-        to: &OwnedFd,
-        to_shown: &[u8],
+        from: (BorrowedFd<'_>, &[u8]),
+        to: (&OwnedFd, &[u8]),
     ) -> Result<(BlobId, u64)> {
         let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT);
         let (empty, emptied) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT + 2);
@@ -137,7 +133,7 @@ impl Store {
                 }
                 hasher.finish()
             });
-            let copied = self.copy(from, shown, to, to_shown, |chunk| {
+            let copied = self.copy(from, to, |chunk| {
                 let _sent = full.send(chunk);
                 emptied.try_recv().unwrap_or_default()
             });

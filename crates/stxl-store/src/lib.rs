@@ -1,7 +1,7 @@
 //! The store: objects by digest, the build trace, checkouts, and their upkeep.
 //!
 //! One directory of one user, used by several processes at once. Everything true lies in files
-//! that describe themselves; the SQLite index is a cache of them. Start at [`Store`].
+//! that describe themselves; the index, a database, is a cache of them. Start at [`Store`].
 
 mod answer;
 mod checkout;

@@ -147,12 +147,11 @@ impl Store {
 
     /// Opens a blob for reading; one of many bytes is not checked against its id.
     pub fn open_blob(&self, blob: &BlobId) -> Result<BlobReader> {
-        let source = match self.read_packed(EntryKind::Blob, blob.digest())? {
-            Some(bytes) => Source::Memory(bytes),
-            None => {
-                let large = self.large_blob(blob)?;
-                Source::File(large.ok_or(StoreError::MissingBlob { blob: *blob })?.1)
-            }
+        let source = if let Some(bytes) = self.read_packed(EntryKind::Blob, blob.digest())? {
+            Source::Memory(bytes)
+        } else {
+            let large = self.large_blob(blob)?;
+            Source::File(large.ok_or(StoreError::MissingBlob { blob: *blob })?.1)
         };
         Ok(BlobReader { source, offset: 0 })
     }

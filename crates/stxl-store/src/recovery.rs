@@ -256,7 +256,7 @@ impl Store {
             let state = known
                 .iter()
                 .find(|(known, _)| *known == number)
-                .map(|(_, state)| state.clone());
+                .map(|(_, state)| state);
             self.recover_pack(number, state)?;
         }
         Ok(())
@@ -277,17 +277,14 @@ impl Store {
         })
     }
 
-    fn recover_pack(&self, number: u64, state: Option<FileState>) -> Result<()> {
+    fn recover_pack(&self, number: u64, state: Option<&FileState>) -> Result<()> {
         let path = pack::path_of(number);
         let Some(stat) = self.disk.stat_at(self.root(), &path)? else {
             return Ok(());
         };
         let size = stat.st_size.cast_unsigned();
-        let (indexed, synced) = state
-            .as_ref()
-            .map_or((0, 0), |state| (state.indexed, state.synced));
-        let survived =
-            state.as_ref().is_none_or(|state| state.boot == self.boot) || synced >= indexed;
+        let (indexed, synced) = state.map_or((0, 0), |state| (state.indexed, state.synced));
+        let survived = state.is_none_or(|state| state.boot == self.boot) || synced >= indexed;
         if survived && size == indexed {
             return Ok(());
         }

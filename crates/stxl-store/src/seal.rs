@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
 use stxl_model::{Keep, Node, RootPath, TreeId};
 
+use crate::disk::Listed;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
 use crate::import::{DEPTH_MAX, kind_name};
@@ -200,7 +201,7 @@ impl Sealing<'_> {
             let base = base_directory
                 .as_ref()
                 .and_then(|directory| directory.find(&entry.name));
-            match self.node(dir.as_fd(), &entry.name, entry.kind, (base, &path), depth)? {
+            match self.node(dir.as_fd(), &entry, (base, &path), depth)? {
                 Some(node) => directory
                     .insert(&entry.name, node)
                     .map_err(StoreError::from)?,
@@ -221,8 +222,7 @@ impl Sealing<'_> {
     fn node(
         &mut self,
         dir: BorrowedFd<'_>,
-        name: &[u8],
-        kind: FileType,
+        Listed { name, kind }: &Listed,
         (base, path): (Option<&Node>, &RootPath),
         depth: usize,
     ) -> Result<Option<Node>> {
@@ -243,10 +243,10 @@ impl Sealing<'_> {
             }
             FileType::CharacterDevice => match disk.stat_at(dir, name)? {
                 Some(stat) if is_whiteout(&stat) => Ok(None),
-                _ => Err(unsupported(path, kind)),
+                _ => Err(unsupported(path, *kind)),
             },
             FileType::Fifo | FileType::Socket | FileType::BlockDevice | FileType::Unknown => {
-                Err(unsupported(path, kind))
+                Err(unsupported(path, *kind))
             }
         }
     }

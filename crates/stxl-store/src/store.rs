@@ -133,10 +133,10 @@ impl Store {
             found_at_opening: Mutex::default(),
             index_check: options.index_check,
         };
-        store.open_index()?;
-        store.recover()?;
-        store.disk.unlock(&open_lock, OPEN_LOCK)?;
-        Ok(store)
+        let recovered = store.open_index().and_then(|()| store.recover());
+        // A store that is given up takes the lock itself to close the index.
+        drop(open_lock);
+        recovered.map(|()| store)
     }
 
     /// The directory of the store.

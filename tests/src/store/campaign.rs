@@ -1,17 +1,15 @@
 //! Campaigns: faults in large numbers, with a seed. Tests run small ones.
 
 use std::fs;
-use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Timespec, Timestamps};
-use stxl_store::{OpenOptions, Store};
+use stxl_store::{Failpoints, Fault, OpenOptions, Store};
 
+use super::exercise;
 use super::world::{self, Numbers};
-use super::{exercise, world::Numbers as Generator};
-use stxl_store::{Failpoints, Fault};
 
 /// How many bits a full campaign turns around.
 pub const FLIPS_IN_CAMPAIGN: u64 = 1_000;
@@ -43,7 +41,7 @@ pub fn flip_bits(dir: &Path, seed: u64, count: u64) -> Vec<Missed> {
     drop(store.checkout(&tree).expect("the tree can be checked out"));
     store.commit().expect("the store can be committed");
     drop(store);
-    let mut numbers = Generator::new(seed);
+    let mut numbers = Numbers::new(seed);
     (0..count)
         .filter_map(|_| flip_one(&store_dir, &mut numbers))
         .collect()
@@ -149,7 +147,7 @@ fn flip(path: &Path, offset: u64, bit: u32) {
         .unwrap();
     let before = file.metadata().unwrap().modified().unwrap();
     let mut byte = [0];
-    read_exact_at(&file, &mut byte, offset).unwrap();
+    file.read_exact_at(&mut byte, offset).unwrap();
     file.write_all_at(&[byte[0] ^ (1 << bit)], offset).unwrap();
     let is_checkout = before
         .duration_since(std::time::UNIX_EPOCH)
@@ -165,8 +163,4 @@ fn flip(path: &Path, offset: u64, bit: u32) {
         };
         rustix::fs::futimens(file.as_fd(), &times).unwrap();
     }
-}
-
-fn read_exact_at(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    file.read_exact_at(bytes, offset)
 }

@@ -112,6 +112,11 @@ pub fn child_main() -> ExitCode {
         return ExitCode::from(2);
     };
     let at = at.parse().expect("the number of an operation");
-    let result = run(Path::new(dir), &Failpoints::new(at, Fault::Kill));
-    ExitCode::from(u8::from(result.is_err()))
+    match run(Path::new(dir), &Failpoints::new(at, Fault::Kill)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the exercise failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

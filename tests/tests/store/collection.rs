@@ -33,7 +33,9 @@ fn what_is_reachable_stays_and_space_is_given_back() {
     let unwanted_log = store.put_blob(b"unwanted log").unwrap();
     let tree = import(&store, &dir.path().join("input"));
     let unwanted = tree_of(&store, "unwanted", &pattern(500_000));
+    // A pack is written again when more than half of it is dead.
     let unwanted_small = tree_of(&store, "unwanted", &pattern(50_000));
+    tree_of(&store, "unwanted", &pattern(60_000));
     let of = |name: &str, tree, log| Realisation {
         log: Some(log),
         ..realisation(action(name), tree)

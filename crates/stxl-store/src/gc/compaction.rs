@@ -75,7 +75,7 @@ impl Store {
             .filter(|(id, _)| !dead.contains(id) || marked.has(id))
             .copied()
             .collect();
-        let written = self.rewrite_pack(&file, &live, marked, &objects, number)?;
+        let written = self.rewrite_pack((number, &file), &live, &objects, marked)?;
         if let Some(written) = written {
             report.packs += 1;
             report.objects += (objects.len() - live.len()) as u64;
@@ -88,11 +88,10 @@ impl Store {
     /// nothing if a lease came in between.
     pub(crate) fn rewrite_pack(
         &self,
-        file: &OwnedFd,
+        (number, file): (u64, &OwnedFd),
         live: &[(Digest, Location)],
-        marked: &mut Marked,
         objects: &[(Digest, Location)],
-        number: u64,
+        marked: &mut Marked,
     ) -> Result<Option<u64>> {
         let moved = if live.is_empty() {
             None

@@ -137,7 +137,7 @@ impl<'a> TreeEditor<'a> {
 
     /// Writes what changed and returns the tree, which is protected for the session.
     pub fn finish(self) -> Result<TreeId> {
-        let tree = close(self.store, self.root)?;
+        let tree = snapshot(self.store, &self.root)?;
         let is_there = || self.store.is_tree_complete_now(&tree);
         if self
             .store
@@ -535,10 +535,6 @@ fn open(store: &Store, tree: &TreeId) -> Result<OpenDirectory> {
         .map(|entry| (entry.name.clone(), Slot::Kept(entry.node.clone())))
         .collect();
     Ok(OpenDirectory { entries })
-}
-
-fn close(store: &Store, directory: OpenDirectory) -> Result<TreeId> {
-    snapshot(store, &directory)
 }
 
 fn snapshot(store: &Store, directory: &OpenDirectory) -> Result<TreeId> {

@@ -108,10 +108,9 @@ impl Store {
         for (position, input) in inputs.iter().enumerate().rev() {
             let found = TreeEditor::from_tree(self, input).and_then(|mut editor| editor.find(path));
             match found {
-                Ok(None) => {}
                 Ok(Some(_)) => return Ok(position),
                 Err(EditError::Store(error)) => return Err(error),
-                Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
         }
         // Only reached through links that another input made.

@@ -101,9 +101,8 @@ impl Store {
             .filter(|(id, location)| pack::read(self, file.as_fd(), id, location).is_ok())
             .copied()
             .collect();
-        let doomed: Vec<_> = whole.clone();
         let mut nothing_marked = Marked::default();
-        self.rewrite_pack(&file, &whole, &mut nothing_marked, &doomed, number)?;
+        self.rewrite_pack((number, &file), &whole, &whole, &mut nothing_marked)?;
         lock(&self.complete).trees.clear();
         Ok(true)
     }
