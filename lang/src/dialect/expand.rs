@@ -13,7 +13,7 @@ use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::wrong_type;
 use crate::dialect::failure;
 use crate::dialect::finish::{self, Finished, field_site};
-use crate::dialect::frame::{Frame, StandardVariables, Task};
+use crate::dialect::frame::{Frame, StandardVariables, Task, is_stdlib};
 use crate::dialect::stdlib;
 use crate::dialect::values::{OutputValue, unanswered};
 use crate::expression::{OutputExpression, Outputs, Reference, RootExpression, Site};
@@ -169,9 +169,14 @@ impl Expansion<'_> {
         let engine = self.frame.language.engine();
         // Of the file's statements only the imports run: functions see them, and nothing else.
         let ast = module.imports_and_functions();
-        let called = engine.call_fn::<Dynamic>(&mut Scope::new(), &ast, function, arguments);
+        let called = engine.call_fn::<Dynamic>(&mut Scope::new(), ast, function, arguments);
+        // Rhai does not say where inside `build` a limit was exceeded.
+        let fallback = match module.build_span() {
+            Some(span) if !is_stdlib(module.path().as_str()) => span,
+            Some(_) | None => self.call.clone(),
+        };
         called.map_err(|error| {
-            failure::diagnostic(self.frame, error, module.path(), &self.call)
+            failure::diagnostic(self.frame, error, module.path(), &fallback)
                 .into_iter()
                 .collect()
         })

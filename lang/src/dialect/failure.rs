@@ -234,7 +234,8 @@ fn unknown_function(signature: &str) -> Complaint {
         return Complaint::new(
             "wrong-operands",
             format!("`{name}` does not work between {sides}"),
-        );
+        )
+        .hint("lists, maps and texts are joined with `+`; numbers are whole");
     }
     let complaint = Complaint::new("unknown-function", format!("There is no function `{name}`"));
     match vocabulary::absent(name) {

@@ -76,6 +76,10 @@ fn import(
     file: &SourcePath,
     at: Position,
 ) -> Fallible<ImportedModule> {
+    let embedded = frame.language.stdlib(file);
+    if let Some(module) = embedded.and_then(|module| module.embedded().get()) {
+        return Ok(Shared::clone(module));
+    }
     if let Some(module) = frame.imports.borrow().get(file) {
         return Ok(Shared::clone(module));
     }
@@ -92,7 +96,7 @@ fn import(
             at,
         ));
     }
-    let compiled = match frame.language.stdlib(file) {
+    let compiled = match embedded {
         Some(module) => std::sync::Arc::clone(module),
         None => frame
             .host
@@ -113,6 +117,9 @@ fn import(
     }
     module.build_index();
     let module = ImportedModule::from(module);
+    if let Some(embedded) = embedded {
+        return Ok(Shared::clone(embedded.embedded().get_or_init(|| module)));
+    }
     frame
         .imports
         .borrow_mut()

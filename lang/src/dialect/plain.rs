@@ -9,8 +9,13 @@ use rhai::{AST, Expr, FnCallExpr, Stmt};
 
 /// Whether the file is one call on literals and on calls of constructors with literals.
 pub(crate) fn is_plain(ast: &AST, text: &str) -> bool {
-    let [Stmt::FnCall(call, _)] = ast.statements() else {
-        return false;
+    let call = match ast.statements() {
+        [Stmt::FnCall(call, _)] => call,
+        [Stmt::Expr(expr)] => match &**expr {
+            Expr::FnCall(call, _) => call,
+            _ => return false,
+        },
+        _ => return false,
     };
     let raw_version = "version: #\"";
     !ast.has_functions()

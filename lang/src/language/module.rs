@@ -7,7 +7,7 @@ use rhai::{AST, ParseError, Stmt};
 
 use crate::diagnostic::{Diagnostic, Position, Span};
 use crate::dialect::calls::{self, EntryPart, FieldStep};
-use crate::dialect::frame::position;
+use crate::dialect::frame::{ImportedModule, position};
 use crate::dialect::plain;
 use crate::expression::Site;
 use crate::mistakes;
@@ -19,6 +19,12 @@ pub struct Module {
     path: SourcePath,
     text: Arc<str>,
     ast: AST,
+    /// The last line up to which Rhai counts lines and columns as an editor does.
+    exact_until_line: u32,
+    /// The part of the file that functions are called with; made when one is.
+    callable: OnceLock<AST>,
+    /// What imports of an embedded file give: the same in every evaluation.
+    embedded: OnceLock<ImportedModule>,
     /// Made when the first span is needed: nearly all files are evaluated without one.
     syntax: OnceLock<SyntaxTree>,
 }
@@ -26,10 +32,14 @@ pub struct Module {
 impl Module {
     pub(crate) fn new(path: &SourcePath, text: Arc<str>, mut ast: AST) -> Self {
         ast.set_source(path.as_str());
+        let exact_until_line = exact_until_line(&text);
         Self {
             path: path.clone(),
             text,
             ast,
+            exact_until_line,
+            callable: OnceLock::new(),
+            embedded: OnceLock::new(),
             syntax: OnceLock::new(),
         }
     }
@@ -89,6 +99,11 @@ impl Module {
         &self.ast
     }
 
+    /// What imports of this file give, if it is an embedded one.
+    pub(crate) fn embedded(&self) -> &OnceLock<ImportedModule> {
+        &self.embedded
+    }
+
     /// Whether there is a function `build` of one argument.
     pub(crate) fn has_build(&self) -> bool {
         self.ast
@@ -107,17 +122,13 @@ impl Module {
     }
 
     /// What functions are called with: the file's imports, without its other statements.
-    pub(crate) fn imports_and_functions(&self) -> AST {
-        let imports = self
-            .ast
-            .statements()
-            .iter()
-            .filter(|statement| matches!(statement, Stmt::Import(..)));
-        AST::new_with_source(
-            imports.cloned(),
-            Arc::clone(self.ast.shared_lib()),
-            self.path.as_str(),
-        )
+    pub(crate) fn imports_and_functions(&self) -> &AST {
+        self.callable.get_or_init(|| {
+            let statements = self.ast.statements().iter();
+            let imports = statements.filter(|statement| matches!(statement, Stmt::Import(..)));
+            let functions = Arc::clone(self.ast.shared_lib());
+            AST::new_with_source(imports.cloned(), functions, self.path.as_str())
+        })
     }
 
     /// Where an argument of a call is written, as Rhai counts.
@@ -157,12 +168,9 @@ impl Module {
         }
     }
 
-    /// A position as an editor counts. Rhai does not count a line that ends with `"` inside a raw
-    /// string, and some rarer ones.
+    /// A position as an editor counts.
     pub(crate) fn resolve(&self, reported: Position) -> Position {
-        let counts_well =
-            !self.text.contains("\"\n") && !self.text.contains('\r') && !self.text.contains("\\$");
-        if counts_well {
+        if reported.line <= self.exact_until_line {
             reported
         } else {
             self.syntax().resolve(reported)
@@ -176,6 +184,20 @@ impl Module {
         }
         mistakes::explain(self.syntax(), None)
     }
+}
+
+/// The line of the first text after which Rhai may count wrong: a line that ends with `"` may be inside
+/// a raw string, where it is not counted; carriage returns and `\$` are counted differently.
+fn exact_until_line(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let doubtful = bytes
+        .windows(2)
+        .position(|pair| matches!(pair, [b'"', b'\n'] | [b'\r', _] | [b'\\', b'$']));
+    let Some(before) = doubtful.and_then(|offset| bytes.get(..offset)) else {
+        return u32::MAX;
+    };
+    let lines = before.split(|byte| *byte == b'\n').count();
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
 
 /// Explains why a file cannot be compiled.
@@ -196,5 +218,54 @@ impl fmt::Debug for Module {
         f.debug_struct("Module")
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Module, exact_until_line};
+    use crate::dialect::engine::new_engine;
+    use crate::dialect::plain;
+    use crate::mistakes;
+    use crate::source::SourcePath;
+
+    fn compiled(text: &str) -> Module {
+        let ast = new_engine().compile(text).unwrap();
+        Module::new(&SourcePath::new("package.rhai"), text.into(), ast)
+    }
+
+    #[test]
+    fn plain_files_have_nothing_that_lints_look_for() {
+        let plain_ones = [
+            "script(#{ version: \"1\", script: #\" make \"# })",
+            "script(#{ version: pkg(\"core/a\").version, needs: [\"core/a\"], script: \"true\" })",
+            "make(#{ version: \"1\", source: url([\"https://a\"], \"sha256:0\"), env: #{ A: \"1\" } })",
+        ];
+        for text in plain_ones {
+            let module = compiled(text);
+            assert!(plain::is_plain(&module.ast, text), "{text}");
+            assert_eq!(mistakes::explain(module.syntax(), None), [], "{text}");
+        }
+        let others = [
+            "script(#{ version: `1`, script: \"true\" })",
+            "script(#{ version: #\"1\"#, script: \"true\" })",
+            "script(#{ version: \"1\" + \"2\", script: \"true\" })",
+            "script(#{ version: \"1\", script: { let a = 1; \"true\" } })",
+            "script(#{ version: \"1\", source: url(\"https://a\", \"sha256:\" + \"0\") })",
+            "script(#{ version: \"1\" }); custom(#{ version: \"1\" })",
+            "script(#{ version: \"1\" }) /* open",
+            "script(#{ version: \"1\", update: |x| { x.run(\"a\"); x } })",
+        ];
+        for text in others {
+            let module = compiled(text);
+            assert!(!plain::is_plain(&module.ast, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_exact_until_the_first_doubtful_end() {
+        assert_eq!(exact_until_line("a\nb\n"), u32::MAX);
+        assert_eq!(exact_until_line("a\n\"b\"\nc\n"), 2);
+        assert_eq!(exact_until_line("a\r\n"), 1);
     }
 }
