@@ -36,8 +36,8 @@ pub enum Severity {
 
 /// One thing that is wrong with the user's text.
 ///
-/// Wording: capital first, no final stop, names in backticks; what is wrong in `message`, what to do
-/// about it in `hints`.
+/// Wording: capital first, no final stop, names in backticks; what is wrong in `message`, what to
+/// do about it in `hints`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Diagnostic {
     /// Stable name of the kind of mistake, such as `unknown-field`.

@@ -36,7 +36,7 @@ pub fn render(diagnostics: &[Diagnostic], tree: &dyn SourceTree, style: Style) -
     for diagnostic in diagnostics {
         let before = written.len();
         if write_one(diagnostic, &texts, style, &mut written).is_err() {
-            // Excerpts hold only what was cut for this diagnostic; without them it can still be said.
+            // Without its excerpts it can still be said.
             written.truncate(before);
             let line = format!("{}\n\n", header(diagnostic));
             written.extend_from_slice(line.as_bytes());

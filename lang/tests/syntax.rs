@@ -28,18 +28,18 @@ fn engine() -> (Engine, Seen) {
         };
         let text = match &token {
             Token::Identifier(name) | Token::Reserved(name) => Some(name.to_string()),
-            Token::StringConstant(_) | Token::InterpolatedString(_) | Token::EOF => None,
-            Token::IntegerConstant(_) | Token::CharConstant(_) | Token::LexError(_) => None,
             token if token.is_literal() => Some(token.literal_syntax().to_owned()),
+            // Strings, numbers and characters, which have no text of their own in a token.
             _ => None,
         };
         if let (Some(text), Some(line), Some(column)) = (text, position.line(), position.position())
         {
-            let number = |n| u32::try_from(n).unwrap();
-            notes
-                .lock()
-                .unwrap()
-                .push((text, number(line), number(column)));
+            let number = |n| u32::try_from(n).expect("Rhai counts in 16 bits");
+            notes.lock().expect("no test panics with the lock").push((
+                text,
+                number(line),
+                number(column),
+            ));
         }
         token
     });
@@ -56,8 +56,8 @@ fn corpus() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     while let Some(folder) = open.pop() {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
+            .expect("the folder is there")
+            .map(|entry| entry.expect("the folder can be read").path())
             .collect();
         entries.sort();
         for path in entries {
@@ -67,7 +67,7 @@ fn corpus() -> Vec<(PathBuf, String)> {
                 .extension()
                 .is_some_and(|extension| extension == "rhai")
             {
-                let text = std::fs::read_to_string(&path).unwrap();
+                let text = std::fs::read_to_string(&path).expect("definitions are text");
                 files.push((path, text));
             }
         }
@@ -81,7 +81,7 @@ fn read(text: &str) -> syntax::SyntaxTree {
 
 /// Fails unless what holds for accepted texts holds for this one; Rhai's error if it is none.
 fn check(engine: &Engine, seen: &Seen, text: &str) -> Result<Option<String>, String> {
-    seen.lock().unwrap().clear();
+    seen.lock().expect("no test panics with the lock").clear();
     let tree = read(text);
     let compiled = engine.compile(text);
     if let Err(refused) = &compiled {
@@ -92,7 +92,7 @@ fn check(engine: &Engine, seen: &Seen, text: &str) -> Result<Option<String>, Str
             "accepted by Rhai, and a problem here: {tree:#?}\n{text}"
         ));
     }
-    for (token, line, column) in seen.lock().unwrap().iter() {
+    for (token, line, column) in seen.lock().expect("no test panics with the lock").iter() {
         let (line, column) = (*line, *column);
         let span = tree.token_at(Position { line, column });
         let found = text.get(span.start as usize..span.end as usize);
@@ -238,7 +238,11 @@ fn changed(text: &str, changes: &[Change]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn changed_texts_that_rhai_accepts_are_accepted(

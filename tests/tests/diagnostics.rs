@@ -91,7 +91,7 @@ fn reads_well(diagnostic: &Diagnostic) -> Result<(), String> {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/diagnostics");
+    let folder = stxl_tests::package_folder().join("cases/diagnostics");
     let mut cases: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -104,9 +104,31 @@ fn cases() -> Vec<PathBuf> {
 fn every_case_is_said_as_expected() {
     let cases = cases();
     assert!(cases.len() >= 50, "only {} cases are left", cases.len());
-    let is_case = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "case");
+    let is_case = |path: &&PathBuf| {
+        path.extension()
+            .is_some_and(|extension| extension == "case")
+    };
     let stray: Vec<_> = cases.iter().filter(|path| !is_case(path)).collect();
     assert!(stray.is_empty(), "no test reads {stray:?}");
     let wrong: Vec<String> = cases.iter().filter_map(|case| check(case).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_kind_that_a_case_shows_is_documented() {
+    let document = stxl_tests::package_folder().join("../lang/DIAGNOSTICS.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    for case in cases() {
+        let text = std::fs::read_to_string(&case).unwrap();
+        for line in text.lines() {
+            let head = line
+                .strip_prefix("error[")
+                .or(line.strip_prefix("warning["));
+            let Some((id, _)) = head.and_then(|head| head.split_once("]: ")) else {
+                continue;
+            };
+            let row = format!("| `{id}` |");
+            assert!(document.contains(&row), "{}: no row {row}", case.display());
+        }
+    }
 }

@@ -28,7 +28,8 @@ pub(super) fn diagnostic(tree: &SyntaxTree, refused: &rhai::ParseError) -> Diagn
             .hint("put functions that belong together in a file of the folder `lib`"),
         ParseErrorType::BadInput(error) => bad_input(tree, error, at),
         ParseErrorType::UnexpectedEOF => Diagnostic::error("unexpected", "The file ends too early")
-            .at(at, "something is missing after this"),
+            .at(at, "something is missing after this")
+            .hint("finish the statement"),
         other => other_form(other, at),
     }
 }
@@ -43,49 +44,71 @@ fn limit(message: &str, at: Span) -> Diagnostic {
 
 /// Errors about forms that our reading accepts.
 fn other_form(error: &ParseErrorType, at: Span) -> Diagnostic {
+    use ParseErrorType as E;
+    let say = |id, message: String, label: &str, hint: &str| {
+        Diagnostic::error(id, message)
+            .at(at.clone(), label)
+            .hint(hint)
+    };
     match error {
-        ParseErrorType::FnDuplicatedDefinition(name, _) => Diagnostic::error(
+        E::FnDuplicatedDefinition(name, _) => say(
             "repeated-function",
             format!("The function `{name}` stands here twice"),
-        )
-        .at(at, "again here")
-        .hint("leave one of them out, or name it differently"),
-        ParseErrorType::FnDuplicatedParam(_, name) => Diagnostic::error(
+            "again here",
+            "leave one of them out, or name it differently",
+        ),
+        E::FnDuplicatedParam(_, name) => say(
             "repeated-name",
             format!("The parameter `{name}` stands here twice"),
-        )
-        .at(at, "again here"),
-        ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => Diagnostic::error(
+            "again here",
+            "name it differently",
+        ),
+        E::AssignmentToConstant(name) if !name.is_empty() => say(
             "constant",
             format!("`{name}` is a constant and cannot be set again"),
-        )
-        .at(at, "")
-        .hint("define it with `let`"),
-        ParseErrorType::AssignmentToConstant(_) | ParseErrorType::AssignmentToInvalidLHS(_) => {
-            Diagnostic::error("assignment", "Only variables and their fields can be set")
-                .at(at, "")
-                .hint("to compare, write `==`")
-        }
-        ParseErrorType::LoopBreak => {
-            Diagnostic::error("loop-control", "There is no loop here to leave").at(at, "")
-        }
-        ParseErrorType::MismatchedType(expected, found) => {
-            Diagnostic::error("wrong-type", format!("Expected {expected}, found {found}"))
-                .at(at, "")
-        }
-        ParseErrorType::WrongSwitchDefaultCase => {
-            Diagnostic::error("switch", "The case `_` is the last one of a `switch`").at(at, "")
-        }
-        ParseErrorType::ForbiddenVariable(name) => Diagnostic::error(
+            "",
+            "define it with `let`",
+        ),
+        E::AssignmentToConstant(_) | E::AssignmentToInvalidLHS(_) => say(
+            "assignment",
+            "Only variables and their fields can be set".to_owned(),
+            "",
+            "to compare, write `==`",
+        ),
+        E::LoopBreak => say(
+            "loop-control",
+            "There is no loop here to leave".to_owned(),
+            "",
+            "a function is left with `return`",
+        ),
+        E::MismatchedType(expected, found) => say(
+            "wrong-type",
+            format!("Expected {expected}, found {found}"),
+            "",
+            "write a value that can be asked, such as a comparison or a list",
+        ),
+        E::WrongSwitchDefaultCase => say(
+            "switch",
+            "The case `_` is the last one of a `switch`".to_owned(),
+            "",
+            "move it to the end",
+        ),
+        E::ForbiddenVariable(name) => say(
             "reserved-word",
             format!("`{name}` cannot be the name of a variable"),
-        )
-        .at(at, "")
-        .hint("take another name"),
-        other => Diagnostic::error("unexpected", "This cannot be read")
-            .at(at, "")
-            .note(format!("the reader says: {other}")),
+            "",
+            "take another name",
+        ),
+        other => unreadable(other, at),
     }
+}
+
+/// What Rhai refuses for a reason that has no words of ours.
+fn unreadable(reason: &dyn std::fmt::Display, at: Span) -> Diagnostic {
+    Diagnostic::error("unexpected", "This cannot be read")
+        .at(at, "")
+        .note(format!("the reader says: {reason}"))
+        .hint("compare it with the examples of the language's reference")
 }
 
 fn bad_input(tree: &SyntaxTree, error: &LexError, at: Span) -> Diagnostic {
@@ -98,12 +121,14 @@ fn bad_input(tree: &SyntaxTree, error: &LexError, at: Span) -> Diagnostic {
         LexError::StringTooLong(max) => limit(&format!("A text is over {max} bytes"), at)
             .hint("put it in a file beside the definition: `file(\"name\")`"),
         LexError::ImproperSymbol(symbol, _) if symbol == "this" => {
-            Diagnostic::error("reserved-word", "`this` is reserved by the language").at(at, "")
+            Diagnostic::error("reserved-word", "`this` is reserved by the language")
+                .at(at, "")
+                .hint("a function reads its arguments: `fn build(p) { p.version }`")
         }
-        other if found.is_empty() => Diagnostic::error("unexpected", "This cannot be read")
+        other if found.is_empty() => unreadable(other, at),
+        _ => Diagnostic::error("unexpected", format!("`{found}` cannot stand here"))
             .at(at, "")
-            .note(format!("the reader says: {other}")),
-        _ => Diagnostic::error("unexpected", format!("`{found}` cannot stand here")).at(at, ""),
+            .hint("look at what stands before it: something is missing there, or too much here"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Cuts a file into tokens. Never fails, and never looks at a byte more than a few times.
 //!
-//! Rhai's tokens, Rhai's quirks: a doubled quote inside a string is a quote, `\` at the end of a line
-//! goes on on the next one, `${` opens code inside back-ticks. Beside each token stands the position
-//! that Rhai reports for it, counted as Rhai counts (see [`Cursor`]).
+//! Rhai's tokens, Rhai's quirks: a doubled quote inside a string is a quote, `\` at the end of a
+//! line goes on on the next one, `${` opens code inside back-ticks. Beside each token stands the
+//! position that Rhai reports for it, counted as Rhai counts (see [`Cursor`]).
 
 mod cursor;
 mod text;

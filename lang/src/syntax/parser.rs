@@ -1,9 +1,9 @@
 //! Reads tokens into a tree, whatever they are.
 //!
 //! It accepts everything Rhai accepts and more: what it complains about, Rhai refuses as well, so
-//! its complaints are sure. Precedence, types and names are left to Rhai. After a mistake it goes on
-//! where the meaning is clear again, so that several mistakes of one file are all said; a complaint
-//! that may be an echo of an earlier one is dropped.
+//! its complaints are sure. Precedence, types and names are left to Rhai. After a mistake it goes
+//! on where the meaning is clear again, so that several mistakes of one file are all said; a
+//! complaint that may be an echo of an earlier one is dropped.
 
 mod collections;
 mod expressions;
@@ -255,8 +255,8 @@ impl<'a> Parser<'a> {
         (!self.on_new_line() && !is_field).then_some(range_of(last))
     }
 
-    /// Skips to one of the marks, a bracket that closes something around, or a function; brackets in
-    /// between are skipped in pairs.
+    /// Skips to one of the marks, a bracket that closes something around, or a function; brackets
+    /// in between are skipped in pairs.
     fn skip_to(&mut self, marks: &[&str]) {
         let mut open = 0_u32;
         while self.peek().is_some() {

@@ -1,7 +1,7 @@
 //! Lines: from bytes to line and column, and from what Rhai reports to bytes.
 //!
-//! Rhai gives a line and a column of characters, which are wrong in places (see the lexer's cursor).
-//! Each token remembers what Rhai believes about it, so a reported position is looked up among the
+//! Rhai gives a line and a column of characters, which are wrong in places (see the lexer's
+//! cursor). Each token remembers what Rhai believes about it, so a reported position is looked up among the
 //! tokens and never computed from the text.
 
 use super::SyntaxTree;
@@ -48,8 +48,8 @@ fn is_continuation(byte: u8) -> bool {
 }
 
 impl SyntaxTree {
-    /// The token Rhai means by a position it reports; the last one before it when none begins there,
-    /// and an empty span at the end of the text when the position lies behind it.
+    /// The token Rhai means by a position it reports; the last one before it when none begins
+    /// there, and an empty span at the end of the text when the position lies behind it.
     ///
     /// Rhai gives the dot as the place of a property; the name behind it is meant.
     pub fn token_at(&self, reported: Position) -> Span {

@@ -9,7 +9,7 @@ pub(crate) struct Problem {
     pub(crate) start: u32,
     /// One past the last byte.
     pub(crate) end: u32,
-    /// Another place that belongs to it: the bracket that was opened, the item before a missing comma.
+    /// Another place that belongs to it: the open bracket, the item before a missing comma.
     pub(crate) related: Option<(u32, u32)>,
     /// How far what follows can be trusted.
     pub(crate) reach: Reach,

@@ -43,7 +43,10 @@ fn a_line_of_ten_megabytes_is_cut_around_the_place() {
     assert!(found.contains("package.rhai:1:5000001\n"), "{found}");
     let lines: Vec<&str> = found.lines().collect();
     let line = lines.iter().find(|line| line.contains("here")).unwrap();
-    let mark = lines.iter().find(|line| line.contains("^^^^ this")).unwrap();
+    let mark = lines
+        .iter()
+        .find(|line| line.contains("^^^^ this"))
+        .unwrap();
     let column = |line: &str, wanted| line[..line.find(wanted).unwrap()].chars().count();
     assert_eq!(column(line, "here"), column(mark, "^^^^"), "{found}");
 }
@@ -94,7 +97,10 @@ fn a_file_that_is_gone_is_named() {
         .also(span(0, 1), "and this")
         .via("in `f`", gone);
     let found = render(&[diagnostic], &OneFile(b"abc".to_vec()), Style::Plain);
-    assert!(found.contains("this (in `stages/core/gone/package.rhai`)"), "{found}");
+    assert!(
+        found.contains("this (in `stages/core/gone/package.rhai`)"),
+        "{found}"
+    );
     assert!(found.contains("- and this"), "{found}");
 }
 
@@ -104,13 +110,22 @@ fn a_long_trace_is_listed() {
     for index in 0..20 {
         diagnostic = diagnostic.via(&format!("in `f{index}`"), span(index, index + 1));
     }
-    let found = render(&[diagnostic], &OneFile(b"0123456789".repeat(3)), Style::Plain);
-    assert!(found.contains("= in `f19` (stages/core/zlib/package.rhai:1:20)"), "{found}");
+    let found = render(
+        &[diagnostic],
+        &OneFile(b"0123456789".repeat(3)),
+        Style::Plain,
+    );
+    assert!(
+        found.contains("= in `f19` (stages/core/zlib/package.rhai:1:20)"),
+        "{found}"
+    );
 }
 
 #[test]
 fn colour_says_nothing_that_the_text_does_not() {
-    let diagnostic = Diagnostic::warning("test", "Odd").at(span(0, 1), "this").hint("do that");
+    let diagnostic = Diagnostic::warning("test", "Odd")
+        .at(span(0, 1), "this")
+        .hint("do that");
     let tree = OneFile(b"abc".to_vec());
     let plain = render(std::slice::from_ref(&diagnostic), &tree, Style::Plain);
     let colored = render(&[diagnostic], &tree, Style::Colored);
@@ -129,12 +144,27 @@ fn colour_says_nothing_that_the_text_does_not() {
 fn the_order_is_by_file_place_and_id_and_nothing_is_said_twice() {
     let at = |id, start| Diagnostic::error(id, "Wrong").at(span(start, start + 1), "");
     let nowhere = Diagnostic::error("a", "Wrong");
-    let given = [nowhere.clone(), at("b", 4), at("a", 9), at("a", 4), at("b", 4), nowhere];
+    let given = [
+        nowhere.clone(),
+        at("b", 4),
+        at("a", 9),
+        at("a", 4),
+        at("b", 4),
+        nowhere,
+    ];
     let found: Vec<_> = in_order(given)
         .into_iter()
-        .map(|diagnostic| (diagnostic.id, diagnostic.primary.map(|(span, _)| span.start)))
+        .map(|diagnostic| {
+            (
+                diagnostic.id,
+                diagnostic.primary.map(|(span, _)| span.start),
+            )
+        })
         .collect();
-    assert_eq!(found, [("a", Some(4)), ("b", Some(4)), ("a", Some(9)), ("a", None)]);
+    assert_eq!(
+        found,
+        [("a", Some(4)), ("b", Some(4)), ("a", Some(9)), ("a", None)]
+    );
 }
 
 #[test]

@@ -60,7 +60,9 @@ impl SourceTree for Workspace {
             return Ok(content.as_slice().into());
         }
         let language = LANGUAGE.get_or_init(Language::new);
-        let embedded = language.stdlib_text(path).map(|text| text.as_bytes().into());
+        let embedded = language
+            .stdlib_text(path)
+            .map(|text| text.as_bytes().into());
         embedded.ok_or_else(|| SourceError::NotFound { path: path.clone() })
     }
 
