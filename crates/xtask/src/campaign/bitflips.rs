@@ -1,13 +1,14 @@
 //! Flips bits of a store, one at a time: `stxl store verify` has to find and name every one.
 //!
 //! The bits are drawn uniformly over the bytes of all files that hold objects or metadata, the
-//! database and the checked-out trees among them.
+//! database and the checked-out trees among them. Every flip is in a copy of its own, since the
+//! program may mend on opening what it can make again.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Output};
+use std::process::{Command, ExitCode, Output};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::program::{Options, Programs, last_words, work_folder};
 use super::random::Random;
 use crate::console::say;
+use crate::workspace;
 
 /// `packages` and `blocks` shape the store: blocks are 64 KiB that each package writes.
 pub(crate) const OPTIONS: &[(&str, &str)] = &[
@@ -22,7 +24,7 @@ pub(crate) const OPTIONS: &[(&str, &str)] = &[
     ("flips", "1000"),
     ("seed", "1"),
     ("packages", "60"),
-    ("blocks", "2"),
+    ("blocks", "1"),
 ];
 
 /// Entries of a store that hold neither objects nor metadata: empty locks, unfinished work, space
@@ -72,7 +74,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             last_words(&verified)
         );
     }
-    let targets = targets(&store)?;
+    let whole = folder.path().join("whole");
+    fs::rename(&store, &whole).context("could not move the store")?;
+    let targets = targets(&whole)?;
     let bytes: u64 = targets.iter().map(|target| target.length).sum();
     say(&format!("bitflips: {} files, {bytes} bytes", targets.len()));
     let flips = options.number("flips")?;
@@ -83,10 +87,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let (target, offset) = locate(&targets, bit / 8).context("a place in the store")?;
         let figures = areas.entry(area_of(target)).or_default();
         figures.flips += 1;
-        let path = store.join(&target.name);
-        invert(&path, offset, bit % 8)?;
+        copy(&whole, &store)?;
+        invert(&store.join(&target.name), offset, bit % 8)?;
         let answer = verify(&programs, &workspace, &store)?;
-        invert(&path, offset, bit % 8)?;
         if answer.status.code() == Some(CHECK_FAILED) && names(&answer.stdout, &target.name, offset)
         {
             figures.named += 1;
@@ -95,12 +98,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             say(&format!("flip {flip}: {place}: {}", last_words(&answer)));
         }
     }
+    // The copies are as good as the store itself: an untouched one has no damage.
+    copy(&whole, &store)?;
     let verified = verify(&programs, &workspace, &store)?;
     if !verified.status.success() {
-        bail!(
-            "the store is damaged after the last flip: {}",
-            last_words(&verified)
-        );
+        bail!("an untouched copy is damaged: {}", last_words(&verified));
     }
     for (area, figures) in &areas {
         say(&format!(
@@ -163,6 +165,16 @@ fn targets(store: &Path) -> anyhow::Result<Vec<Target>> {
     }
     targets.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(targets)
+}
+
+/// Copies a store with its owners and times, over whatever is there.
+fn copy(whole: &Path, store: &Path) -> anyhow::Result<()> {
+    if store.exists() {
+        fs::remove_dir_all(store).context("could not remove a copy")?;
+    }
+    let mut command = Command::new("cp");
+    workspace::capture(command.arg("-a").arg(whole).arg(store))?;
+    Ok(())
 }
 
 fn locate(targets: &[Target], mut offset: u64) -> Option<(&Target, u64)> {
