@@ -61,7 +61,8 @@ pub(crate) fn expand(
         frame: &frame,
         definition,
         builder,
-        call: own.span_at(&call),
+        own: &own,
+        call: &call,
     };
     frame
         .enter(|| expansion.run(request, &module))
@@ -100,7 +101,8 @@ struct Expansion<'a> {
     frame: &'a Frame<'a>,
     definition: &'a Definition,
     builder: &'static BuilderSchema,
-    call: Span,
+    own: &'a Module,
+    call: &'a Site,
 }
 
 impl Expansion<'_> {
@@ -111,7 +113,7 @@ impl Expansion<'_> {
     ) -> Result<Expanded, Vec<Diagnostic>> {
         self.check_platform(request.target)?;
         if let Some(complaint) = finish::undeclared_option(self.definition, request) {
-            return Err(vec![complaint.diagnostic_at(self.call.clone())]);
+            return Err(vec![complaint.diagnostic_at(self.call_span())]);
         }
         let finished = finish::finish(self.frame, self.definition, self.builder, request).map_err(
             |complaints| {
@@ -135,11 +137,16 @@ impl Expansion<'_> {
         })
     }
 
+    /// The builder call. Made when it is needed, since it takes a reading of the whole file.
+    fn call_span(&self) -> Span {
+        self.own.span_at(self.call)
+    }
+
     fn field_span(&self, field: &str) -> Span {
         let site = field_site(self.frame, self.definition, &[FieldStep::Key(field)]);
         match self.frame.module_at(&site.path) {
             Some(module) => module.span_of(&[FieldStep::Key(field)]),
-            None => self.call.clone(),
+            None => self.call_span(),
         }
     }
 
@@ -170,12 +177,12 @@ impl Expansion<'_> {
         // Of the file's statements only the imports run: functions see them, and nothing else.
         let ast = module.imports_and_functions();
         let called = engine.call_fn::<Dynamic>(&mut Scope::new(), ast, function, arguments);
-        // Rhai does not say where inside `build` a limit was exceeded.
-        let fallback = match module.build_span() {
-            Some(span) if !is_stdlib(module.path().as_str()) => span,
-            Some(_) | None => self.call.clone(),
-        };
         called.map_err(|error| {
+            // Rhai does not say where inside `build` a limit was exceeded.
+            let fallback = match module.build_span() {
+                Some(span) if !is_stdlib(module.path().as_str()) => span,
+                Some(_) | None => self.call_span(),
+            };
             failure::diagnostic(self.frame, error, module.path(), &fallback)
                 .into_iter()
                 .collect()
@@ -183,24 +190,24 @@ impl Expansion<'_> {
     }
 
     fn outputs(&self, module: &Module, built: &Dynamic) -> Result<Outputs, Vec<Diagnostic>> {
-        let span = module.build_span().unwrap_or_else(|| self.call.clone());
+        let span = || module.build_span().unwrap_or_else(|| self.call_span());
         let Ok(map) = built.as_map_ref() else {
             let complaint = wrong_type("a map of outputs from `build`", built)
                 .hint("as in `#{ main: root.out() }`");
-            return Err(vec![complaint.diagnostic_at(span)]);
+            return Err(vec![complaint.diagnostic_at(span())]);
         };
         let mut outputs = Outputs::new();
         let mut wrong = Vec::new();
         for (name, value) in map.iter() {
             match read_output(name, value) {
                 Ok((name, output)) => drop(outputs.insert(name, output)),
-                Err(complaint) => wrong.push(complaint.diagnostic_at(span.clone())),
+                Err(complaint) => wrong.push(complaint.diagnostic_at(span())),
             }
         }
         if wrong.is_empty() && !outputs.contains_key(&OutputName::main()) {
             let complaint = Complaint::new("missing-main", "`build` gives no output `main`")
                 .hint("`main` is what others get who name no output");
-            wrong.push(complaint.diagnostic_at(span));
+            wrong.push(complaint.diagnostic_at(span()));
         }
         if wrong.is_empty() {
             Ok(outputs)

@@ -22,3 +22,45 @@ pub(crate) const MODULES_MAX: usize = 32;
 pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
 /// Root operations of one build; a chain is taken apart recursively.
 pub(crate) const ROOT_STEPS_MAX: usize = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::BUILDERS;
+
+    const README: &str = include_str!("../../README.md");
+
+    #[test]
+    fn the_readme_has_the_limits() {
+        let rows = [
+            ("operations", super::OPERATIONS_MAX.to_string()),
+            ("calls inside one another", super::CALLS_MAX.to_string()),
+            (
+                "expressions inside one another; a link of a chain counts as one",
+                super::EXPRESSIONS_MAX.to_string(),
+            ),
+            ("bytes of a text", super::TEXT_BYTES_MAX.to_string()),
+            ("items of a list", super::LIST_ITEMS_MAX.to_string()),
+            ("keys of a map", super::MAP_KEYS_MAX.to_string()),
+            ("variables in scope", super::VARIABLES_MAX.to_string()),
+            ("functions of a file", super::FUNCTIONS_MAX.to_string()),
+            ("imported files", super::MODULES_MAX.to_string()),
+            ("bytes of a file", super::FILE_BYTES_MAX.to_string()),
+            ("root operations", super::ROOT_STEPS_MAX.to_string()),
+        ];
+        for (what, max) in rows {
+            let row = format!("| {what} | {max} |");
+            assert!(README.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_readme_has_every_field() {
+        for field in BUILDERS.iter().flat_map(|builder| builder.fields()) {
+            let row = format!("| `{}` | {} |", field.name, field.kind.expected());
+            let described = README
+                .lines()
+                .any(|line| line.starts_with(&row) && line.contains(field.doc));
+            assert!(described, "{row} {}", field.doc);
+        }
+    }
+}
