@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::fs::File;
 
 use stxl_sandbox::{
-    BuildUid, Guard, GuardSet, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, Limits, Personality,
-    SandboxSpec, Scratch,
+    BuildUid, Console, Guard, GuardSet, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, Limits,
+    Personality, SandboxSpec, Scratch,
 };
 
 fn main() {
@@ -38,6 +38,7 @@ fn main() {
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC).expect("a log"),
     };
     let running = launcher

@@ -15,10 +15,6 @@ use stxl_store::{
 
 use super::world;
 
-/// The argument after which `stxl-under-test` runs the exercise in a process of its own:
-/// a directory, the number of an operation.
-pub const ARGUMENT: &str = "__store_exercise";
-
 /// Prepares the files that the exercise reads.
 pub fn prepare(dir: &Path) {
     world::write_input(&dir.join("input"));
@@ -105,9 +101,10 @@ pub fn assert_acknowledged_is_there(dir: &Path) {
     assert!(store.chosen(&resolved.action).unwrap().is_some());
 }
 
-/// The other end of [`ARGUMENT`]: is killed at an operation.
+/// The program `store-exercise`: takes a directory and the number of the operation at which it is
+/// to be killed, 0 for none.
 pub fn child_main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [dir, at] = arguments.as_slice() else {
         return ExitCode::from(2);
     };

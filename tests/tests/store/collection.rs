@@ -125,7 +125,7 @@ fn policies_keep_what_is_new_and_stop_when_there_is_room() {
         store
     };
     let store = collect(&GcPolicy {
-        keep_newer_than: Some(Duration::from_secs(3600)),
+        keep_newer_than: Some(Duration::from_hours(1)),
         ..GcPolicy::default()
     });
     assert!(store.has_tree_complete(&large).unwrap());

@@ -56,8 +56,7 @@ fn killed_at_any_operation_the_store_stays_sound() {
     assert!(total > 200, "the exercise has only {total} operations");
     for at in 1..=total {
         let dir = prepared();
-        let status = Command::new(env!("CARGO_BIN_EXE_stxl-under-test"))
-            .arg(exercise::ARGUMENT)
+        let status = Command::new(env!("CARGO_BIN_EXE_store-exercise"))
             .arg(dir.path())
             .arg(at.to_string())
             .status()

@@ -33,7 +33,8 @@ fn merge_naively(inputs: &[PathBuf], into: &Path) -> Result<(), ()> {
                 if !fs::metadata(&to).is_ok_and(|metadata| metadata.is_dir()) {
                     return Err(());
                 }
-                copy_over(&from, &fs::canonicalize(to).unwrap(), &mut deferred)?;
+                // The trailing dot makes the kernel follow the link when it is copied into.
+                copy_over(&from, &to.join("."), &mut deferred)?;
             }
         }
     }

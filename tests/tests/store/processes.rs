@@ -99,8 +99,7 @@ fn two_processes_run_the_exercise_at_once() {
     let dir = tempdir().unwrap();
     exercise::prepare(dir.path());
     let spawn = || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_stxl-under-test"))
-            .arg(exercise::ARGUMENT)
+        std::process::Command::new(env!("CARGO_BIN_EXE_store-exercise"))
             .arg(dir.path())
             .arg("0")
             .spawn()
