@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
-use stxl_sandbox::{ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
+use stxl_sandbox::{Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
 use stxl_store::{CheckoutRef, Dropped, DroppedWhat, SealError, Store, StoreError};
 
 use crate::conduct::Job;
@@ -132,6 +132,7 @@ pub(crate) fn prepare(
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log: OwnedFd::from(
             log.try_clone()
                 .map_err(|source| file_error(store, source))?,

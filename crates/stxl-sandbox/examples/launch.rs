@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use stxl_sandbox::{
-    BuildUid, ExitStatus, Launcher, LauncherProgram, Limits, Personality, SandboxSpec, Scratch,
+    BuildUid, Console, ExitStatus, Launcher, LauncherProgram, Limits, Personality, SandboxSpec,
+    Scratch,
 };
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -76,6 +77,7 @@ fn launch(
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC)?,
     };
     let begin = Instant::now();

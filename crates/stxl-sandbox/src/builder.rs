@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -16,6 +16,7 @@ use rustix::net::{
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, set_dumpable_behavior};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
+use crate::console::CommandEnds;
 use crate::devices::During as _;
 use crate::guard::{Guard, SetupFailure};
 use crate::kernel::{self, Cloned, CloseMode, Listener};
@@ -37,7 +38,7 @@ pub(crate) struct Started {
 pub(crate) fn start(
     request: &Request,
     index: usize,
-    log: &OwnedFd,
+    streams: &CommandEnds,
 ) -> Result<Started, SetupFailure> {
     const GUARD: Guard = Guard::PidNamespace;
     let (ours, theirs) = rustix::net::socketpair(
@@ -57,7 +58,7 @@ pub(crate) fn start(
     match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
         Cloned::Child => {
             drop(ours);
-            become_program(request, index, log, theirs)
+            become_program(request, index, streams, theirs)
         }
         Cloned::Parent(pid) => {
             drop(theirs);
@@ -110,8 +111,8 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
     }
 }
 
-fn become_program(request: &Request, index: usize, log: &OwnedFd, socket: OwnedFd) -> ! {
-    match prepare(request, log, &socket) {
+fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket: OwnedFd) -> ! {
+    match prepare(request, streams, &socket) {
         Ok(()) => {}
         Err(Refused::Guard(failure)) => {
             send(&socket, &wire::encode_reply(&Reply::Failed(failure)));
@@ -164,7 +165,7 @@ impl From<SetupFailure> for Refused {
     }
 }
 
-fn prepare(request: &Request, log: &OwnedFd, socket: &OwnedFd) -> Result<(), Refused> {
+fn prepare(request: &Request, streams: &CommandEnds, socket: &OwnedFd) -> Result<(), Refused> {
     let disabled = request.disabled;
     // The launcher reset the actions; the supervisor blocks what it waits for.
     kernel::unblock_signals();
@@ -174,7 +175,9 @@ fn prepare(request: &Request, log: &OwnedFd, socket: &OwnedFd) -> Result<(), Ref
     }
     set_limits(request)?;
     set_personality(request.platform).during(Guard::FixedAnswers, "personality")?;
-    set_streams(log).during(Guard::FreshDescriptors, "making standard streams")?;
+    streams
+        .become_streams()
+        .during(Guard::FreshDescriptors, "making standard streams")?;
     rustix::process::chdir(&request.cwd)
         .map_err(|errno| Refused::NotStarted(errno.raw_os_error()))?;
     if disabled.wants(Guard::FreshDescriptors) {
@@ -221,17 +224,6 @@ fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailur
     )
     .map(drop)
     .during(Guard::FixedAnswers, "sendmsg of the listener")
-}
-
-fn set_streams(log: &OwnedFd) -> Result<(), Errno> {
-    let null = rustix::fs::open(
-        c"/dev/null",
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(log)?;
-    rustix::stdio::dup2_stderr(log)
 }
 
 fn set_personality(platform: Personality) -> std::io::Result<()> {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rustix::fs::MemfdFlags;
 
 use crate::client::{Launcher, SpawnError, WaitError};
+use crate::console::Console;
 use crate::guard::{Guard, GuardSet};
 use crate::kernel;
 use crate::outcome::{ExitStatus, Outcome};
@@ -149,6 +150,7 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log,
     };
     let request = wire::encode_request(&spec, true, GuardSet::EMPTY);

@@ -17,6 +17,7 @@ use rustix::net::{
 };
 
 use crate::canary::CanaryError;
+use crate::console::ConsoleEnds;
 use crate::guard::{GuardSet, SetupFailure};
 use crate::outcome::Outcome;
 use crate::spec::{SandboxSpec, SpecError};
@@ -132,6 +133,7 @@ pub enum WaitError {
 pub struct Running {
     connection: Arc<OwnedFd>,
     upper: Option<OwnedFd>,
+    console: Option<ConsoleEnds>,
 }
 
 /// Ends a running sandbox, from any thread.
@@ -251,6 +253,7 @@ impl Launcher {
         let mut running = Running {
             connection: Arc::new(ours),
             upper: None,
+            console: None,
         };
         match running.receive().map_err(|error| match error {
             WaitError::SupervisorLost => SpawnError::LauncherGone,
@@ -310,9 +313,14 @@ impl Running {
         KillHandle(Arc::clone(&self.connection))
     }
 
+    /// Returns the ends of a console that is a terminal or pipes, once.
+    pub fn take_console(&mut self) -> Option<ConsoleEnds> {
+        self.console.take()
+    }
+
     fn receive(&mut self) -> Result<Reply, WaitError> {
         let mut bytes = [0; 4096];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
             rustix::net::recvmsg(
@@ -328,8 +336,9 @@ impl Running {
             Err(errno) => return Err(WaitError::Receive(errno.into())),
         };
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.upper = descriptors.last().or(self.upper.take());
+            if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
+                self.upper = descriptors.next().or(self.upper.take());
+                self.console = ConsoleEnds::from_descriptors(descriptors.collect());
             }
         }
         let packet = bytes.get(..length).unwrap_or_default();

@@ -9,6 +9,7 @@ mod answers;
 mod builder;
 mod canary;
 mod client;
+mod console;
 mod devices;
 mod guard;
 mod identity;
@@ -25,6 +26,7 @@ pub use canary::{CanaryError, GuardReport, GuardState, canary, self_test};
 pub use client::{
     KillHandle, Launcher, LauncherError, LauncherProgram, Running, SpawnError, WaitError,
 };
+pub use console::{Console, ConsoleEnds, TerminalSize};
 pub use guard::{Guard, GuardSet, SetupFailure};
 pub use identity::{Identity, IdentityError, KeptCapability, become_unprivileged};
 pub use launcher::launcher_main;

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::console::Console;
+
 /// The user a process believes to be.
 ///
 /// Both are the launcher's own unprivileged user outside; neither has a capability.
@@ -51,9 +53,9 @@ pub enum Scratch {
 /// How much a sandbox may use before it is ended with a typed status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall time, in milliseconds.
+    /// Wall time, in milliseconds; `u64::MAX` for no limit.
     pub wall_ms: u64,
-    /// Time without any output, in milliseconds.
+    /// Time without any output to the log, in milliseconds.
     pub silent_ms: u64,
     /// Resident memory of all processes together; scratch memory is counted apart.
     pub memory_bytes: u64,
@@ -113,7 +115,9 @@ pub struct SandboxSpec {
     ///
     /// They are never part of the upper layer.
     pub supplied_files: BTreeMap<OsString, Vec<u8>>,
-    /// A regular file that takes standard output and standard error, from its current offset.
+    /// What the commands' standard streams are.
+    pub console: Console,
+    /// A regular file that takes what [`Console::Log`] gives, from its current offset.
     pub log: OwnedFd,
 }
 
@@ -123,6 +127,9 @@ pub enum SpecError {
     /// There is no command, or one without a program.
     #[error("a command is missing or empty")]
     NoProgram,
+    /// A console that only one command can have, and not exactly one command.
+    #[error("{0} commands cannot have a terminal or pipes, only one can")]
+    OneCommandOnly(usize),
     /// More layers than one overlay takes; compose them first.
     #[error("{count} layers are more than {max}")]
     TooManyLayers {
@@ -150,6 +157,9 @@ impl SandboxSpec {
     pub fn check(&self) -> Result<(), SpecError> {
         if self.commands.is_empty() || self.commands.iter().any(Vec::is_empty) {
             return Err(SpecError::NoProgram);
+        }
+        if self.console != Console::Log && self.commands.len() != 1 {
+            return Err(SpecError::OneCommandOnly(self.commands.len()));
         }
         if self.layers.len() > Self::LAYERS_MAX {
             return Err(SpecError::TooManyLayers {

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use rustix::pipe::PipeFlags;
 use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, set_dumpable_behavior,
 };
 
 use crate::accounting::Accounting;
 use crate::builder::{self, Started};
+use crate::console::{self, CommandEnds, Console, ConsoleEnds, NewConsole};
 use crate::devices::{During as _, map_ids};
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::Identity;
@@ -62,9 +62,9 @@ pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
 struct Sandbox {
     started: Started,
     scratch: OwnedFd,
-    /// The end that commands write to, as long as there is another command.
-    log_end: Option<OwnedFd>,
-    /// None once every writer is gone.
+    /// The standard streams, as long as there is another command.
+    streams: Option<CommandEnds>,
+    /// None once every writer is gone, and without a log.
     log_pipe: Option<OwnedFd>,
     child_events: OwnedFd,
     /// Of commands that ended.
@@ -93,16 +93,19 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .during(Guard::HiddenSupervisor, "prctl of DUMPABLE")?;
     }
-    let (log_pipe, log_end) =
-        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).during(Guard::LogLimit, "pipe")?;
-    rustix::io::ioctl_fionbio(&log_pipe, true).during(Guard::LogLimit, "ioctl of FIONBIO")?;
-    let started = builder::start(request, 0, &log_end)?;
-    send_started(&job.connection, &root.upper).during(Guard::OverlayRoot, "sendmsg")?;
+    let NewConsole {
+        command: streams,
+        log_pipe,
+        client,
+    } = console::open(request.console).during(Guard::LogLimit, "making the standard streams")?;
+    let started = builder::start(request, 0, &streams)?;
+    send_started(&job.connection, &root.upper, client.as_ref())
+        .during(Guard::OverlayRoot, "sendmsg")?;
     Ok(Sandbox {
         started,
         scratch: root.scratch,
-        log_end: Some(log_end),
-        log_pipe: Some(log_pipe),
+        streams: Some(streams),
+        log_pipe,
         child_events,
         earlier_listeners: Vec::new(),
     })
@@ -117,9 +120,14 @@ fn set_identity(request: &Request, launcher: Identity) -> Result<(), SetupFailur
     map_ids(inside, launcher.uid, inside, launcher.gid)
 }
 
-fn send_started(connection: &OwnedFd, upper: &OwnedFd) -> Result<(), Errno> {
-    let descriptors = [upper.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send_started(
+    connection: &OwnedFd,
+    upper: &OwnedFd,
+    console: Option<&ConsoleEnds>,
+) -> Result<(), Errno> {
+    let mut descriptors = vec![upper.as_fd()];
+    descriptors.extend(console.into_iter().flat_map(ConsoleEnds::descriptors));
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(Errno::INVAL);
@@ -179,7 +187,7 @@ impl<'a> Watch<'a> {
 
     fn watch(mut self) -> Result<Finished, SetupFailure> {
         loop {
-            self.release_log();
+            self.release_streams();
             self.watch_command();
             let succeeded =
                 self.exit == Some(ExitStatus::Exited(0)) && self.not_started().is_none();
@@ -187,10 +195,10 @@ impl<'a> Watch<'a> {
                 return Ok(self.finish());
             }
             self.commands_ended += 1;
-            let Some(log_end) = &self.sandbox.log_end else {
+            let Some(streams) = &self.sandbox.streams else {
                 return Ok(self.finish());
             };
-            let next = builder::start(&self.job.request, self.commands_ended, log_end)?;
+            let next = builder::start(&self.job.request, self.commands_ended, streams)?;
             let before = std::mem::replace(&mut self.sandbox.started, next);
             // Processes that outlive their command still get answers.
             self.sandbox.earlier_listeners.extend(before.listener);
@@ -198,14 +206,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Keeps no end of the log open that the last command does not have.
-    fn release_log(&mut self) {
+    /// Keeps no end of a stream open that the last command does not have.
+    fn release_streams(&mut self) {
         let count = match &self.job.request.program {
             Program::Execute(commands) => commands.len(),
             Program::Canary => 1,
         };
         if self.commands_ended + 1 >= count {
-            self.sandbox.log_end = None;
+            self.sandbox.streams = None;
         }
     }
 
@@ -234,13 +242,21 @@ impl<'a> Watch<'a> {
         };
         [
             after(Guard::WallTimeout, self.begin, limits.wall_ms),
-            after(Guard::SilentTimeout, self.last_output, limits.silent_ms),
+            after(Guard::SilentTimeout, self.last_output, self.silent_ms()),
             Some(self.accounting.next()),
         ]
         .into_iter()
         .flatten()
         .min()
         .unwrap_or(now)
+    }
+
+    /// Only what goes to the log is seen here, so only there can be too little of it.
+    fn silent_ms(&self) -> u64 {
+        match self.job.request.console {
+            Console::Log => self.job.request.limits.silent_ms,
+            Console::Terminal(_) | Console::Pipes => u64::MAX,
+        }
     }
 
     fn check_clocks(&mut self) {
@@ -252,8 +268,8 @@ impl<'a> Watch<'a> {
         };
         let verdict = if over(self.begin, limits.wall_ms) && disabled.wants(Guard::WallTimeout) {
             Some((TimeoutKind::Wall, limits.wall_ms))
-        } else if over(self.last_output, limits.silent_ms) && disabled.wants(Guard::SilentTimeout) {
-            Some((TimeoutKind::Silent, limits.silent_ms))
+        } else if over(self.last_output, self.silent_ms()) && disabled.wants(Guard::SilentTimeout) {
+            Some((TimeoutKind::Silent, self.silent_ms()))
         } else {
             None
         };

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use crate::console::{Console, TerminalSize};
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
 use crate::spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch};
@@ -23,6 +24,7 @@ pub(crate) struct Request {
     pub(crate) scratch: Scratch,
     pub(crate) empty_directories: Vec<PathBuf>,
     pub(crate) supplied_files: BTreeMap<OsString, Vec<u8>>,
+    pub(crate) console: Console,
     pub(crate) disabled: GuardSet,
 }
 
@@ -38,7 +40,7 @@ pub(crate) enum Program {
 /// What the supervisor tells the client.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The sandbox stands; the upper layer travels beside this.
+    /// The sandbox stands; the upper layer and the ends of a console travel beside this.
     Started,
     /// A guard could not be set up; nothing ran.
     Failed(SetupFailure),
@@ -93,6 +95,10 @@ impl<'a> Reader<'a> {
         let (head, tail) = self.0.split_first_chunk::<8>().ok_or(Malformed)?;
         self.0 = tail;
         Ok(u64::from_le_bytes(*head))
+    }
+
+    fn short(&mut self) -> Result<u16, Malformed> {
+        u16::try_from(self.number()?).map_err(|_| Malformed)
     }
 
     fn count(&mut self) -> Result<usize, Malformed> {
@@ -182,6 +188,15 @@ pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSe
         out.text(name);
         out.bytes(content);
     }
+    match spec.console {
+        Console::Log => out.number(0),
+        Console::Terminal(TerminalSize { rows, columns }) => {
+            out.number(1);
+            out.number(u64::from(rows));
+            out.number(u64::from(columns));
+        }
+        Console::Pipes => out.number(2),
+    }
     out.number(disabled.bits());
     out.0
 }
@@ -234,6 +249,14 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
         supplied_files: (0..input.count()?)
             .map(|_| Ok((input.text()?, input.bytes()?.to_vec())))
             .collect::<Result<_, Malformed>>()?,
+        console: match input.number()? {
+            0 => Console::Log,
+            1 => Console::Terminal(TerminalSize {
+                rows: input.short()?,
+                columns: input.short()?,
+            }),
+            _ => Console::Pipes,
+        },
         disabled: GuardSet::from_bits(input.number()?),
     })
 }

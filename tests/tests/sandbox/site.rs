@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use stxl_sandbox::{
-    BuildUid, ExitStatus, GuardSet, Identity, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, Limits,
-    Outcome, Personality, SandboxSpec, Scratch,
+    BuildUid, Console, ExitStatus, GuardSet, Identity, LAUNCHER_ARGUMENT, Launcher,
+    LauncherProgram, Limits, Outcome, Personality, SandboxSpec, Scratch,
 };
 
 /// The probe's exit status for an attempt that was refused.
@@ -171,6 +171,7 @@ pub fn probe(arguments: &[&str]) -> SandboxSpec {
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log: memory_file(),
     }
 }

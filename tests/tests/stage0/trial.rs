@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stxl_model::{Keep, Node, RootPath, Sha256, TreeId};
-use stxl_sandbox::{BuildUid, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
+use stxl_sandbox::{
+    BuildUid, Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch,
+};
 use stxl_store::{CheckoutRef, TreeEditor};
 
 use super::case::{Case, CaseCommand, Expected};
@@ -145,6 +147,7 @@ fn execute(
         scratch: Scratch::Memory,
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        console: Console::Log,
         log: log.try_clone()?.into(),
     };
     Ok((session.launcher.spawn(&spec)?.wait()?, log))
