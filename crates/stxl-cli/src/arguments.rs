@@ -112,6 +112,10 @@ pub(crate) struct EvalArguments {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each switch on the command line"
+)]
 pub(crate) struct BuildArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
@@ -132,7 +136,10 @@ pub(crate) struct BuildArguments {
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// Copy the outputs to this directory, which must not exist yet
+    /// Copy the result to this directory, which must not exist yet
+    ///
+    /// Of a package its output `main`; others are named: `core/zlib:dev`. Several results lie below
+    /// the directory by their labels.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

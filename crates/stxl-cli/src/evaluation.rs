@@ -2,15 +2,16 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde::Serialize;
 use stxl_eval::{
     ChildError, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
     EvaluatorProgram, Tests, evaluate_in_child,
 };
-use stxl_lang::Severity;
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
+use stxl_lang::{Language, Severity, SourceError, SourcePath, SourceTree};
 use stxl_model::{Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
@@ -107,7 +108,11 @@ fn show(
     if diagnostics.is_empty() {
         return Ok(());
     }
-    let tree = DiskSourceTree::open(workspace).map_err(Failure::environment)?;
+    let disk = DiskSourceTree::open(workspace).map_err(Failure::environment)?;
+    let tree = WithStdlib {
+        disk,
+        language: Language::new(),
+    };
     let is_failed = evaluation.plan.is_none();
     match audience {
         Audience::Program if is_failed => {
@@ -136,5 +141,24 @@ fn show(
             }
             Ok(())
         }
+    }
+}
+
+/// The workspace's files, and those of the embedded stdlib, for excerpts.
+struct WithStdlib {
+    disk: DiskSourceTree,
+    language: Language,
+}
+
+impl SourceTree for WithStdlib {
+    fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
+        match self.language.stdlib_text(path) {
+            Some(text) => Ok(text.as_bytes().into()),
+            None => self.disk.read(path),
+        }
+    }
+
+    fn list(&self, path: &SourcePath) -> Result<Vec<String>, SourceError> {
+        self.disk.list(path)
     }
 }

@@ -98,7 +98,7 @@ impl Progress {
                 self.line(Tone::Bad, "differs", &mismatch.node.origin.name);
             }
             BuildEvent::Cancelling => {
-                self.line(Tone::Careful, "stopping", "ending the running steps")
+                self.line(Tone::Careful, "stopping", "ending the running steps");
             }
             BuildEvent::Summary(summary) => self.summary(summary),
         }

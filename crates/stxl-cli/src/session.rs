@@ -89,11 +89,6 @@ fn become_owner(path: &Path) -> Result<OwnedFd, Failure> {
         .into())
 }
 
-/// The name under which the store keeps the history of a workspace.
-pub(crate) fn history_name(workspace: &Path) -> String {
-    workspace.display().to_string()
-}
-
 /// Where outputs are copied to: must not exist, and its parent must.
 pub(crate) fn check_free(path: &Path) -> Result<PathBuf, Failure> {
     let path = place::absolute(path)?;

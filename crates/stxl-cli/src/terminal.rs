@@ -76,11 +76,19 @@ impl Terminal {
     }
 
     /// Prints a line. A standard error that is gone is no reason to stop.
+    #[expect(
+        clippy::unused_self,
+        reason = "only who has looked at the terminal writes to it"
+    )]
     pub(crate) fn note(self, line: &str) {
         drop(writeln!(io::stderr().lock(), "{line}"));
     }
 
     /// Prints text that ends in a line feed already.
+    #[expect(
+        clippy::unused_self,
+        reason = "only who has looked at the terminal writes to it"
+    )]
     pub(crate) fn text(self, text: &str) {
         drop(io::stderr().lock().write_all(text.as_bytes()));
     }

@@ -7,9 +7,9 @@ use stxl_build::{
     BuildError, BuildEvent, BuildOptions, BuildOutcome, BuiltOutput, CancelHandle, Check,
     OnFailure, OutputPaths, Summary, WireEvent,
 };
-use stxl_model::{Plan, RootPath};
+use stxl_model::{Label, PathError, Plan, RootPath, TreeId};
 
-use crate::arguments::{Arguments, BuildArguments};
+use crate::arguments::{Arguments, BuildArguments, Selection};
 use crate::evaluation::{self, Audience};
 use crate::export;
 use crate::failure::{self, Exit, Failure};
@@ -76,7 +76,7 @@ pub(crate) fn run(
     if let Some(out) = &out
         && summary.outcome == BuildOutcome::Ok
     {
-        export_outputs(&session, &summary, out, terminal)?;
+        export_outputs(&session, (&summary, &build.selection), out, terminal)?;
     }
     if audience == Audience::Person {
         print_data(outputs_text(&summary.outputs).as_bytes())?;
@@ -154,23 +154,32 @@ fn of_build(error: &BuildError) -> Failure {
     }
 }
 
-/// Copies every output into the directory: a single one as it is, several below their labels.
+/// Copies outputs into the directory: of a package its `main`, and others where they are named. A
+/// single one is the directory itself, several lie below it by their labels.
 fn export_outputs(
     session: &Session,
-    summary: &Summary,
+    (summary, selection): (&Summary, &Selection),
     out: &Path,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let parts: Vec<(RootPath, _)> = match summary.outputs.as_slice() {
+    let is_named = |label: &Label| {
+        let text = format!("{}:{}", label.package, label.output);
+        label.output.is_main() || selection.labels.contains(&text)
+    };
+    let named: Vec<&BuiltOutput> = summary
+        .outputs
+        .iter()
+        .filter(|output| is_named(&output.label))
+        .collect();
+    let parts: Vec<(RootPath, TreeId)> = match named.as_slice() {
         [only] => vec![(RootPath::root(), only.tree)],
         several => several
             .iter()
             .map(|output| {
-                let label = &output.label;
-                let path = format!("/{}/{}", label.package, label.output);
-                RootPath::parse(path.as_bytes()).map(|path| (path, output.tree))
+                let path = RootPath::parse(format!("/{}", output.label).as_bytes())?;
+                Ok((path, output.tree))
             })
-            .collect::<Result<_, _>>()
+            .collect::<Result<_, PathError>>()
             .map_err(Failure::environment)?,
     };
     export::export(&session.store, &parts, out)?;
