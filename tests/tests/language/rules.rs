@@ -176,3 +176,43 @@ fn every_builder_of_the_schema_is_in_scope() {
         );
     }
 }
+
+#[test]
+fn imports_of_imports_stay_cheap() {
+    // Each file imports the two before it: the paths through them grow exponentially.
+    let mut files = vec![("lib/m0.rhai".to_owned(), "fn v() { 1 }".to_owned())];
+    files.push(("lib/m1.rhai".to_owned(), "fn v() { 1 }".to_owned()));
+    for index in 2..24 {
+        let (one, two) = (index - 1, index - 2);
+        files.push((
+            format!("lib/m{index}.rhai"),
+            format!(
+                "import \"lib/m{one}\" as one;\nimport \"lib/m{two}\" as two;\nfn v() {{ one::v() }}"
+            ),
+        ));
+    }
+    files.push((
+        "stages/core/a/package.rhai".to_owned(),
+        "import \"lib/m23\" as m;\nscript(#{ version: `${m::v()}`, script: \"true\" })".to_owned(),
+    ));
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let definition = World::new(&files).definition("core/a");
+    assert_eq!(
+        definition.fields.get("version"),
+        Some(&Value::Text("1".into()))
+    );
+}
+
+#[test]
+fn a_file_that_is_too_long_is_not_read() {
+    let world = World::new(&[("stages/core/a/package.rhai", &"// filler\n".repeat(200_000))]);
+    let compiled = world.compile("stages/core/a/package.rhai");
+    assert!(compiled.module.is_none());
+    assert_eq!(
+        compiled.diagnostics.first().map(|diagnostic| diagnostic.id),
+        Some("limit")
+    );
+}
