@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn the_readme_has_every_field() {
-        for field in BUILDERS.iter().flat_map(|builder| builder.fields()) {
+        for field in BUILDERS
+            .iter()
+            .flat_map(crate::schema::BuilderSchema::fields)
+        {
             let row = format!("| `{}` | {} |", field.name, field.kind.expected());
             let described = README
                 .lines()

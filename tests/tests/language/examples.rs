@@ -295,7 +295,12 @@ zlib.change(#{
         ],
     );
     let definition = world.definition("core/zlib");
-    let set_in = |field: &str| definition.field_paths.get(field).map(|path| path.as_str());
+    let set_in = |field: &str| {
+        definition
+            .field_paths
+            .get(field)
+            .map(stxl_lang::SourcePath::as_str)
+    };
     assert_eq!(set_in("version"), Some("over/core/zlib/package.rhai"));
     assert_eq!(set_in("license"), Some("stages/core/zlib/package.rhai"));
 }

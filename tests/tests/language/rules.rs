@@ -74,9 +74,10 @@ fn options_have_defaults_and_are_declared() {
 
 #[test]
 fn a_long_chain_is_no_deep_expression() {
-    let links: String = (0..200)
+    let links: Vec<String> = (0..200)
         .map(|index| format!("\n    .mkdir(\"/d{index}\")"))
         .collect();
+    let links = links.concat();
     let text = format!(
         "custom(#{{ version: \"1\" }});\nfn build(p) {{ #{{ main: root(){links}.out() }} }}"
     );
