@@ -158,9 +158,10 @@ pub(crate) fn label(reference: &Reference) -> String {
     let platform = reference
         .platform
         .map_or_else(String::new, |platform| format!(" on {platform}"));
-    let options = match reference.options.is_empty() {
-        true => String::new(),
-        false => format!(" with {:?}", reference.options),
+    let options = if reference.options.is_empty() {
+        String::new()
+    } else {
+        format!(" with {:?}", reference.options)
     };
     format!("{package}{output}{platform}{options}")
 }

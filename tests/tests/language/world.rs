@@ -153,7 +153,7 @@ impl World {
         let stdlib = self
             .language
             .stdlib_text(&span.path)
-            .map(|text| text.to_string());
+            .map(ToString::to_string);
         let text = self
             .files
             .get(span.path.as_str())
@@ -235,11 +235,11 @@ impl Host for World {
         layer: Layer,
         site: &Site,
     ) -> Result<Arc<Definition>, HostError> {
-        let below = self
+        let mut below = self
             .layers(package.as_str())
             .into_iter()
             .filter(|(other, _)| *other < layer);
-        self.answer(package, site, below.last())
+        self.answer(package, site, below.next_back())
     }
 
     fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
