@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension as _, params};
-use stxl_model::{ActionId, BlobId, DerivationId, Realisation, TreeId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use stxl_model::{ActionId, BlobId, DerivationId, Digest, Realisation, TreeId};
 
 use crate::error::StoreError;
 use crate::index::{self, get_digest, get_u64};
@@ -11,6 +11,11 @@ use crate::record::{HistoryEntry, Record, split_trees};
 use crate::store::{Store, lock};
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// From how many derivations on tables are read from front to back.
+const SCANNED_MIN: usize = 256;
+/// How many times as many rows as derivations are read that way.
+const SCANNED_FACTOR_MAX: usize = 8;
 
 /// What recording a realisation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,26 +161,13 @@ impl Store {
     /// memo or a choice is missing.
     pub fn resolve(&self, derivations: &[DerivationId]) -> Result<Vec<Option<Resolved>>> {
         let mut resolved = self.index()?.read("resolve derivations", |connection| {
-            let generation = index::generation(connection)?.cast_signed();
-            let mut statement = connection.prepare_cached(
-                "SELECT m.action, c.tree FROM memos m JOIN choices c ON c.action = m.action WHERE m.derivation = ?1 AND m.generation = ?2",
-            )?;
-            // Neighbours in the table are found faster one after the other.
-            let mut order: Vec<usize> = (0..derivations.len()).collect();
-            order.sort_unstable_by_key(|position| derivations[*position]);
-            let mut resolved = vec![None; derivations.len()];
-            for position in order {
-                let key = derivations[position].digest().as_bytes().as_slice();
-                resolved[position] = statement
-                    .query_row(params![key, generation], |row| {
-                        Ok(Resolved {
-                            action: ActionId::from_digest(get_digest(row, 0)?),
-                            tree: TreeId::from_digest(get_digest(row, 1)?),
-                        })
-                    })
-                    .optional()?;
+            let generation = index::generation(connection)?;
+            if derivations.len() >= SCANNED_MIN
+                && let Some(resolved) = resolve_by_scan(connection, generation, derivations)?
+            {
+                return Ok(resolved);
             }
-            Ok(resolved)
+            resolve_one_by_one(connection, generation, derivations)
         })?;
         let has_pending = !lock(&self.pending).records.is_empty();
         if has_pending {
@@ -332,6 +324,71 @@ impl Roots {
             | Record::Release { .. } => {}
         }
     }
+}
+
+fn resolve_one_by_one(
+    connection: &Connection,
+    generation: u64,
+    derivations: &[DerivationId],
+) -> rusqlite::Result<Vec<Option<Resolved>>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT m.action, c.tree FROM memos m JOIN choices c ON c.action = m.action WHERE m.derivation = ?1 AND m.generation = ?2",
+    )?;
+    derivations
+        .iter()
+        .map(|derivation| {
+            let key = derivation.digest().as_bytes().as_slice();
+            statement
+                .query_row(params![key, generation.cast_signed()], |row| {
+                    Ok(Resolved {
+                        action: ActionId::from_digest(get_digest(row, 0)?),
+                        tree: TreeId::from_digest(get_digest(row, 1)?),
+                    })
+                })
+                .optional()
+        })
+        .collect()
+}
+
+/// Reads both tables from front to back, which is several times faster than asking for most of
+/// their rows one by one. Gives up when they hold far more than is asked for.
+fn resolve_by_scan(
+    connection: &Connection,
+    generation: u64,
+    derivations: &[DerivationId],
+) -> rusqlite::Result<Option<Vec<Option<Resolved>>>> {
+    let rows_max = derivations.len().saturating_mul(SCANNED_FACTOR_MAX);
+    let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
+    let memos: Vec<(Digest, Digest)> = connection
+        .prepare_cached(
+            "SELECT derivation, action FROM memos WHERE generation = ?1 ORDER BY derivation LIMIT ?2",
+        )?
+        .query_map(params![generation.cast_signed(), limit], read_pair)?
+        .collect::<rusqlite::Result<_>>()?;
+    let choices: Vec<(Digest, Digest)> = connection
+        .prepare_cached("SELECT action, tree FROM choices ORDER BY action LIMIT ?1")?
+        .query_map([limit], read_pair)?
+        .collect::<rusqlite::Result<_>>()?;
+    if memos.len() >= rows_max || choices.len() >= rows_max {
+        return Ok(None);
+    }
+    let find = |pairs: &[(Digest, Digest)], key: &Digest| {
+        let found = pairs.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        pairs.get(found).map(|(_, value)| *value)
+    };
+    let resolve = |derivation: &DerivationId| {
+        let action = find(&memos, derivation.digest())?;
+        let tree = find(&choices, &action)?;
+        Some(Resolved {
+            action: ActionId::from_digest(action),
+            tree: TreeId::from_digest(tree),
+        })
+    };
+    Ok(Some(derivations.iter().map(resolve).collect()))
+}
+
+fn read_pair(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Digest, Digest)> {
+    Ok((get_digest(row, 0)?, get_digest(row, 1)?))
 }
 
 fn decode(record: &[u8]) -> Result<Realisation> {
