@@ -55,22 +55,25 @@ pub(crate) fn start(
     {
         drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
     }
-    match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
-        Cloned::Child => {
-            drop(ours);
-            become_program(request, index, streams, theirs)
-        }
-        Cloned::Parent(pid) => {
-            drop(theirs);
-            let mut started = Started {
-                pid,
-                listener: None,
-                refusal: None,
-            };
-            while receive(&ours, &mut started)? {}
-            Ok(started)
-        }
-    }
+    let pid = match &request.program {
+        Program::Execute(_) => kernel::clone_borrowing(&mut || {
+            // Nothing is dropped here: the memory is the supervisor's.
+            become_program(request, index, streams, &theirs)
+        })
+        .during(GUARD, "clone of the program")?,
+        Program::Canary => match kernel::clone_process(0).during(GUARD, "clone3 of the canary")? {
+            Cloned::Child => become_program(request, index, streams, &theirs),
+            Cloned::Parent(pid) => pid,
+        },
+    };
+    drop(theirs);
+    let mut started = Started {
+        pid,
+        listener: None,
+        refusal: None,
+    };
+    while receive(&ours, &mut started)? {}
+    Ok(started)
 }
 
 /// Takes one message of the child; false once the child executed its program or gave up.
@@ -93,7 +96,8 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
         }
     }
     match bytes.get(..message.bytes).unwrap_or_default() {
-        [] => Ok(false),
+        // Its end was closed by the execution; a canary, which executes nothing, says so.
+        [] | [b'c'] => Ok(false),
         [b'l'] => Ok(true),
         [b'x', code @ ..] => {
             let code = code.try_into().map_or(libc::EIO, i32::from_le_bytes);
@@ -111,19 +115,19 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
     }
 }
 
-fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket: OwnedFd) -> ! {
-    match prepare(request, streams, &socket) {
+fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket: &OwnedFd) -> ! {
+    match prepare(request, streams, socket) {
         Ok(()) => {}
         Err(Refused::Guard(failure)) => {
-            send(&socket, &wire::encode_reply(&Reply::Failed(failure)));
+            send(socket, &wire::encode_reply(&Reply::Failed(failure)));
             kernel::exit_now(127);
         }
-        Err(Refused::NotStarted(errno)) => give_up(&socket, errno),
+        Err(Refused::NotStarted(errno)) => give_up(socket, errno),
     }
     match &request.program {
         Program::Canary => {
             // As an execution would: the supervisor stops waiting and answers calls.
-            drop(socket);
+            send(socket, b"c");
             set_dumpable_behavior(DumpableBehavior::Dumpable).ok();
             canary::report_to_stdout();
             kernel::exit_now(0);
@@ -138,7 +142,7 @@ fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket
                 .map(|(name, value)| strings(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
                 .collect();
             let error = kernel::execute(&argv, &env);
-            give_up(&socket, errno(&error));
+            give_up(socket, errno(&error));
         }
     }
 }

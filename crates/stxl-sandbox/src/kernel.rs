@@ -54,6 +54,37 @@ pub(crate) fn clone_process(namespaces: u64) -> io::Result<Cloned> {
     Ok(Pid::from_raw(id).map_or(Cloned::Child, Cloned::Parent))
 }
 
+/// Runs `body` in a copy of this process that borrows its memory, and returns the copy's id once
+/// it has executed a program or ended; this process sleeps meanwhile.
+///
+/// Must only be called while this process has a single thread. What `body` changes in memory
+/// stays changed; descriptors, working directory, limits and credentials are the copy's own.
+pub(crate) fn clone_borrowing(body: &mut dyn FnMut()) -> io::Result<Pid> {
+    extern "C" fn enter(body: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the caller passes a pointer to its own `body`, which it cannot use meanwhile.
+        let body = unsafe { &mut *body.cast::<&mut dyn FnMut()>() };
+        body();
+        0
+    }
+    const STACK_BYTES: usize = 256 << 10;
+    let mut stack: Vec<u8> = Vec::with_capacity(STACK_BYTES);
+    let mut body = body;
+    // SAFETY: the stack is as large as said, is the copy's alone and outlives it, since
+    // CLONE_VFORK lets this process go on only when the copy has left the shared memory. There is
+    // no other thread, so nothing else runs on that memory.
+    let result = unsafe {
+        let top = stack.as_mut_ptr().add(STACK_BYTES);
+        libc::clone(
+            enter,
+            top.cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (&raw mut body).cast(),
+        )
+    };
+    check(result.into())?;
+    Pid::from_raw(result).ok_or_else(|| io::Error::from_raw_os_error(libc::ECHILD))
+}
+
 /// Ends this process at once, without running anything of the runtime.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and does not return.

@@ -296,23 +296,47 @@ fn refuse(errno: i32) -> Instruction {
     ret(RET_ERRNO | errno.cast_unsigned())
 }
 
+/// Returns a decision tree over intervals; equal verdicts share their instructions, because the
+/// kernel translates each at every launch.
 fn tree(intervals: &[(u32, Verdict)]) -> Vec<Instruction> {
-    match intervals {
-        [] => vec![ret(RET_KILL)],
-        [(_, verdict)] => leaf(*verdict),
-        _ => {
-            let (low, high) = intervals.split_at(intervals.len() / 2);
-            let pivot = high.first().map_or(u32::MAX, |(number, _)| *number);
-            let (low, high) = (tree(low), tree(high));
-            let mut code = match u8::try_from(low.len()) {
-                Ok(distance) => vec![jump(JGE, pivot, distance, 0)],
-                Err(_) => vec![jump(JGE, pivot, 0, 1), always(low.len())],
-            };
-            code.extend(low);
-            code.extend(high);
-            code
+    let decisions = intervals.len().saturating_sub(1);
+    let mut ends: Vec<(Verdict, usize)> = Vec::new();
+    let mut leaves = Vec::new();
+    for (_, verdict) in intervals {
+        if ends.iter().all(|(known, _)| known != verdict) {
+            ends.push((*verdict, decisions + leaves.len()));
+            leaves.extend(leaf(*verdict));
         }
     }
+    let mut code = Vec::with_capacity(decisions + leaves.len());
+    decide(intervals, &ends, &mut code);
+    code.extend(leaves);
+    code
+}
+
+/// Adds the decisions between some intervals and returns where they begin.
+fn decide(
+    intervals: &[(u32, Verdict)],
+    ends: &[(Verdict, usize)],
+    code: &mut Vec<Instruction>,
+) -> usize {
+    if let [(_, verdict)] = intervals {
+        let end = ends.iter().find(|(known, _)| known == verdict);
+        return end.map_or(usize::MAX, |(_, position)| *position);
+    }
+    let (low, high) = intervals.split_at(intervals.len() / 2);
+    let pivot = high.first().map_or(u32::MAX, |(number, _)| *number);
+    let here = code.len();
+    code.push(ret(RET_KILL));
+    let low = decide(low, ends, code);
+    let high = decide(high, ends, code);
+    let distance = |target: usize| {
+        u8::try_from(target - here - 1).expect("a table has fewer instructions than a jump reaches")
+    };
+    if let Some(decision) = code.get_mut(here) {
+        *decision = jump(JGE, pivot, distance(high), distance(low));
+    }
+    here
 }
 
 fn leaf(verdict: Verdict) -> Vec<Instruction> {
