@@ -1,0 +1,15 @@
+//! The program as scripts and people meet it: exit codes, JSON contracts, the main job.
+//!
+//! Each test has a store and a workspace of its own and starts the real program.
+
+#[path = "cli/place.rs"]
+mod place;
+
+#[path = "cli/contract.rs"]
+mod contract;
+#[path = "cli/exit.rs"]
+mod exit;
+#[path = "cli/main_job.rs"]
+mod main_job;
+#[path = "cli/readme.rs"]
+mod readme;

@@ -1,0 +1,175 @@
+//! The shapes of JSON that scripts rely on.
+
+use serde_json::Value;
+
+use crate::place::Place;
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn eval_prints_one_record() {
+    let place = Place::with_stage0();
+    let ran = place.run(&["eval", "stage0/hex1", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let record = ran.json();
+    assert_eq!(keys(&record), ["derivations", "roots", "version"]);
+    assert_eq!(record["version"], 1);
+    let root = &record["roots"][0];
+    assert_eq!(root["label"], "stage0/hex1");
+    let derivations = record["derivations"].as_array().unwrap();
+    let ids: Vec<&str> = derivations
+        .iter()
+        .map(|one| one["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&root["outputs"]["main"].as_str().unwrap()));
+    for one in derivations {
+        assert_eq!(
+            keys(one),
+            ["file", "id", "inputs", "kind", "label", "line", "name"]
+        );
+        for input in one["inputs"].as_array().unwrap() {
+            assert!(
+                ids.contains(&input.as_str().unwrap()),
+                "inputs are in the record"
+            );
+        }
+        assert!(one["line"].as_u64().unwrap() > 0, "{one}");
+    }
+}
+
+#[test]
+fn status_tells_what_a_build_would_do() {
+    let place = Place::with_stage0();
+    let statuses = |place: &Place| -> Vec<(String, String)> {
+        let record = place
+            .run(&["eval", "stage0/hex2", "--json", "--status"])
+            .json();
+        let derivations = record["derivations"].as_array().unwrap();
+        let execs = derivations.iter().filter(|one| one["kind"] == "exec");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        execs
+            .map(|one| (text(&one["label"]), text(&one["status"])))
+            .collect()
+    };
+    let before = statuses(&place);
+    assert_eq!(before.len(), 3);
+    assert!(
+        before
+            .iter()
+            .all(|(_, status)| status == "run" || status == "pending"),
+        "{before:?}"
+    );
+    assert_eq!(place.run(&["build", "stage0/hex2"]).code, 0);
+    assert!(
+        statuses(&place)
+            .iter()
+            .all(|(_, status)| status == "cached")
+    );
+    place.edit("stages/stage0/hex1/hex1.hex0", |text| {
+        format!("# A comment\n{text}")
+    });
+    let after = statuses(&place);
+    let of = |label: &str| {
+        after
+            .iter()
+            .find(|(name, _)| name == label)
+            .unwrap()
+            .1
+            .clone()
+    };
+    assert_eq!(
+        [of("stage0/hex0"), of("stage0/hex2")],
+        ["cached", "pending"],
+        "{after:?}"
+    );
+}
+
+#[test]
+fn the_summary_is_the_last_event() {
+    let place = Place::with_stage0();
+    let ran = place.run(&["build", "stage0/hex0", "--json"]);
+    let summary = ran.summary();
+    assert_eq!(
+        keys(&summary),
+        [
+            "cached", "cut_off", "event", "failed", "outcome", "outputs", "ran", "skipped", "total"
+        ]
+    );
+    let outputs = summary["outputs"].as_array().unwrap();
+    assert!(!outputs.is_empty());
+    for output in outputs {
+        assert_eq!(keys(output), ["label", "output", "path", "tree"]);
+        let path = output["path"].as_str().unwrap();
+        assert!(std::path::Path::new(path).is_dir(), "{path}");
+    }
+    assert!(
+        ran.stderr.is_empty(),
+        "programs read standard output only: {}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn diagnostics_have_a_fixed_shape() {
+    let place = Place::with_first_package();
+    place.edit("stages/first/hello/package.rhai", |text| {
+        text.replace("version:", "verison:")
+    });
+    for command in ["eval", "build"] {
+        let ran = place.run(&[command, "--json"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let record = ran.json();
+        assert_eq!(keys(&record), ["diagnostics", "event", "version"]);
+        let first = &record["diagnostics"][0];
+        assert_eq!(first["file"], "stages/first/hello/package.rhai", "{record}");
+        assert!(first["line"].as_u64().is_some() && first["column"].as_u64().is_some());
+    }
+}
+
+/// Every command has help with an example.
+#[test]
+fn every_command_shows_an_example() {
+    let place = Place::empty();
+    let commands: [&[&str]; 11] = [
+        &["init"],
+        &["eval"],
+        &["build"],
+        &["log"],
+        &["shell"],
+        &["doctor"],
+        &["completions"],
+        &["store", "gc"],
+        &["store", "verify"],
+        &["store", "path"],
+        &["store", "rebuild-db"],
+    ];
+    for command in commands {
+        let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+        let help = place.run_in(place.path(), &words);
+        assert_eq!(help.code, 0, "{help:?}");
+        assert!(
+            help.stdout.contains("Example"),
+            "{command:?}: {}",
+            help.stdout
+        );
+    }
+    let completions = place.run_in(place.path(), &["completions", "bash"]);
+    assert!(completions.stdout.contains("rebuild-db"));
+}
+
+#[test]
+fn doctor_finds_every_guard() {
+    let place = Place::empty();
+    let ran = place.run_in(place.path(), &["doctor", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let record = ran.json();
+    assert_eq!(record["healthy"], true);
+    assert!(record["guards"].as_array().unwrap().len() > 30);
+}

@@ -1,0 +1,272 @@
+//! Exit codes, and what is said with them.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use crate::place::Place;
+
+/// The bytes of the first package's program.
+fn hello() -> Vec<u8> {
+    let text = include_bytes!("../../../crates/stxl-cli/src/command/init/hello.hex");
+    stxl_model::decode_hex_text(text).unwrap()
+}
+
+/// A small program for 32-bit x86, of C without any library.
+fn compile(place: &Place, source: &str) -> Vec<u8> {
+    let (text, program) = (place.path().join("program.c"), place.path().join("program"));
+    fs::write(&text, format!("{CALL}{source}")).unwrap();
+    let compiled = Command::new("gcc")
+        .args([
+            "-m32",
+            "-static",
+            "-nostdlib",
+            "-ffreestanding",
+            "-fno-stack-protector",
+        ])
+        .args(["-fno-pic", "-no-pie", "-O1", "-Wl,--build-id=none", "-o"])
+        .args([&program, &text])
+        .output()
+        .expect("this test needs gcc");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    fs::read(program).unwrap()
+}
+
+/// Adds the package `first/step`, whose one step runs a program.
+fn with_step(place: &Place, program: &[u8], argv: &str) {
+    let hash = stxl_model::Sha256::of(program).to_string();
+    let hex: Vec<String> = program.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lines: Vec<String> = hex.chunks(16).map(|line| line.join(" ")).collect();
+    place.write("stages/first/step/program.hex", &lines.join("\n"));
+    let package = PACKAGE.replace("HASH", &hash).replace("ARGV", argv);
+    place.write("stages/first/step/package.rhai", &package);
+    place.edit("stxl.toml", |toml| {
+        format!("{toml}\"first/step\" = [\"{hash}\"]\n")
+    });
+}
+
+const PACKAGE: &str = r#"custom(#{
+    version: "1",
+    description: "One step",
+    license: "MIT",
+    platforms: ["i686"],
+    seeds: #{ program: seed("program.hex", "HASH") },
+});
+
+fn build(p) {
+    let done = root().put(p.seeds.program, "/program", "exec").mkdir("/out")
+        .run(ARGV);
+    #{ main: done.out("/out") }
+}
+"#;
+
+/// System calls for programs without a library.
+const CALL: &str = r#"
+static long call(long number, long first, long second, long third) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result)
+                     : "a"(number), "b"(first), "c"(second), "d"(third) : "memory");
+    return result;
+}
+"#;
+
+#[test]
+fn a_first_package_builds() {
+    let place = Place::with_first_package();
+    let ran = place.run(&["build", "first/hello"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let path = ran
+        .stdout
+        .trim()
+        .split('\t')
+        .next_back()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        fs::read_to_string(format!("{path}/greeting")).unwrap(),
+        "hello\n"
+    );
+    let again = place.run(&["init", "."]);
+    assert_eq!(again.code, 2, "{again:?}");
+}
+
+#[test]
+fn what_the_user_wrote_wrong_is_2() {
+    let place = Place::with_first_package();
+    for (words, expected) in [
+        (&["build", "first/helo"][..], "first/hello"),
+        (&["build", "--frobnicate"], "frobnicate"),
+        (&["build", "First/Hello"], "is not a name"),
+        (&["eval", "first/hello:dev"], "dev"),
+        (&["-C", "stages", "eval"], "stxl.toml"),
+        (&["store", "gc", "--max-size", "much"], "500M"),
+        (&["log", "first/hello"], "stxl build first/hello"),
+        (&["store", "path", "first/hello"], "stxl build first/hello"),
+    ] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, 2, "{words:?}: {ran:?}");
+        assert!(ran.stderr.contains(expected), "{words:?}: {ran:?}");
+        assert_eq!(ran.stdout, "", "data only on success");
+    }
+    let outside = place.run_in(place.path(), &["eval"]);
+    assert_eq!(outside.code, 2, "{outside:?}");
+    assert!(outside.stderr.contains("stxl init"), "{outside:?}");
+}
+
+#[test]
+fn a_failed_step_is_1_and_says_all_there_is_to_know() {
+    let place = Place::with_first_package();
+    with_step(&place, &hello(), r#"["/program", "/missing/greeting"]"#);
+    let ran = place.run(&["build", "first/step"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for part in [
+        "first/step",
+        "stages/first/step/package.rhai:11",
+        "241",
+        "stxl shell first/step",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let json = place.run(&["build", "first/step", "--json"]);
+    assert_eq!(json.code, 1);
+    let summary = json.summary();
+    assert_eq!(summary["outcome"], "failed");
+    assert_eq!(summary["failed"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_log_of_a_step_is_kept_whole() {
+    let place = Place::with_first_package();
+    with_step(&place, &hello(), r#"["/program", "/dev/stdout"]"#);
+    assert_eq!(place.run(&["build", "first/step"]).code, 0);
+    let log = place.run(&["log", "first/step"]);
+    assert_eq!((log.code, log.stdout.as_str()), (0, "hello\n"), "{log:?}");
+    let entered = place.run(&["shell", "first/step", "--", "/program", "/dev/stdout"]);
+    assert_eq!(
+        (entered.code, entered.stdout.as_str()),
+        (0, "hello\n"),
+        "{entered:?}"
+    );
+}
+
+#[test]
+fn the_log_of_a_failed_step_is_kept_too() {
+    let place = Place::with_first_package();
+    let program = compile(&place, FAILS);
+    with_step(&place, &program, r#"["/program"]"#);
+    let ran = place.run(&["build", "first/step"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("| what is wrong"), "{ran:?}");
+    let log = place.run(&["log", "first/step"]);
+    assert_eq!(
+        (log.code, log.stdout.as_str()),
+        (0, "what is wrong\n"),
+        "{log:?}"
+    );
+}
+
+/// A program that says why and fails.
+const FAILS: &str = r#"
+void _start(void) {
+    call(4, 2, (long)"what is wrong\n", 14);
+    call(1, 3, 0, 0);
+}
+"#;
+
+#[test]
+fn an_environment_that_says_no_is_3() {
+    let place = Place::with_first_package();
+    fs::write(place.path().join("file"), "").unwrap();
+    let store = place.path().join("file/store");
+    let ran = place.run(&["build", "--store", store.to_str().unwrap()]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("--store"), "{ran:?}");
+    let foreign = place.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(foreign.join("format"), "of something else\n").unwrap();
+    let ran = place.run(&["build", "--store", foreign.to_str().unwrap()]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+}
+
+/// A program that writes the processor's cycle counter.
+const CLOCK: &str = r#"
+void _start(void) {
+    unsigned low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    unsigned counter[2] = {low, high};
+    long file = call(5, (long)"/out/same-then-other", 0101, 0644);
+    call(4, file, (long)"same", 4);
+    call(4, file, (long)counter, 8);
+    call(1, 0, 0, 0);
+}
+"#;
+
+#[test]
+fn a_step_that_differs_the_second_time_is_4_with_path_and_byte() {
+    let place = Place::with_first_package();
+    let program = compile(&place, CLOCK);
+    with_step(&place, &program, r#"["/program"]"#);
+    let built = place.run(&["build", "first/step"]);
+    assert_eq!(built.code, 0, "{built:?}");
+    let ran = place.run(&["build", "first/step", "--check"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    for part in ["same-then-other", "byte 4", "first/step"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let again = place.run(&["build", "first/step", "--json"]).summary();
+    assert_eq!(again["ran"], 0, "the first result stays chosen");
+}
+
+/// A program that says that it runs, and then waits for ever.
+const WAITS: &str = r#"
+void _start(void) {
+    call(4, 1, (long)"waiting\n", 8);
+    for (;;) call(29, 0, 0, 0);
+}
+"#;
+
+#[test]
+fn an_interrupt_is_130_and_leaves_nothing_running() {
+    let place = Place::with_first_package();
+    let program = compile(&place, WAITS);
+    let mark = format!("waits-for-{}", std::process::id());
+    with_step(&place, &program, &format!(r#"["/program", "{mark}"]"#));
+    let mut command = place.command();
+    command
+        .current_dir(place.workspace())
+        .args(["build", "first/step", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let is_waiting = |line: &str| line.contains("\"event\":\"log\"") && line.contains("waiting");
+    assert!(
+        lines.by_ref().any(|line| is_waiting(&line.unwrap())),
+        "the step begins"
+    );
+    assert_eq!(processes_with(&mark), 1);
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let last = lines.last().unwrap().unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(summary["outcome"], "interrupted", "{last}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(processes_with(&mark), 0);
+    let verified = place.run(&["store", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+/// How many processes of the machine have a word on their command line.
+fn processes_with(word: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let command_lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let has_word = |line: &Vec<u8>| {
+        line.split(|byte| *byte == 0)
+            .any(|part| part == word.as_bytes())
+    };
+    command_lines.filter(has_word).count()
+}
