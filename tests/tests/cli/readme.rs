@@ -6,9 +6,9 @@ use std::process::Command;
 
 use crate::place::{Place, repository};
 
-/// The commands of the blocks marked `sh tutorial`, in order, run by one shell in an empty
-/// directory with `stxl` on the path. Lines that begin with `$ ` are typed; the line below one
-/// that is not typed itself has to be in what it prints.
+/// The commands of the blocks marked `sh tutorial`, in order, run one by one in an empty directory
+/// with `stxl` on the path. A line that begins with `$ ` is typed, with the lines up to `END` if it
+/// says so; a line that is not typed has to be part of what the command above it prints.
 #[test]
 fn the_tutorial_of_the_readme_works() {
     let place = Place::empty();
@@ -17,13 +17,20 @@ fn the_tutorial_of_the_readme_works() {
     fs::create_dir(&bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_stxl-under-test"), bin.join("stxl")).unwrap();
     let mut typed: Vec<(String, Vec<String>)> = Vec::new();
-    let mut is_inside = false;
+    let (mut is_inside, mut is_document) = (false, false);
     for line in text.lines() {
-        match line {
-            "```sh tutorial" => is_inside = true,
-            "```" => is_inside = false,
-            line if is_inside => match (line.strip_prefix("$ "), typed.last_mut()) {
-                (Some(command), _) => typed.push((command.to_owned(), Vec::new())),
+        match (line, typed.last_mut()) {
+            (_, Some((command, _))) if is_document => {
+                is_document = line != "END";
+                *command += &format!("\n{line}");
+            }
+            ("```sh tutorial", _) => is_inside = true,
+            ("```", _) => is_inside = false,
+            (line, last) if is_inside => match (line.strip_prefix("$ "), last) {
+                (Some(command), _) => {
+                    is_document = command.contains("<<'END'");
+                    typed.push((command.to_owned(), Vec::new()));
+                }
                 (None, Some((_, expected))) => expected.push(line.to_owned()),
                 (None, None) => panic!("`{line}` stands before any command"),
             },
