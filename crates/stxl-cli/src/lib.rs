@@ -10,6 +10,7 @@ mod failure;
 mod interrupt;
 mod place;
 mod progress;
+mod relay;
 mod session;
 mod steps;
 mod terminal;

@@ -57,6 +57,11 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))
 }
 
+/// What kind of terminal the person sits at, as programs on it want to know.
+pub(crate) fn terminal_kind() -> Option<OsString> {
+    std::env::var_os("TERM").filter(|kind| !kind.is_empty())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the command line is where the directory comes in"

@@ -1,21 +1,22 @@
-//! `stxl shell`.
+//! `stxl shell`: enters the root of a step, at the terminal if there is one.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 
 use stxl_build::{BuildOptions, OutputPaths, StepEntry};
 use stxl_model::PlanNode;
-use stxl_sandbox::ExitStatus;
+use stxl_sandbox::{Console, ExitStatus, SandboxSpec};
 use stxl_store::Store;
 
 use crate::arguments::{Arguments, Selection, ShellArguments};
 use crate::evaluation::{self, Audience};
 use crate::failure::{Exit, Failure, of_store};
+use crate::interrupt::Interrupts;
 use crate::progress::Progress;
-use crate::session;
+use crate::session::{self, Session};
 use crate::steps;
-use crate::terminal::{Terminal, print_data};
-use crate::{interrupt, place};
+use crate::terminal::Terminal;
+use crate::{place, relay};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -33,8 +34,9 @@ pub(crate) fn run(
         Some(number) => steps::numbered(&steps, number)?,
         None => default_step(&session.store, &steps)?,
     };
+    let mut interrupts = Interrupts::catch()?;
     let options = BuildOptions {
-        cancel: interrupt::cancel_on_signals()?,
+        cancel: interrupts.cancel.clone(),
         outputs: OutputPaths::Omit,
         ..BuildOptions::new(workspace, format!("shell {}", shell.label))
     };
@@ -54,33 +56,66 @@ pub(crate) fn run(
         "before {}; nothing that is changed here is kept",
         step.origin.name
     ));
-    let words = if shell.command.is_empty() {
-        vec!["/bin/sh".to_owned()]
-    } else {
-        shell.command.clone()
-    };
-    prepared.spec.commands = vec![words.into_iter().map(OsString::from).collect()];
-    let running = session
-        .launcher
-        .spawn(&prepared.spec)
-        .map_err(Failure::environment)?;
-    let outcome = running.wait().map_err(Failure::environment)?;
-    let mut log = prepared.log.as_ref();
-    let mut said = Vec::new();
-    log.rewind()
-        .and_then(|()| log.read_to_end(&mut said))
-        .map_err(|error: io::Error| {
-            Failure::environment(format!("the output cannot be read: {error}"))
-        })?;
-    print_data(&said)?;
-    match outcome.status {
+    enter(&mut prepared.spec, &shell.command);
+    interrupts.only_cancel();
+    let status = attend(&session, &prepared.spec, &interrupts)?;
+    match status {
         ExitStatus::Exited(0) => Ok(()),
+        ExitStatus::Cancelled => Err(Failure {
+            exit: Exit::Interrupted,
+            message: ended(status),
+            hint: None,
+        }),
+        ExitStatus::NotStarted(NO_ENTRY) if shell.command.is_empty() => Err(Failure {
+            exit: Exit::BuildFailed,
+            message: format!("the root of this step has no `{SHELL}`"),
+            hint: Some(format!(
+                "name a program it has: stxl shell {} -- COMMAND",
+                shell.label
+            )),
+        }),
         status => Err(Failure {
             exit: Exit::BuildFailed,
             message: ended(status),
             hint: None,
         }),
     }
+}
+
+/// What is entered unless something else is named.
+const SHELL: &str = "/bin/sh";
+/// `ENOENT`.
+const NO_ENTRY: i32 = 2;
+
+/// Makes a step's sandbox one that a person enters: their command, their terminal, their time.
+fn enter(spec: &mut SandboxSpec, command: &[String]) {
+    let words = if command.is_empty() {
+        vec![OsString::from(SHELL)]
+    } else {
+        command.iter().map(OsString::from).collect()
+    };
+    spec.commands = vec![words];
+    spec.console = relay::console();
+    spec.limits.wall_ms = u64::MAX;
+    spec.limits.silent_ms = u64::MAX;
+    if let (Console::Terminal(_), Some(kind)) = (spec.console, place::terminal_kind()) {
+        spec.env.entry("TERM".into()).or_insert(kind);
+    }
+}
+
+/// Runs the command at the person's terminal, or with their streams.
+fn attend(
+    session: &Session,
+    spec: &SandboxSpec,
+    interrupts: &Interrupts,
+) -> Result<ExitStatus, Failure> {
+    let mut running = session.launcher.spawn(spec).map_err(Failure::environment)?;
+    let kill = running.kill_handle();
+    let carried = running
+        .take_console()
+        .map_or(Ok(()), |ends| relay::carry(ends, &kill, &interrupts.cancel));
+    let outcome = running.wait().map_err(Failure::environment)?;
+    carried.map(|()| outcome.status)
 }
 
 /// The first step without a result, which is the one that failed; else the last.
