@@ -103,6 +103,7 @@ fn every_operation() -> Vec<TreeOp> {
             left: from,
             right: to,
         },
+        TreeOp::MergeStrict { input: 1 },
     ]
 }
 

@@ -49,6 +49,16 @@ pub enum OpError {
         /// What it is there.
         upper_kind: &'static str,
     },
+    /// Two inputs that no consumer put into an order have different files at one path.
+    #[error("`{path}` is of {lower} and, different, of {upper}: move or remove one of them first")]
+    Different {
+        /// The path.
+        path: RootPath,
+        /// Whose it is below.
+        lower: String,
+        /// Whose it is above.
+        upper: String,
+    },
     /// An operation names an input that the recipe does not have.
     #[error("there is no input {input}")]
     NoSuchInput {
@@ -186,6 +196,7 @@ impl Composition<'_> {
     fn apply(&mut self, op: &TreeOp) -> Result<(), Stop> {
         match op {
             TreeOp::Merge { input } => self.merge(*input, &RootPath::root())?,
+            TreeOp::MergeStrict { input } => self.merge_strict(*input)?,
             TreeOp::PutTree { input, at } => self.merge(*input, at)?,
             TreeOp::PutFile { input, at, mode } => {
                 let executable = match mode {
@@ -249,11 +260,32 @@ impl Composition<'_> {
         } else {
             self.editor.put_tree(&tree, at)
         };
+        self.note_merged(merged, input, at)
+    }
+
+    fn merge_strict(&mut self, input: u32) -> Result<(), Stop> {
+        let tree = self.input(input)?;
+        let merged = self.editor.merge_strict(&tree);
+        self.note_merged(merged, input, &RootPath::root())
+    }
+
+    /// Remembers what was merged; says whose the things are that do not merge.
+    fn note_merged(
+        &mut self,
+        merged: Result<(), EditError>,
+        input: u32,
+        at: &RootPath,
+    ) -> Result<(), Stop> {
         match merged {
             Ok(()) => {
                 self.merged.push((input, at.clone()));
                 Ok(())
             }
+            Err(EditError::Replaced { path }) => Err(Stop::Op(OpError::Different {
+                lower: self.owner_of(&path)?,
+                upper: self.name(input),
+                path,
+            })),
             Err(EditError::Clash { path, lower, upper }) => Err(Stop::Op(OpError::Clash {
                 lower: self.owner_of(&path)?,
                 lower_kind: lower,
@@ -452,7 +484,7 @@ fn operation_name(op: &TreeOp, names: &[String]) -> String {
         name.cloned().unwrap_or_else(|| format!("input {input}"))
     };
     match op {
-        TreeOp::Merge { input } => format!("merge {}", name(input)),
+        TreeOp::Merge { input } | TreeOp::MergeStrict { input } => format!("merge {}", name(input)),
         TreeOp::PutTree { input, at } | TreeOp::PutFile { input, at, mode: _ } => {
             format!("put {} at `{at}`", name(input))
         }

@@ -1,7 +1,7 @@
 //! The inputs of the queries and the database that remembers them.
 //!
-//! An input is made when it is first asked for, also for what does not exist: when it appears later,
-//! that one input changes, and an added file re-runs nothing that never asked for it.
+//! An input is made when it is first asked for, also for what does not exist: when it appears
+//! later, that one input changes, and an added file re-runs nothing that never asked for it.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;

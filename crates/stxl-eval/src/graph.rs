@@ -32,8 +32,8 @@ struct Reached {
 }
 
 impl Graph {
-    /// Follows references from the roots. Every round expands all nodes that the round before found,
-    /// in parallel: no node is evaluated that is not reached.
+    /// Follows references from the roots. Every round expands all nodes that the round before
+    /// found, in parallel: no node is evaluated that is not reached.
     pub(crate) fn reach(db: &Database, roots: &[NodeKey]) -> Self {
         let mut graph = Self::default();
         let mut frontier: Vec<NodeKey> = Vec::new();
@@ -42,8 +42,8 @@ impl Graph {
         }
         let mut begin = 0;
         while begin < graph.nodes.len() {
-            // Expanding apart from what references need of other packages keeps threads from waiting
-            // for each other.
+            // Expanding apart from what references need of other packages keeps threads from
+            // waiting for each other.
             parallel::map(db, &frontier, |db, key| {
                 queries::expanded(db, db.package(&key.label), &key.configured);
             });
@@ -88,8 +88,8 @@ impl Graph {
         self.positions.get(key).copied()
     }
 
-    /// Waves of positions: each needs only earlier waves. Those that are in a cycle, or need one that
-    /// is, are in none.
+    /// Waves of positions: each needs only earlier waves. Those that are in a cycle, or need one
+    /// that is, are in none.
     pub(crate) fn waves(&self) -> Vec<Vec<usize>> {
         let mut users: Vec<Vec<usize>> = self.nodes.iter().map(|_| Vec::new()).collect();
         let mut missing: Vec<usize> = Vec::with_capacity(self.nodes.len());

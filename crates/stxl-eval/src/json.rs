@@ -1,4 +1,5 @@
-//! The record that `stxl eval --json` prints. Scripts rely on it; it has its own structs and version.
+//! The record that `stxl eval --json` prints. Scripts rely on it; it has its own structs and
+//! version.
 
 use serde::Serialize;
 use stxl_model::{DerivationId, Plan};
@@ -63,8 +64,8 @@ pub enum DerivationStatus {
 }
 
 impl EvalRecord {
-    /// The record of a plan; `status_of` is asked for every derivation, in the order of the plan, and
-    /// says nothing when the status was not asked for.
+    /// The record of a plan; `status_of` is asked for every derivation, in the order of the plan,
+    /// and says nothing when the status was not asked for.
     pub fn of(
         plan: &Plan,
         mut status_of: impl FnMut(&DerivationId) -> Option<DerivationStatus>,

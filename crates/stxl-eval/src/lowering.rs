@@ -74,8 +74,8 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
     })
 }
 
-/// The derivation id of an output. Cut off when only places, names or other things that are in no id
-/// changed.
+/// The derivation id of an output. Cut off when only places, names or other things that are in no
+/// id changed.
 #[salsa::tracked(returns(copy))]
 pub(crate) fn output_id<'db>(db: &'db dyn Db, node: Node<'db>) -> Option<DerivationId> {
     lowered(db, node).id

@@ -50,11 +50,11 @@ pub enum EntryKind {
 /// Implemented by the disk, by a map in memory, and by buffers over another one. All of them refuse
 /// paths that lead out of the workspace and the folders it was opened with.
 pub trait WorkspaceTree: SourceTree {
-    /// What a path stands for; a link on the way is followed inside the workspace, one at the end is
-    /// answered as itself.
+    /// What a path stands for; a link on the way is followed inside the workspace, one at the end
+    /// is answered as itself.
     fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError>;
 
-    /// Also answers for a folder outside of the workspace (an overlay), under the name it is written
-    /// with. A folder that is not there stays without files.
+    /// Also answers for a folder outside of the workspace (an overlay), under the name it is
+    /// written with. A folder that is not there stays without files.
     fn allow_folder(&self, name: &str);
 }

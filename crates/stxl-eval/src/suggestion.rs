@@ -3,8 +3,8 @@
 /// How many names are suggested.
 const SUGGESTIONS_MAX: usize = 3;
 
-/// The names nearest to `wrong`, best first; none when nothing is near. Equal ones keep the order of
-/// the candidates.
+/// The names nearest to `wrong`, best first; none when nothing is near. Equal ones keep the order
+/// of the candidates.
 pub(crate) fn nearest<'n>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'n str>,

@@ -115,7 +115,8 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Adds a derivation, unless it is there already, and returns its id. Its inputs have to be there.
+    /// Adds a derivation, unless it is there already, and returns its id. Its inputs have to be
+    /// there.
     pub fn add(
         &mut self,
         derivation: Derivation<DerivationId>,

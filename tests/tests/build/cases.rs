@@ -34,6 +34,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("changed_import", changed_import),
     ("nondeterminism_is_found", nondeterminism_is_found),
     ("merge_clash", merge_clash),
+    ("strict_merge", strict_merge),
     ("glob_without_match", glob_without_match),
     ("patch_and_substitute", patch_and_substitute),
     ("patch_that_does_not_apply", patch_that_does_not_apply),
@@ -679,6 +680,48 @@ fn merge_clash() {
         "`core/one: compose`",
     ] {
         assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+fn strict_merge() {
+    let write = |at, content: &[u8], executable| TreeOp::Write {
+        path: path(at),
+        content: content.to_vec(),
+        executable,
+    };
+    let strict = || (0..3).map(|input| TreeOp::MergeStrict { input }).collect();
+    let merged = |upper: TreeOp| {
+        let site = Site::new();
+        let mut recipe = site.recipe();
+        let one = recipe.compose_for("core/one", vec![], vec![write("/usr/a", b"x", false)]);
+        let other = recipe.compose_for("core/other", vec![], vec![write("/usr/b", b"x", false)]);
+        let two = recipe.compose_for("core/two", vec![], vec![upper]);
+        let both = recipe.compose(vec![one, other, two], strict());
+        recipe.want("test/both", both);
+        (site, recipe)
+    };
+    // The same file twice is no conflict; nor are directories.
+    let (site, recipe) = merged(write("/usr/a", b"x", false));
+    expect(&site.build(&recipe.plan), [0, 0, 0, 0, 0, 0]);
+    let link = TreeOp::Symlink {
+        path: path("/usr/a"),
+        target: b"b".to_vec(),
+    };
+    for upper in [
+        write("/usr/a", b"y", false),
+        write("/usr/a", b"x", true),
+        link,
+    ] {
+        let (site, recipe) = merged(upper);
+        let message = failure_of(&site, &recipe);
+        for part in [
+            "operation 3",
+            "`/usr/a`",
+            "`core/one: compose`",
+            "`core/two: compose`",
+        ] {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
     }
 }
 

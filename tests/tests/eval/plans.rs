@@ -1,6 +1,8 @@
 //! Plans: what is lowered to what.
 
-use stxl_model::{Derivation, ImportDecode, ImportKind, Keep, Kind, Plan, PlanNode, TreeOp};
+use stxl_model::{
+    Compose, Derivation, DerivationId, ImportDecode, ImportKind, Keep, Kind, Plan, PlanNode, TreeOp,
+};
 use stxl_tests::check_golden;
 
 use crate::world::{World, request, script_package, shown};
@@ -280,18 +282,24 @@ fn what_is_brought_comes_before_what_is_needed() {
     let Derivation::Compose(compose) = &root.derivation else {
         panic!()
     };
-    let merged: Vec<String> = compose
-        .ops
-        .iter()
-        .filter_map(|op| match op {
-            TreeOp::Merge { input } => {
-                let node = plan.node(&compose.inputs[*input as usize]).unwrap();
-                Some(node.origin.label.to_string())
-            }
-            _ => None,
-        })
-        .collect();
-    assert_eq!(merged, ["core/c", "core/b", "core/a"]);
+    let labels = |compose: &Compose<DerivationId>| -> Vec<String> {
+        let label = |id| plan.node(id).unwrap().origin.label.to_string();
+        compose.inputs.iter().map(label).collect()
+    };
+    // What is brought is merged strictly and apart, so that what is needed may replace it.
+    let brought = named(&plan, "user/x: what is brought");
+    assert_eq!(
+        compose.ops[..2],
+        [TreeOp::Merge { input: 0 }, TreeOp::Merge { input: 1 }]
+    );
+    assert_eq!(compose.inputs[0], brought.id);
+    assert_eq!(labels(compose), ["user/x", "core/a"]);
+    let Derivation::Compose(brought) = &brought.derivation else {
+        panic!()
+    };
+    let strict: Vec<TreeOp> = (0..2).map(|input| TreeOp::MergeStrict { input }).collect();
+    assert_eq!(brought.ops, strict);
+    assert_eq!(labels(brought), ["core/c", "core/b"]);
 }
 
 #[test]

@@ -110,7 +110,8 @@ pub(super) enum LimitError {
 }
 
 fn stacks_bytes(limits: &ChildLimits) -> u64 {
-    // One more for the main thread and the one that watches, and a little for each thread's own data.
+    // One more for the main thread and the one that watches, and a little for each thread's own
+    // data.
     (limits.threads as u64 + 1) * (limits.stack_bytes as u64 + (1 << 20))
 }
 
@@ -258,8 +259,8 @@ fn end(code: i32) -> ! {
 mod tests {
     use super::*;
 
-    /// Files and calls are bound for one thread here, so that each guard can be seen to act beside a
-    /// thread that is free.
+    /// Files and calls are bound for one thread here, so that each guard can be seen to act beside
+    /// a thread that is free.
     fn on_own_thread(test: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
             let ended = scope.spawn(test).join();

@@ -76,8 +76,8 @@ struct Ended {
     files: Vec<SourcePath>,
 }
 
-/// Evaluates in a child process with limits. Text that makes the child die is a diagnostic that names
-/// the file which did, never an error and never a signal.
+/// Evaluates in a child process with limits. Text that makes the child die is a diagnostic that
+/// names the file which did, never an error and never a signal.
 pub fn evaluate_in_child(
     program: &EvaluatorProgram,
     request: &ChildRequest,

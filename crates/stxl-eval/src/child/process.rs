@@ -41,9 +41,9 @@ enum ProcessError {
     Answer(serde_json::Error),
 }
 
-/// What the program does when it is started as an evaluator (`stxl __evaluate`): reads a request from
-/// standard input, which has to be the memory file that [`crate::evaluate_in_child`] makes, and
-/// answers on standard output. To be called before any thread is started.
+/// What the program does when it is started as an evaluator (`stxl __evaluate`): reads a request
+/// from standard input, which has to be the memory file that [`crate::evaluate_in_child`] makes,
+/// and answers on standard output. To be called before any thread is started.
 pub fn child_main() -> ExitCode {
     match answer_request() {
         Ok(()) => ExitCode::SUCCESS,

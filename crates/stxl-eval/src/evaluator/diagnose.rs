@@ -20,7 +20,8 @@ struct Said {
 }
 
 impl Run<'_> {
-    /// Adds the diagnostics of the packages and of all whose values they read, and returns them all.
+    /// Adds the diagnostics of the packages and of all whose values they read, and returns them
+    /// all.
     pub(super) fn diagnose_packages(
         &self,
         db: &Database,

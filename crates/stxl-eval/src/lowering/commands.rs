@@ -14,8 +14,8 @@ const WORD_BYTES_MAX: usize = 120 << 10;
 /// Where builds put what they make.
 const OUT_PATH: &str = "/out";
 
-/// The default of `SOURCE_DATE_EPOCH` and the time of every file in a root: 1980-01-01, the earliest
-/// that zip can hold.
+/// The default of `SOURCE_DATE_EPOCH` and the time of every file in a root: 1980-01-01, the
+/// earliest that zip can hold.
 const SOURCE_DATE_EPOCH: &str = "315532800";
 
 /// Before every script, on its first line so that the shell's line numbers stay those of the text:

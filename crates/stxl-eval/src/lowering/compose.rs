@@ -23,6 +23,19 @@ impl Composition {
         composition
     }
 
+    /// Trees that may not replace anything of each other; one alone is merged as it is.
+    pub(super) fn of_brought(ids: &[DerivationId]) -> Self {
+        if let [id] = ids {
+            return Self::of(*id);
+        }
+        let mut composition = Self::default();
+        for id in ids {
+            let input = composition.input(*id);
+            composition.ops.push(TreeOp::MergeStrict { input });
+        }
+        composition
+    }
+
     /// The position of an input, which is added unless it is there.
     pub(super) fn input(&mut self, id: DerivationId) -> u32 {
         let next = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);

@@ -9,6 +9,7 @@ use stxl_model::{
     ImportKind, ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
 };
 
+use super::compose::Composition;
 use super::{Lowering, Reported, RootState, output_id};
 use crate::database::FileState;
 use crate::node::{Node, NodeKey, brought_by, key_of, resolve};
@@ -28,12 +29,7 @@ impl Lowering<'_> {
                 packages.push(self.resolved(reference)?);
             }
         }
-        for node in brought_by(self.db, &packages) {
-            let id = output_id(self.db, Node::new(self.db, node)).ok_or(Reported)?;
-            if state.merged.insert(id) {
-                state.tree.merge(id);
-            }
-        }
+        self.merge_brought(state, &packages, site)?;
         for operand in operands {
             if matches!(
                 operand,
@@ -48,6 +44,30 @@ impl Lowering<'_> {
             state.merged.insert(id);
             state.tree.merge(id);
         }
+        Ok(())
+    }
+
+    /// Merges what packages bring. Nobody chose an order for these: two of them that have different
+    /// files at one path are an error of the derivation that merges them, a compose of its own.
+    fn merge_brought(
+        &mut self,
+        state: &mut RootState,
+        packages: &[NodeKey],
+        site: &Site,
+    ) -> Result<(), Reported> {
+        let mut brought = Vec::new();
+        for node in brought_by(self.db, packages) {
+            let id = output_id(self.db, Node::new(self.db, node)).ok_or(Reported)?;
+            if state.merged.insert(id) {
+                brought.push(id);
+            }
+        }
+        if brought.is_empty() {
+            return Ok(());
+        }
+        let name = format!("{}: what is brought", self.node.label);
+        let merged = self.materialise(Composition::of_brought(&brought), name, site);
+        state.tree.merge(merged);
         Ok(())
     }
 

@@ -42,7 +42,10 @@ impl<'t> Reader<'t> {
                 "settings-syntax",
                 error.span().unwrap_or(0..0),
                 &message,
-                Some("`stxl.toml` is TOML: `key = value`, lists in `[…]`, text in `\"…\"`".to_owned()),
+                Some(
+                    "`stxl.toml` is TOML: `key = value`, lists in `[…]`, text in `\"…\"`"
+                        .to_owned(),
+                ),
             );
         }
         for (key, value) in table.get_ref() {

@@ -1,8 +1,8 @@
 //! The workspace on disk.
 //!
-//! Every path is resolved by the kernel below one open directory (`openat2` with `RESOLVE_BENEATH`),
-//! so that neither `..` nor a symlink leads out of the workspace or of the folders it was opened
-//! with: a link that tries is an error, not a door.
+//! Every path is resolved by the kernel below one open directory (`openat2` with
+//! `RESOLVE_BENEATH`), so that neither `..` nor a symlink leads out of the workspace or of the
+//! folders it was opened with: a link that tries is an error, not a door.
 
 use std::collections::BTreeMap;
 use std::fs::File;

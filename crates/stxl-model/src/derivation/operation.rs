@@ -112,6 +112,12 @@ pub enum TreeOp {
         /// How many leading parts of the paths in the diff are dropped.
         strip_components: u32,
     },
+    /// Merges a whole input over the tree, and fails where it would replace a file or symlink by a
+    /// different one.
+    MergeStrict {
+        /// Which input.
+        input: u32,
+    },
     /// Fails unless two files are equal, or two directories have the same tree.
     AssertEqual {
         /// One of them.
@@ -211,6 +217,10 @@ impl TreeOp {
                 encoder.u32(*strip_components);
             }
             Self::AssertEqual { left, right } => encode_two_paths(encoder, 16, left, right),
+            Self::MergeStrict { input } => {
+                encoder.byte(17);
+                encoder.u32(*input);
+            }
         }
     }
 
@@ -279,6 +289,9 @@ impl TreeOp {
             16 => Self::AssertEqual {
                 left: path(decoder)?,
                 right: path(decoder)?,
+            },
+            17 => Self::MergeStrict {
+                input: decoder.u32()?,
             },
             _ => return Err(decoder.error("an operation")),
         })

@@ -51,6 +51,12 @@ pub enum EditError {
         /// What comes over it.
         upper: &'static str,
     },
+    /// A file or symlink would be replaced by a different one where nothing may be.
+    #[error("`{path}` would be replaced by something different")]
+    Replaced {
+        /// Where.
+        path: RootPath,
+    },
     /// A glob matches nothing.
     #[error("the glob `{glob}` matches nothing")]
     NoMatch {

@@ -7,6 +7,8 @@
 //! | symlink to a directory inside the root | directory | the directory merges where the link leads |
 //! | anything else | | an error |
 //!
+//! A strict merge refuses a file or symlink over a different one.
+//!
 //! Within one input, directories that merge through a link come after everything else of it, so
 //! that the place the link leads to may come from the same input.
 
@@ -76,7 +78,7 @@ impl Store {
         let mut editor = TreeEditor::new(self).map_err(failed)?;
         let mut hidden = Vec::new();
         for (upper, input) in inputs.iter().enumerate() {
-            let replaced = match editor.merge_at(&Place::new(), input) {
+            let replaced = match editor.merge_at(&Place::new(), input, Replacing::Allowed) {
                 Ok(replaced) => replaced,
                 Err(EditError::Clash {
                     path,
@@ -121,20 +123,33 @@ impl Store {
 impl TreeEditor<'_> {
     /// Merges a tree over this one.
     pub fn merge(&mut self, tree: &TreeId) -> Result<(), EditError> {
-        self.merge_at(&Place::new(), tree).map(|_| ())
+        self.merge_at(&Place::new(), tree, Replacing::Allowed)
+            .map(|_| ())
+    }
+
+    /// Merges a tree over this one, and refuses to replace a file or symlink by a different one.
+    pub fn merge_strict(&mut self, tree: &TreeId) -> Result<(), EditError> {
+        self.merge_at(&Place::new(), tree, Replacing::Refused)
+            .map(|_| ())
     }
 
     /// Merges a tree over a directory, which is made if it is missing.
     pub fn put_tree(&mut self, tree: &TreeId, at: &RootPath) -> Result<(), EditError> {
         let place = self.make_directories(at)?;
-        self.merge_at(&place, tree).map(|_| ())
+        self.merge_at(&place, tree, Replacing::Allowed).map(|_| ())
     }
 
     /// Merges a tree over the directory at a place, and returns what was replaced by something
     /// different.
-    fn merge_at(&mut self, place: &[Vec<u8>], tree: &TreeId) -> Result<Vec<Place>, EditError> {
+    fn merge_at(
+        &mut self,
+        place: &[Vec<u8>],
+        tree: &TreeId,
+        replacing: Replacing,
+    ) -> Result<Vec<Place>, EditError> {
         let mut merging = Merging {
             store: self.store,
+            replacing,
             replaced: Vec::new(),
             deferred: Vec::new(),
         };
@@ -157,8 +172,16 @@ impl TreeEditor<'_> {
     }
 }
 
+/// What becomes of a file or symlink that a different one comes over.
+#[derive(Clone, Copy)]
+enum Replacing {
+    Allowed,
+    Refused,
+}
+
 struct Merging<'a> {
     store: &'a Store,
+    replacing: Replacing,
     replaced: Vec<Place>,
     deferred: Vec<Deferred>,
 }
@@ -219,11 +242,16 @@ impl Merging<'_> {
             (
                 Slot::Kept(Node::File { .. } | Node::Symlink { .. }),
                 Node::File { .. } | Node::Symlink { .. },
-            ) => {
-                *lower = Slot::Kept(upper.clone());
-                self.replaced.push(place.clone());
-                Ok(())
-            }
+            ) => match self.replacing {
+                Replacing::Allowed => {
+                    *lower = Slot::Kept(upper.clone());
+                    self.replaced.push(place.clone());
+                    Ok(())
+                }
+                Replacing::Refused => Err(EditError::Replaced {
+                    path: path_of(place),
+                }),
+            },
         }
     }
 }
