@@ -1,4 +1,4 @@
-//! What people are told about mistakes: every case is a small workspace and the rendered diagnostics.
+//! What people are told about mistakes: each case is a small workspace and its diagnostics.
 //!
 //! A case is one file in `cases/diagnostics/`: a sentence, the files of the workspace, each after a
 //! line `--- path`, and after `--- diagnostics` what is said about them. A new file is a new case;

@@ -1,4 +1,4 @@
-//! The language at its border: files in memory in, definitions, root expressions and diagnostics out.
+//! The language at its border: files in memory in; definitions, roots and diagnostics out.
 
 #![expect(
     clippy::unwrap_used,

@@ -13,7 +13,7 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Termios, Winsize};
 
 /// Far longer than anything here takes, so that a hang becomes a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program that plays the shell, compiled once.
 static PROGRAM: LazyLock<Vec<u8>> = LazyLock::new(|| {

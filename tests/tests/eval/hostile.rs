@@ -1,5 +1,5 @@
-//! The child process: honest text gives what an evaluation in this process gives, hostile text ends as
-//! a diagnostic that names its file, in bounded time and memory.
+//! The child process: honest text gives what an evaluation in this process gives, hostile text ends
+//! as a diagnostic that names its file, in bounded time and memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
