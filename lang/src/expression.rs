@@ -24,7 +24,8 @@ pub struct Site {
 /// The outputs of a package, by name.
 pub type Outputs = BTreeMap<OutputName, OutputExpression>;
 
-/// A root: what it was made of by one operation more. Cheap to clone; chains share their beginnings.
+/// A root: what it was made of by one operation more. Cheap to clone; chains share their
+/// beginnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootExpression(pub Arc<RootStep>);
 

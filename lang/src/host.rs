@@ -17,14 +17,15 @@ pub struct Layer(pub u32);
 /// The surroundings of an evaluation: other packages, modules and files, by name.
 ///
 /// Implemented by the evaluator (its queries) and by tests. All answers have to be the same for as
-/// long as one evaluation lasts. [`Host::definition`] and [`Host::prior`] may evaluate other files on
-/// the calling thread.
+/// long as one evaluation lasts. [`Host::definition`] and [`Host::prior`] may evaluate other files
+/// on the calling thread.
 pub trait Host {
     /// The definition of a package, with all overlays: asked by `pkg(l).version`. `site` is where.
     fn definition(&self, package: &PackageLabel, site: &Site)
     -> Result<Arc<Definition>, HostError>;
 
-    /// The definition of a package as it is below a layer: asked by `prior()` in a file of that layer.
+    /// The definition of a package as it is below a layer: asked by `prior()` in a file of that
+    /// layer.
     fn prior(
         &self,
         package: &PackageLabel,
@@ -32,7 +33,8 @@ pub trait Host {
         site: &Site,
     ) -> Result<Arc<Definition>, HostError>;
 
-    /// A compiled file of the workspace: `lib/*.rhai` for `import`, and files that hold `fn build(p)`.
+    /// A compiled file of the workspace: `lib/*.rhai` for `import`, and files that hold `fn
+    /// build(p)`.
     fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError>;
 
     /// Whether a file or directory is there.

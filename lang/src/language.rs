@@ -131,8 +131,8 @@ impl Language {
 
     /// Evaluates a file's value, which has to be a builder call or a changed prior definition.
     ///
-    /// Evaluates no other file unless `pkg(l).field` or `prior()` is read. The errors are empty when
-    /// another file is wrong and [`crate::HostError::Failed`] was answered.
+    /// Evaluates no other file unless `pkg(l).field` or `prior()` is read. The errors are empty
+    /// when another file is wrong and [`crate::HostError::Failed`] was answered.
     pub fn define(
         &self,
         module: &Arc<Module>,
@@ -171,7 +171,8 @@ impl Language {
 
     /// Finishes a definition's fields and evaluates its build.
     ///
-    /// The errors are empty when another file is wrong and [`crate::HostError::Failed`] was answered.
+    /// The errors are empty when another file is wrong and [`crate::HostError::Failed`] was
+    /// answered.
     pub fn expand(
         &self,
         definition: &Definition,

@@ -1,4 +1,4 @@
-//! The language of package definitions: files, diagnostics, the dialect, and what files evaluate to.
+//! The language of package definitions: files, diagnostics, the dialect, what files evaluate to.
 //!
 //! Sole owner of `rhai` and `codespan-reporting`; no public signature names a type of theirs.
 //! Data flow: a file's text (through [`SourceTree`]) becomes a syntax tree and a compiled module,

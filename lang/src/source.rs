@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A path of a file that definitions can name, as shown to people and used as its identity:
-/// `stages/core/zlib/package.rhai` and `lib/go_app.rhai` (relative to the workspace), `<overlay>/core/zlib/package.rhai`
-/// (the overlay's path as written in `stxl.toml`), `stdlib/script.rhai` (embedded). Cheap to clone.
+/// `stages/core/zlib/package.rhai` and `lib/go_app.rhai` (relative to the workspace),
+/// `<overlay>/core/zlib/package.rhai` (the overlay's path as written in `stxl.toml`),
+/// `stdlib/script.rhai` (embedded). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourcePath(Arc<str>);
 

@@ -9,7 +9,8 @@ use stxl_sandbox::Limits;
 /// Wall time after which an execution is ended unless its step says otherwise: 4 hours.
 pub const WALL_MS_DEFAULT: u64 = 4 * 3_600_000;
 
-/// Time without output after which an execution is ended unless its step says otherwise: 30 minutes.
+/// Time without output after which an execution is ended unless its step says otherwise: 30
+/// minutes.
 pub const SILENT_MS_DEFAULT: u64 = 30 * 60_000;
 
 /// How a plan is built.

@@ -1,4 +1,4 @@
-//! What a worker does with a job: takes the action's lock, does the work, puts the result on record.
+//! What a worker does with a job: takes the action's lock, does the work, records the result.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};

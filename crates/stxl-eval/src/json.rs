@@ -1,5 +1,4 @@
-//! The record that `stxl eval --json` prints. Scripts rely on it; it has its own structs and
-//! version.
+//! The record that `stxl eval --json` prints, in structs of its own with a version.
 
 use serde::Serialize;
 use stxl_model::{DerivationId, Plan};

@@ -1,5 +1,4 @@
-//! Work over many items by the threads of the current pool, each with its own handle to the
-//! database.
+//! Work over many items by the threads of the pool, each with its own handle to the database.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -186,7 +186,8 @@ pub(crate) fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
-/// Takes [`ignore_children`] back, blocks SIGCHLD and returns a descriptor that becomes readable when a child ended.
+/// Takes [`ignore_children`] back, blocks SIGCHLD and returns a descriptor that becomes readable
+/// when a child ended.
 pub(crate) fn child_events() -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised before use; the descriptor is checked before it is owned.
     unsafe {

@@ -45,8 +45,8 @@ pub enum Scratch {
     Memory,
     /// On disk: an empty directory below the store directory, owned by the launcher's user.
     ///
-    /// The size is watched, not enforced by the kernel; see README.md. The caller removes it, and has to
-    /// make directories of mode 0 accessible for that, which overlayfs leaves in `w`.
+    /// The size is watched, not enforced by the kernel; see README.md. The caller removes it, and
+    /// has to make directories of mode 0 accessible for that, which overlayfs leaves in `w`.
     Disk(PathBuf),
 }
 

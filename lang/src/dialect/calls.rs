@@ -1,7 +1,7 @@
 //! Finds in a compiled file where the arguments of a call are written.
 //!
-//! Values carry no position. The compiled tree does: a call is found by its own position, and a value
-//! inside an argument by the keys and items that lead to it, as far as they are written out.
+//! Values carry no position. The compiled tree does: a call is found by its own position, and a
+//! value inside an argument by the keys and items that lead to it, as far as they are written out.
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 

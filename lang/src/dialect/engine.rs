@@ -68,7 +68,8 @@ fn set_limits(engine: &mut Engine) {
     engine.set_max_modules(limits::MODULES_MAX);
 }
 
-/// Makes an ordinary name of a word that Rhai reserves without using it and that we use: `.with(…)`.
+/// Makes an ordinary name of a word that Rhai reserves without using it and that we use:
+/// `.with(…)`.
 #[expect(
     deprecated,
     reason = "Rhai marks the hook as volatile, and the version is pinned"

@@ -16,10 +16,11 @@ struct Call {
     what: String,
 }
 
-/// The diagnostic of an error that ended the frame's evaluation; none when it is reported elsewhere.
+/// The diagnostic of an error that ended the frame's evaluation; none when it is reported
+/// elsewhere.
 ///
-/// `start` is the file whose code was run, `fallback` the place for errors of the stdlib that no call
-/// of the package's own code led to.
+/// `start` is the file whose code was run, `fallback` the place for errors of the stdlib that no
+/// call of the package's own code led to.
 pub(crate) fn diagnostic(
     frame: &Frame<'_>,
     error: Box<EvalAltResult>,

@@ -1,4 +1,4 @@
-//! Reads the fields of a builder call: checks every one against the schema, and reports all mistakes.
+//! Reads the fields of a builder call, checks each against the schema, reports all mistakes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

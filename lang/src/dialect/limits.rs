@@ -4,7 +4,8 @@
 pub(crate) const OPERATIONS_MAX: u64 = 1_000_000;
 /// Calls inside one another.
 pub(crate) const CALLS_MAX: usize = 32;
-/// Expressions inside one another, in a file and in a function; every link of a chain counts as one.
+/// Expressions inside one another, in a file and in a function; every link of a chain counts as
+/// one.
 pub(crate) const EXPRESSIONS_MAX: usize = 256;
 /// Bytes of one text.
 pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;

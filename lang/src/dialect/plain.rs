@@ -2,8 +2,8 @@
 //!
 //! Nine files in ten are one builder call on literals. For these our own reading of the text, which
 //! costs as much as compiling it, is left out. Everything that a lint looks for has to make a file
-//! not plain: other statements, functions, back-ticks, block comments, blocks as values, versions and
-//! hashes that are not literals.
+//! not plain: other statements, functions, back-ticks, block comments, blocks as values, versions
+//! and hashes that are not literals.
 
 use rhai::{AST, Expr, FnCallExpr, Stmt};
 

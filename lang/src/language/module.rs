@@ -186,8 +186,8 @@ impl Module {
     }
 }
 
-/// The line of the first text after which Rhai may count wrong: a line that ends with `"` may be inside
-/// a raw string, where it is not counted; carriage returns and `\$` are counted differently.
+/// The line of the first text after which Rhai may count wrong: a line that ends with `"` may be
+/// inside a raw string, where it is not counted; carriage returns and `\$` are counted differently.
 fn exact_until_line(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let doubtful = bytes

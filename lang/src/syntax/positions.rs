@@ -1,8 +1,8 @@
 //! Lines: from bytes to line and column, and from what Rhai reports to bytes.
 //!
 //! Rhai gives a line and a column of characters, which are wrong in places (see the lexer's
-//! cursor). Each token remembers what Rhai believes about it, so a reported position is looked up among the
-//! tokens and never computed from the text.
+//! cursor). Each token remembers what Rhai believes about it, so a reported position is looked up
+//! among the tokens and never computed from the text.
 
 use super::SyntaxTree;
 use super::TokenKind;

@@ -154,7 +154,10 @@ pub(super) fn parse_changes(
 impl Change<'_> {
     /// Whether the diff adds the whole of the file.
     pub(super) fn adds_all(&self) -> bool {
-        matches!(self.text.hunks(), [hunk] if hunk.old_range().is_empty() && hunk.old_range().start() == 0)
+        match self.text.hunks() {
+            [hunk] => hunk.old_range().is_empty() && hunk.old_range().start() == 0,
+            _ => false,
+        }
     }
 
     /// The file's bytes afterwards.
