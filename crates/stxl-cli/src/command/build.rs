@@ -18,6 +18,9 @@ use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
 use crate::{interrupt, place};
 
+/// The most requested outputs whose paths are told.
+const CHECKED_OUT_MAX: usize = 256;
+
 pub(crate) fn run(
     arguments: &Arguments,
     build: &BuildArguments,
@@ -48,7 +51,7 @@ pub(crate) fn run(
             OnFailure::Stop
         },
         check: check(build),
-        outputs: OutputPaths::CheckOut,
+        outputs: output_paths(&plan),
         wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
         silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
         cancel: interrupt::cancel_on_signals()?,
@@ -95,6 +98,13 @@ enum Stopped {
 fn jobs(build: &BuildArguments) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
     build.jobs.map_or_else(processors, usize::from)
+}
+
+/// Outputs are checked out so that their paths can be told, unless so many are asked for that
+/// nobody wants to look into each: making the directories would take longer than the build.
+fn output_paths(plan: &Plan) -> OutputPaths {
+    let outputs: usize = plan.roots().iter().map(|root| root.outputs.len()).sum();
+    if outputs > CHECKED_OUT_MAX { OutputPaths::Omit } else { OutputPaths::CheckOut }
 }
 
 /// Without labels everything is built again, otherwise what was made for the packages named.
