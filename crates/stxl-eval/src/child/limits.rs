@@ -5,7 +5,6 @@
 //! allocator that reserved its memory before. Time is bounded three times: operations by the
 //! language, CPU time of one file by the watching thread, CPU time of all by `RLIMIT_CPU`.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +15,8 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError,
 };
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::progress::TURNS;
 use crate::evaluator::STACK_BYTES;
@@ -65,40 +64,43 @@ pub(super) const EXIT_TIME: i32 = 121;
 /// Bytes a child may write in all: its answer, twice over.
 const WRITTEN_BYTES_MAX: u64 = 4 << 30;
 
+/// The key under which the filter of system calls is compiled.
+const FILTER: &str = "evaluation";
+
 /// System calls an evaluation has no use for: they reach other processes, the network, or parts of
 /// the kernel with a history.
-const REFUSED_CALLS: [i64; 24] = [
-    libc::SYS_accept4,
-    libc::SYS_add_key,
-    libc::SYS_bind,
-    libc::SYS_bpf,
-    libc::SYS_connect,
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_io_uring_setup,
-    libc::SYS_keyctl,
-    libc::SYS_kill,
-    libc::SYS_listen,
-    libc::SYS_mount,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_perf_event_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_ptrace,
-    libc::SYS_request_key,
-    libc::SYS_setns,
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_unshare,
-    libc::SYS_userfaultfd,
+const REFUSED_CALLS: [&str; 24] = [
+    "accept4",
+    "add_key",
+    "bind",
+    "bpf",
+    "connect",
+    "execve",
+    "execveat",
+    "io_uring_setup",
+    "keyctl",
+    "kill",
+    "listen",
+    "mount",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pidfd_getfd",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "request_key",
+    "setns",
+    "socket",
+    "socketpair",
+    "unshare",
+    "userfaultfd",
 ];
 
 /// Why a child could not bind itself.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LimitError {
     #[error("resource limits: {0}")]
-    Resource(#[from] rustix::io::Errno),
+    Resource(#[from] Errno),
     #[error("system calls: {0}")]
     Calls(#[from] seccompiler::Error),
     #[error("system calls: {0}")]
@@ -136,15 +138,18 @@ pub(super) fn bind_resources(limits: &ChildLimits) -> Result<(), LimitError> {
 /// Refuses the system calls that evaluations have no use for, to the calling thread and those it
 /// starts.
 fn bind_calls() -> Result<(), LimitError> {
-    let rules: BTreeMap<_, _> = REFUSED_CALLS
+    let refused: Vec<_> = REFUSED_CALLS
         .iter()
-        .map(|call| (*call, Vec::new()))
+        .map(|call| serde_json::json!({ "syscall": call }))
         .collect();
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = serde_json::json!({ FILTER: {
+        "mismatch_action": "allow",
+        "match_action": { "errno": Errno::PERM.raw_os_error() },
+        "filter": refused,
+    }});
     let arch = std::env::consts::ARCH.try_into()?;
-    let filter: BpfProgram =
-        SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
-    seccompiler::apply_filter(&filter)?;
+    let filters = seccompiler::compile_from_json(filter.to_string().as_bytes(), arch)?;
+    seccompiler::apply_filter(&filters[FILTER])?;
     Ok(())
 }
 
