@@ -9,6 +9,8 @@ mod place;
 mod contract;
 #[path = "cli/exit.rs"]
 mod exit;
+#[path = "cli/local.rs"]
+mod local;
 #[path = "cli/main_job.rs"]
 mod main_job;
 #[path = "cli/readme.rs"]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stxl_model::{
     Directory, Import, ImportDecode, ImportSource, PlanNode, TreeId, decode_hex_text,
@@ -40,15 +40,21 @@ fn import_plain(
     workspace: &Path,
     source: &ImportSource,
 ) -> Result<TreeId, BuildError> {
-    let (base, relative) = match Path::new(&source.path).strip_prefix("/") {
-        Ok(relative) => (Path::new("/"), relative),
-        Err(_) => (workspace, Path::new(&source.path)),
+    let path = Path::new(&source.path);
+    let (mut base, mut relative) = match path.strip_prefix("/") {
+        Ok(relative) => (PathBuf::from("/"), relative),
+        Err(_) => (workspace.to_path_buf(), path),
     };
+    // Of a folder beside the workspace: an overlay's, or one that `local/` names.
+    while let Ok(rest) = relative.strip_prefix("..") {
+        base.push("..");
+        relative = rest;
+    }
     let unreadable = |source: io::Error| BuildError::Workspace {
         path: base.join(relative),
         source,
     };
-    let directory = File::open(base).map_err(unreadable)?;
+    let directory = File::open(&base).map_err(unreadable)?;
     let relative = relative.as_os_str().as_encoded_bytes();
     store
         .import_path(directory.as_fd(), relative, &source.ignore)

@@ -7,6 +7,7 @@
 //! the parent makes a plan or a diagnostic of it. The table of limits is in README.md.
 
 mod limits;
+mod local_folders;
 mod parent;
 mod process;
 mod progress;

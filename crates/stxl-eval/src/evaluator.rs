@@ -17,7 +17,7 @@ use crate::lowering::{Lowered, lowered};
 use crate::node::{Node, NodeKey};
 use crate::parallel;
 use crate::queries::error;
-use crate::settings::{LOCAL_OVERLAY, SETTINGS_FILE, Settings};
+use crate::settings::{SETTINGS_FILE, Settings, is_local};
 use crate::source_tree::WorkspaceTree;
 
 /// What is asked of an evaluation.
@@ -273,11 +273,9 @@ impl Run<'_> {
 
     fn is_local(&self, label: &PackageLabel) -> bool {
         let layers = self.layout.packages.get(label);
-        layers.and_then(|layers| layers.last()).is_some_and(|path| {
-            path.as_str()
-                .strip_prefix(LOCAL_OVERLAY)
-                .is_some_and(|rest| rest.starts_with('/'))
-        })
+        layers
+            .and_then(|layers| layers.last())
+            .is_some_and(is_local)
     }
 }
 

@@ -17,6 +17,12 @@ pub const SETTINGS_FILE: &str = "stxl.toml";
 /// The folder of the overlay that is always last, seen by its own machine only.
 pub const LOCAL_OVERLAY: &str = "local";
 
+/// Whether a file is one of the local overlay's.
+pub(crate) fn is_local(path: &SourcePath) -> bool {
+    let rest = path.as_str().strip_prefix(LOCAL_OVERLAY);
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// What `stxl.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

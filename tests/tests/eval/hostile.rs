@@ -407,3 +407,54 @@ fn too_much_memory_is_a_diagnostic() {
     );
     assert!(roomy.plan.is_some(), "{}", shown(&roomy.diagnostics));
 }
+
+#[test]
+fn a_folder_beside_the_workspace_is_imported_by_local_definitions_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let package = script_package("", "");
+    let import = |from: &str| format!("prior().change(#{{ source: dir(\"{from}\") }})\n");
+    write(&workspace, "stxl.toml", SETTINGS);
+    write(&workspace, "stages/core/a/package.rhai", &package);
+    write(&workspace, "stages/core/b/package.rhai", &package);
+    write(folder.path(), "zlib/configure", "#!/bin/sh\n");
+    write(folder.path(), "secret/key", "1");
+    write(&workspace, "local/core/a/package.rhai", import("../zlib"));
+    let evaluation = evaluate(&workspace);
+    let said = shown(&evaluation.diagnostics);
+    let plan = evaluation.plan.unwrap_or_else(|| panic!("{said}"));
+    let is_import = |node: &&stxl_model::PlanNode| {
+        let source = node.origin.import.as_ref();
+        source.is_some_and(|source| source.path == "../zlib")
+    };
+    assert!(plan.is_local());
+    assert_eq!(plan.nodes().iter().filter(is_import).count(), 1);
+
+    // Another package may not, although the folder is open.
+    let theirs = script_package("", "    source: dir(\"../zlib\"),\n");
+    write(&workspace, "stages/core/b/package.rhai", theirs);
+    let said = shown(&evaluate(&workspace).diagnostics);
+    assert!(
+        said.contains("error outside-directory at stages/core/b/package.rhai"),
+        "{said}"
+    );
+    write(&workspace, "stages/core/b/package.rhai", &package);
+
+    // Nor does a name that makes a detour, or a link, lead anywhere else.
+    std::os::unix::fs::symlink(folder.path().join("secret"), workspace.join("link")).unwrap();
+    for detour in [
+        "../zlib/../secret",
+        "../../secret",
+        "../workspace/link",
+        "/etc",
+    ] {
+        write(&workspace, "local/core/a/package.rhai", import(detour));
+        let evaluation = evaluate(&workspace);
+        let said = shown(&evaluation.diagnostics);
+        assert!(evaluation.plan.is_none(), "{detour}");
+        assert!(
+            said.contains("at local/core/a/package.rhai"),
+            "{detour}: {said}"
+        );
+    }
+}

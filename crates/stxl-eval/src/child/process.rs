@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stxl_lang::SourcePath;
 
 use super::limits::{self, ChildLimits, LimitError, Watch};
+use super::local_folders::named_folders;
 use super::progress;
 use super::wire::{ChildRequest, RequestWire, encode_answer};
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
@@ -77,7 +78,9 @@ fn answer_request() -> Result<(), ProcessError> {
     let tree = open_tree(&request)?;
     let mut folders = vec![request.folder.clone()];
     let (settings, _) = read_settings(tree.as_ref());
-    for name in settings.overlays.iter().chain(&request.readable) {
+    let local = named_folders(tree.as_ref(), &request.folder);
+    let readable = request.readable.iter().chain(&local);
+    for name in settings.overlays.iter().chain(readable) {
         tree.allow_folder(name);
         folders.push(request.folder.join(name));
     }

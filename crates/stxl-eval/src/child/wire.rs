@@ -24,7 +24,8 @@ const ID_BYTES_MAX: usize = 64;
 pub struct ChildRequest {
     /// The workspace's folder.
     pub folder: PathBuf,
-    /// Folders outside of it that definitions may import (`dir("../zlib")`), as they write them.
+    /// Folders outside of it that definitions of `local/` may import, as they write them, besides
+    /// those that stand beside the workspace, which need not be listed (`dir("../zlib")`).
     pub readable: Vec<String>,
     /// Texts that are seen in the place of files, by path.
     pub buffers: BTreeMap<String, String>,

@@ -13,6 +13,7 @@ use super::compose::Composition;
 use super::{Lowering, Reported, RootState, output_id};
 use crate::database::FileState;
 use crate::node::{Node, NodeKey, brought_by, key_of, resolve};
+use crate::settings::{LOCAL_OVERLAY, is_local};
 use crate::suggestion::nearest;
 
 impl Lowering<'_> {
@@ -234,6 +235,7 @@ impl Lowering<'_> {
     }
 
     fn directory(&mut self, directory: &DirectoryImport) -> Result<DerivationId, Reported> {
+        self.check_outside(directory)?;
         let key = (directory.path.clone(), directory.ignore.clone());
         let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
         let tree = match self.db.directory(&key).tree(self.db) {
@@ -254,6 +256,26 @@ impl Lowering<'_> {
         };
         let source = import_source(&directory.path, ImportDecode::Plain, &directory.ignore);
         Ok(self.import(name, import, source, &directory.site))
+    }
+
+    /// Only `local/`, which is this machine's alone, may name a directory outside of the workspace;
+    /// what lies beside a definition of an overlay is its own.
+    fn check_outside(&mut self, directory: &DirectoryImport) -> Result<(), Reported> {
+        let path = directory.path.as_str();
+        let site = self.shown_site(&directory.site);
+        let is_own = || {
+            let rest = path.strip_prefix(site.path.folder());
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let is_outside = path.starts_with("../") || path.starts_with('/');
+        if !is_outside || is_local(&site.path) || is_own() {
+            return Ok(());
+        }
+        let message = format!("`{path}` lies outside of the workspace");
+        let hint = format!(
+            "only a definition in `{LOCAL_OVERLAY}/` may import it: others do not have it; copy it beside this file"
+        );
+        Err(self.report_with_hints("outside-directory", message, &directory.site, vec![hint]))
     }
 
     fn import(

@@ -142,10 +142,7 @@ impl TreeOp {
     pub(super) fn encode(&self, encoder: &mut Encoder) {
         let path = encode_path;
         match self {
-            Self::Merge { input } => {
-                encoder.byte(1);
-                encoder.u32(*input);
-            }
+            Self::Merge { input } => encode_input(encoder, 1, *input),
             Self::PutTree { input, at } => {
                 encoder.byte(2);
                 encoder.u32(*input);
@@ -217,10 +214,7 @@ impl TreeOp {
                 encoder.u32(*strip_components);
             }
             Self::AssertEqual { left, right } => encode_two_paths(encoder, 16, left, right),
-            Self::MergeStrict { input } => {
-                encoder.byte(17);
-                encoder.u32(*input);
-            }
+            Self::MergeStrict { input } => encode_input(encoder, 17, *input),
         }
     }
 
@@ -312,6 +306,11 @@ impl PutMode {
             .into_iter()
             .find(|mode| mode.code() == code)
     }
+}
+
+fn encode_input(encoder: &mut Encoder, code: u8, input: u32) {
+    encoder.byte(code);
+    encoder.u32(input);
 }
 
 fn encode_globs(encoder: &mut Encoder, code: u8, globs: &[String]) {

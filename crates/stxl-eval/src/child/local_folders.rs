@@ -1,0 +1,69 @@
+//! The folders beside the workspace that definitions in `local/` import: `dir("../zlib")`.
+//!
+//! They have to be known before files are bound, so the text is searched, not evaluated: a name in
+//! a comment counts too. Only folders that lie directly beside the workspace, or below such a one,
+//! are taken, and none that a symlink leads to: a workspace that comes with a `local/` of its own
+//! reaches nothing else by it.
+
+use std::path::{Component, Path};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use stxl_lang::SourcePath;
+
+use crate::layout::PACKAGE_FILE;
+use crate::settings::LOCAL_OVERLAY;
+use crate::source_tree::WorkspaceTree;
+
+/// Most folders that are opened.
+const FOLDERS_MAX: usize = 64;
+
+/// The folders that texts of `local/` name and that can be opened safely, as they write them.
+pub(super) fn named_folders(tree: &dyn WorkspaceTree, workspace: &Path) -> Vec<String> {
+    let mut named = Vec::new();
+    for stage in folders_of(tree, LOCAL_OVERLAY) {
+        let stage = format!("{LOCAL_OVERLAY}/{stage}");
+        for package in folders_of(tree, &stage) {
+            let file = SourcePath::new(&format!("{stage}/{package}/{PACKAGE_FILE}"));
+            if let Ok(bytes) = tree.read(&file) {
+                named.extend(names_in(&String::from_utf8_lossy(&bytes)));
+            }
+        }
+    }
+    named.sort();
+    named.dedup();
+    named.retain(|name| is_open_to(workspace, name));
+    named.truncate(FOLDERS_MAX);
+    named
+}
+
+fn folders_of(tree: &dyn WorkspaceTree, folder: &str) -> Vec<String> {
+    let names = tree.list(&SourcePath::new(folder)).unwrap_or_default();
+    let folders = names.iter().filter_map(|name| name.strip_suffix('/'));
+    folders.map(str::to_owned).collect()
+}
+
+/// Texts between quotes that begin with `../`.
+fn names_in(text: &str) -> Vec<String> {
+    let candidates = text.split("\"../").skip(1);
+    let names = candidates.filter_map(|rest| rest.split_once(['"', '\n', '\\']));
+    names
+        .map(|(name, _)| format!("../{}", name.trim_end_matches('/')))
+        .collect()
+}
+
+/// Whether a name is that of a folder beside the workspace, or below one, without detours.
+fn is_open_to(workspace: &Path, name: &str) -> bool {
+    let Some(beside) = name.strip_prefix("../") else {
+        return false;
+    };
+    let is_plain = !beside.is_empty()
+        && Path::new(beside)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    is_plain
+        && rustix::fs::open(workspace.join(".."), flags, Mode::empty())
+            .and_then(|parent| rustix::fs::openat2(parent, beside, flags, Mode::empty(), resolve))
+            .is_ok()
+}
