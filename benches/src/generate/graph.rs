@@ -39,6 +39,18 @@ pub struct Size {
     pub fan_out: usize,
 }
 
+impl Default for Size {
+    /// One of everything.
+    fn default() -> Self {
+        Self {
+            packages: 1,
+            needs_each: 1,
+            depth: 1,
+            fan_out: 1,
+        }
+    }
+}
+
 impl Graph {
     /// Draws a graph.
     pub fn draw(shape: Shape, size: Size, seed: u64) -> Self {

@@ -214,9 +214,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let size = Size {
             packages: 3,
-            needs_each: 1,
-            depth: 1,
-            fan_out: 1,
+            ..Size::default()
         };
         let graph = Graph::draw(Shape::Chain, size, 1);
         write_workspace(folder.path(), &graph, Kind::Trivial, Work::default()).unwrap();

@@ -25,9 +25,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let packages = arguments.packages;
     let size = Size {
         packages,
-        needs_each: 1,
-        depth: 1,
-        fan_out: 1,
+        ..Size::default()
     };
     write_workspace(
         &workspace,

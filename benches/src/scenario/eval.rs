@@ -35,8 +35,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let size = Size {
         packages,
         needs_each: arguments.deps,
-        depth: 1,
-        fan_out: 1,
+        ..Size::default()
     };
     let graph = Graph::draw(Shape::Random, size, 1);
     write_workspace(&workspace, &graph, Kind::Script, Work::default())?;

@@ -120,52 +120,31 @@ impl Walk<'_> {
     ) -> Result<(), Stop> {
         let directory = self.store.directory(tree)?;
         for entry in directory.entries() {
-            let path = path
+            let place = path
                 .child(&entry.name)
                 .map_err(|error| Stop::Refused(error.to_string()))?;
-            let shown = path.as_relative_bytes();
+            let path = place.as_relative_bytes();
             match &entry.node {
                 Node::Directory { tree } => {
-                    let mode = self.mode(&path, 0o755)?;
+                    let mode = self.mode(&place, 0o755)?;
                     let what = ItemKind::Directory;
-                    self.append(
-                        writer,
-                        Item {
-                            path: shown,
-                            mode,
-                            what,
-                        },
-                    )?;
-                    self.directory(&path, tree, writer)?;
+                    self.append(writer, Item { path, mode, what })?;
+                    self.directory(&place, tree, writer)?;
                 }
                 Node::Symlink { target } => {
-                    let mode = self.mode(&path, 0o777)?;
+                    let mode = self.mode(&place, 0o777)?;
                     let what = ItemKind::Symlink(target);
-                    self.append(
-                        writer,
-                        Item {
-                            path: shown,
-                            mode,
-                            what,
-                        },
-                    )?;
+                    self.append(writer, Item { path, mode, what })?;
                 }
                 Node::File {
                     blob,
                     size_bytes,
                     executable,
                 } => {
-                    let mode = self.mode(&path, if *executable { 0o755 } else { 0o644 })?;
+                    let mode = self.mode(&place, if *executable { 0o755 } else { 0o644 })?;
                     let mut reader = self.open(blob)?;
                     let what = ItemKind::File(*size_bytes, &mut reader);
-                    self.append(
-                        writer,
-                        Item {
-                            path: shown,
-                            mode,
-                            what,
-                        },
-                    )?;
+                    self.append(writer, Item { path, mode, what })?;
                 }
             }
         }

@@ -114,32 +114,13 @@ fn build_missing(
     let since = store.moment()?;
     let graph = Graph::new(plan);
     let schedule = Schedule::new(plan, &graph);
-    let memos = Memos::read(store, plan)?;
-    let pools = Pools {
-        processes: options.jobs.max(1),
-        operations: OPERATIONS,
+    let context = Context {
+        store,
+        launcher,
+        plan,
+        options,
     };
-    let last_commit = Mutex::new(Instant::now());
-    std::thread::scope(|scope| {
-        let context = JobContext {
-            store,
-            launcher,
-            plan,
-            options,
-            last_commit: &last_commit,
-        };
-        let channels = start_workers(scope, context, pools);
-        let parts = Conducted {
-            store,
-            plan,
-            options,
-            schedule,
-            memos,
-            events,
-            channels,
-            pools,
-        };
-        let mut conductor = Conductor::new(parts);
+    conduct(context, schedule, events, |conductor| {
         for (_, id) in requested(plan) {
             let node = plan
                 .position(&id)
@@ -149,12 +130,12 @@ fn build_missing(
         conductor.read_failed_logs()?;
         conductor.settle()?;
         conductor.weigh(&graph)?;
-        let built = conductor.run().and_then(|()| check(&mut conductor, &graph));
+        let built = conductor.run().and_then(|()| check(conductor, &graph));
         // Whatever ended the build, what is finished stays.
         let committed = store.commit();
         built?;
         committed?;
-        let summary = conclude(&mut conductor, &graph)?;
+        let summary = conclude(conductor, &graph)?;
         let wanted = requested(plan);
         if summary.outcome == BuildOutcome::Ok && summary.outputs.len() == wanted.len() {
             let trees: Vec<TreeId> = summary.outputs.iter().map(|output| output.tree).collect();
@@ -173,13 +154,50 @@ pub(crate) struct Again {
 
 /// Runs some nodes again whose trees are known, whatever they need being made as well.
 pub(crate) fn conduct_again(
-    (store, launcher): (&Store, &Launcher),
-    plan: &Plan,
+    context: Context<'_>,
     graph: &Graph,
-    (nodes, options): (&[usize], &BuildOptions),
+    nodes: &[usize],
     events: EventSink<'_>,
 ) -> Result<Again, BuildError> {
-    let schedule = resolve(store, plan, graph)?;
+    let schedule = resolve(context.store, context.plan, graph)?;
+    conduct(context, schedule, events, |conductor| {
+        conductor.check_again(nodes);
+        conductor.settle()?;
+        conductor.weigh(graph)?;
+        let ended = conductor.run();
+        let committed = context.store.commit();
+        ended?;
+        committed?;
+        Ok(Again {
+            compared: std::mem::take(&mut conductor.compared),
+            mismatches: std::mem::take(&mut conductor.mismatches),
+            failures: std::mem::take(&mut conductor.failures),
+        })
+    })
+}
+
+/// What a build works with.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) launcher: &'a Launcher,
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a BuildOptions,
+}
+
+/// Starts the workers of a schedule and lets `lead` say what its conductor does.
+fn conduct<T>(
+    context: Context<'_>,
+    schedule: Schedule<'_>,
+    events: EventSink<'_>,
+    lead: impl FnOnce(&mut Conductor<'_, '_>) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
+    let Context {
+        store,
+        launcher,
+        plan,
+        options,
+    } = context;
     let memos = Memos::read(store, plan)?;
     let pools = Pools {
         processes: options.jobs.max(1),
@@ -187,15 +205,15 @@ pub(crate) fn conduct_again(
     };
     let last_commit = Mutex::new(Instant::now());
     std::thread::scope(|scope| {
-        let context = JobContext {
+        let job = JobContext {
             store,
             launcher,
             plan,
             options,
             last_commit: &last_commit,
         };
-        let channels = start_workers(scope, context, pools);
-        let parts = Conducted {
+        let channels = start_workers(scope, job, pools);
+        let mut conductor = Conductor::new(Conducted {
             store,
             plan,
             options,
@@ -204,20 +222,8 @@ pub(crate) fn conduct_again(
             events,
             channels,
             pools,
-        };
-        let mut conductor = Conductor::new(parts);
-        conductor.check_again(nodes);
-        conductor.settle()?;
-        conductor.weigh(graph)?;
-        let ended = conductor.run();
-        let committed = store.commit();
-        ended?;
-        committed?;
-        Ok(Again {
-            compared: std::mem::take(&mut conductor.compared),
-            mismatches: std::mem::take(&mut conductor.mismatches),
-            failures: std::mem::take(&mut conductor.failures),
-        })
+        });
+        lead(&mut conductor)
     })
 }
 

@@ -6,7 +6,7 @@ use stxl_model::{DerivationId, Digest, Node, Plan, TreeId};
 use stxl_sandbox::Launcher;
 use stxl_store::{Store, StoreError};
 
-use crate::build::conduct_again;
+use crate::build::{Context, conduct_again};
 use crate::event::{CheckMismatch, EventSink, StepFailure};
 use crate::failure::BuildError;
 use crate::graph::Graph;
@@ -50,13 +50,13 @@ pub fn repair(
             producers.push(node);
         }
     }
-    let again = conduct_again(
-        (store, launcher),
+    let context = Context {
+        store,
+        launcher,
         plan,
-        &graph,
-        (&producers, options),
-        events,
-    )?;
+        options,
+    };
+    let again = conduct_again(context, &graph, &producers, events)?;
     let lost = |id: &DerivationId| {
         again
             .mismatches

@@ -20,6 +20,13 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Returns what cargo knows of the workspace, as JSON.
+pub(crate) fn metadata() -> anyhow::Result<Vec<u8>> {
+    let mut command = cargo();
+    command.args(["metadata", "--no-deps", "--offline"]);
+    capture(command.args(["--format-version", "1"]))
+}
+
 /// Returns whether expectations are re-written instead of compared.
 pub(crate) fn is_blessing() -> bool {
     std::env::var_os("STXL_BLESS").is_some_and(|value| value == "1")

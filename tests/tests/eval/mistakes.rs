@@ -71,18 +71,23 @@ fn a_file_that_is_not_there() {
     );
 }
 
-#[test]
-fn a_seed_with_another_hash_tells_the_actual_one() {
-    let wrong = "1".repeat(64);
-    let seed = format!("    seeds: #{{ it: seed(\"good.hex\", \"sha256:{wrong}\") }},\n");
+/// A package whose seed claims a hash.
+fn world_with_seed(hash: &str) -> World {
+    let seed = format!("    seeds: #{{ it: seed(\"good.hex\", \"{hash}\") }},\n");
     let text = custom(
         &seed,
         "#{ main: root().put(p.seeds.it, \"/it\", \"exec\").out(\"/\") }",
     );
-    let mut world = World::new(&[
+    World::new(&[
         ("stages/user/x/package.rhai", &text),
         ("stages/user/x/good.hex", "7f\n"),
-    ]);
+    ])
+}
+
+#[test]
+fn a_seed_with_another_hash_tells_the_actual_one() {
+    let wrong = "1".repeat(64);
+    let mut world = world_with_seed(&format!("sha256:{wrong}"));
     let found = find(&mut world, "wrong-seed-hash");
     let actual = stxl_model::Sha256::of(b"\x7f").to_string();
     assert!(found.hints[0].contains(&actual), "{}", shown(&[found]));
@@ -91,15 +96,7 @@ fn a_seed_with_another_hash_tells_the_actual_one() {
 #[test]
 fn a_seed_that_is_not_allowed() {
     let actual = stxl_model::Sha256::of(b"\x7f").to_string();
-    let seed = format!("    seeds: #{{ it: seed(\"good.hex\", \"{actual}\") }},\n");
-    let text = custom(
-        &seed,
-        "#{ main: root().put(p.seeds.it, \"/it\", \"exec\").out(\"/\") }",
-    );
-    let mut world = World::new(&[
-        ("stages/user/x/package.rhai", &text),
-        ("stages/user/x/good.hex", "7f\n"),
-    ]);
+    let mut world = world_with_seed(&actual);
     let found = find(&mut world, "seed-not-allowed");
     assert!(found.hints[0].contains("\"user/x\""), "{}", shown(&[found]));
     world.tree.write(

@@ -100,15 +100,7 @@ impl Programs {
 }
 
 fn target_directory() -> anyhow::Result<PathBuf> {
-    let mut command = workspace::cargo();
-    command.args([
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version",
-        "1",
-    ]);
-    let metadata: Value = serde_json::from_slice(&workspace::capture(&mut command)?)?;
+    let metadata: Value = serde_json::from_slice(&workspace::metadata()?)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str);
     folder
         .map(PathBuf::from)

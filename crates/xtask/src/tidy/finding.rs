@@ -57,3 +57,9 @@ impl fmt::Display for Finding {
         )
     }
 }
+
+/// Returns the lines that findings are about, as the tests of the checks compare them.
+#[cfg(test)]
+pub(super) fn lines_of(findings: Vec<Finding>) -> Vec<usize> {
+    findings.into_iter().map(|finding| finding.line).collect()
+}

@@ -75,18 +75,14 @@ mod tests {
     use std::path::Path;
 
     use super::check;
+    use crate::tidy::finding::lines_of;
     use crate::tidy::tracked::TrackedFile;
 
     const NONE: [usize; 0] = [];
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        check(
-            &[TrackedFile::plain(path, text)],
-            Path::new("/checkout/here"),
-        )
-        .into_iter()
-        .map(|finding| finding.line)
-        .collect()
+        let file = TrackedFile::plain(path, text);
+        lines_of(check(&[file], Path::new("/checkout/here")))
     }
 
     #[test]

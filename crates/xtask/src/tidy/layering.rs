@@ -70,15 +70,7 @@ impl Package {
 
 /// Asks cargo for the packages of the workspace.
 pub(crate) fn packages() -> anyhow::Result<Vec<Package>> {
-    let mut command = workspace::cargo();
-    command.args([
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version",
-        "1",
-    ]);
-    let text = workspace::capture(&mut command)?;
+    let text = workspace::metadata()?;
     let metadata: Metadata = serde_json::from_slice(&text).context("`cargo metadata`")?;
     Ok(metadata.packages)
 }

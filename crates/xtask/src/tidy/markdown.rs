@@ -125,16 +125,14 @@ mod tests {
     use std::path::Path;
 
     use super::check;
+    use crate::tidy::finding::lines_of;
     use crate::tidy::tracked::TrackedFile;
 
     const NONE: [usize; 0] = [];
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
         let there = |path: &Path| path == Path::new("README.md") || path == Path::new("lang");
-        check(&[TrackedFile::plain(path, text)], there)
-            .into_iter()
-            .map(|finding| finding.line)
-            .collect()
+        lines_of(check(&[TrackedFile::plain(path, text)], there))
     }
 
     #[test]

@@ -140,15 +140,13 @@ fn names_an_issue(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::check;
+    use crate::tidy::finding::lines_of;
     use crate::tidy::tracked::TrackedFile;
 
     const NONE: [usize; 0] = [];
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        check(&[TrackedFile::plain(path, text)])
-            .into_iter()
-            .map(|finding| finding.line)
-            .collect()
+        lines_of(check(&[TrackedFile::plain(path, text)]))
     }
 
     #[test]
