@@ -20,7 +20,7 @@ use crate::guard::{Guard, GuardSet};
 use crate::kernel;
 use crate::outcome::{ExitStatus, Outcome};
 use crate::spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch};
-use crate::wire;
+use crate::wire::{self, Ground};
 
 /// One guard on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +155,11 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
     };
     let request = wire::encode_request(&spec, true, GuardSet::EMPTY);
     let running = launcher
-        .request(&request, spec.log.as_fd())
+        .request(
+            &request,
+            Ground::of(&spec, GuardSet::EMPTY),
+            spec.log.as_fd(),
+        )
         .map_err(|error| CanaryError::Spawn(Arc::new(error)))?;
     let Outcome { status, .. } = running.wait().map_err(CanaryError::Wait)?;
     if status != ExitStatus::Exited(0) {

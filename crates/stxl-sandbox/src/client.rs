@@ -21,7 +21,7 @@ use crate::console::ConsoleEnds;
 use crate::guard::{GuardSet, SetupFailure};
 use crate::outcome::Outcome;
 use crate::spec::{SandboxSpec, SpecError};
-use crate::wire::{self, Finished, Reply};
+use crate::wire::{self, Finished, Ground, Reply};
 
 /// How the launcher's process is started, and on which store it works.
 #[derive(Debug)]
@@ -210,6 +210,7 @@ impl Launcher {
         }
         self.request(
             &wire::encode_request(spec, false, disabled),
+            Ground::of(spec, disabled),
             spec.log.as_fd(),
         )
     }
@@ -218,6 +219,7 @@ impl Launcher {
     pub(crate) fn request(
         &self,
         request: &[u8],
+        ground: Ground,
         log: BorrowedFd<'_>,
     ) -> Result<Running, SpawnError> {
         let (ours, theirs) = rustix::net::socketpair(
@@ -239,7 +241,7 @@ impl Launcher {
         }
         match rustix::net::sendmsg(
             &self.0.socket,
-            &[IoSlice::new(b"s")],
+            &[IoSlice::new(&[ground.byte()])],
             &mut control,
             SendFlags::NOSIGNAL,
         ) {

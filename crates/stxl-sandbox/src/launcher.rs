@@ -1,20 +1,27 @@
 //! The launcher's process: it waits for requests and turns each into a supervisor in
 //! namespaces of its own. It has one thread, little memory, no privilege and no other file
 //! system than the store, `/proc` and a template of `/dev`.
+//!
+//! The usual request finds a supervisor that waits for it already, since making the namespaces
+//! is half of a launch; the next one is made when a request has been handed over.
 
 use std::fs::File;
-use std::io::{IoSliceMut, Seek as _};
+use std::io::{IoSlice, IoSliceMut, Seek as _};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use crate::devices::During as _;
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::{Identity, KeptCapability, become_unprivileged};
 use crate::kernel::{self, Cloned};
-use crate::wire::{self, Reply, Request};
+use crate::wire::{self, Ground, Reply, Request};
 use crate::{devices, supervisor};
 
 /// What arrives with one request.
@@ -22,6 +29,23 @@ pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) connection: OwnedFd,
     pub(crate) log: OwnedFd,
+}
+
+impl Job {
+    /// Takes the descriptors of a request; none if they are not one.
+    pub(crate) fn read(descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let [connection, log, memory] = <[OwnedFd; 3]>::try_from(descriptors).ok()?;
+        let mut memory = File::from(memory);
+        memory.rewind().ok()?;
+        let mut bytes = Vec::new();
+        std::io::copy(&mut memory, &mut bytes).ok()?;
+        let request = wire::decode_request(&bytes).ok()?;
+        Some(Self {
+            request,
+            connection,
+            log,
+        })
+    }
 }
 
 /// Runs the launcher; `main` calls it first of all if the first argument is
@@ -121,31 +145,85 @@ pub(crate) fn errno(error: &std::io::Error) -> i32 {
 }
 
 fn serve(socket: &OwnedFd, ready: &Result<Identity, SetupFailure>) {
-    while let Some(descriptors) = receive(socket) {
-        let Some(job) = read_job(descriptors) else {
-            // Dropping the connection tells the client that its request was not understood.
-            continue;
-        };
+    let mut spare = None;
+    while let Some((byte, descriptors)) = receive(socket) {
         match ready {
-            Ok(identity) => start(&job, *identity),
-            Err(failure) => answer(&job.connection, &Reply::Failed(failure.clone())),
+            Ok(identity) if byte == Ground::Usual.byte() => {
+                start_in_spare(&descriptors, &mut spare, *identity);
+                // A spare that holds this connection, too, would hide the end of the other.
+                drop(descriptors);
+                // Where it fails, the next request finds out why.
+                spare = make_spare(*identity).ok();
+            }
+            // Dropping what is not understood tells the client so.
+            Ok(identity) => {
+                if let Some(job) = Job::read(descriptors) {
+                    start(&job, *identity);
+                }
+            }
+            Err(failure) => {
+                if let Some(connection) = descriptors.first() {
+                    answer(connection, &Reply::Failed(failure.clone()));
+                }
+            }
         }
     }
 }
 
+/// Hands a request to the spare supervisor, or to one made for it.
+fn start_in_spare(descriptors: &[OwnedFd], spare: &mut Option<OwnedFd>, identity: Identity) {
+    if spare
+        .take()
+        .is_some_and(|spare| hand_over(&spare, descriptors))
+    {
+        return;
+    }
+    // There was none, or it was killed, for want of memory for example.
+    let made = make_spare(identity).map(|spare| hand_over(&spare, descriptors));
+    if let (Err(failure), Some(connection)) = (made, descriptors.first()) {
+        answer(connection, &Reply::Failed(failure));
+    }
+}
+
+fn hand_over(spare: &OwnedFd, descriptors: &[OwnedFd]) -> bool {
+    let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let message = [IoSlice::new(b"j")];
+    control.push(SendAncillaryMessage::ScmRights(&borrowed))
+        && rustix::net::sendmsg(spare, &message, &mut control, SendFlags::NOSIGNAL).is_ok()
+}
+
+/// Makes a supervisor that waits for its job, in the namespaces every build has, and returns
+/// where to send the job. Making these takes as long as the rest of a launch.
+fn make_spare(identity: Identity) -> Result<OwnedFd, SetupFailure> {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .during(Guard::PidNamespace, "socketpair")?;
+    match clone_supervisor(GuardSet::EMPTY)? {
+        Cloned::Child => {
+            drop(ours);
+            supervisor::run_later(&theirs, identity)
+        }
+        Cloned::Parent(_) => Ok(ours),
+    }
+}
+
 fn start(job: &Job, identity: Identity) {
-    match kernel::clone_process(supervisor::namespaces(job.request.disabled)) {
+    match clone_supervisor(job.request.disabled) {
         Ok(Cloned::Child) => supervisor::run(job, identity),
         Ok(Cloned::Parent(_)) => {}
-        Err(error) => {
-            let failure = SetupFailure {
-                guard: Guard::OneIdMap,
-                call: "clone3 with new namespaces".to_owned(),
-                errno: errno(&error),
-            };
-            answer(&job.connection, &Reply::Failed(failure));
-        }
+        Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
     }
+}
+
+fn clone_supervisor(disabled: GuardSet) -> Result<Cloned, SetupFailure> {
+    kernel::clone_process(supervisor::namespaces(disabled))
+        .during(Guard::OneIdMap, "clone3 with new namespaces")
 }
 
 /// Sends a reply without a descriptor; a client that is gone needs none.
@@ -153,8 +231,8 @@ pub(crate) fn answer(connection: &OwnedFd, reply: &Reply) {
     rustix::net::send(connection, &wire::encode_reply(reply), SendFlags::NOSIGNAL).ok();
 }
 
-/// Waits for a request; none means that the client is gone.
-fn receive(socket: &OwnedFd) -> Option<Vec<OwnedFd>> {
+/// Waits for a request, a byte and its descriptors; none means that the other side is gone.
+pub(crate) fn receive(socket: &OwnedFd) -> Option<(u8, Vec<OwnedFd>)> {
     let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -178,19 +256,6 @@ fn receive(socket: &OwnedFd) -> Option<Vec<OwnedFd>> {
             descriptors.extend(received);
         }
     }
-    Some(descriptors)
-}
-
-fn read_job(descriptors: Vec<OwnedFd>) -> Option<Job> {
-    let [connection, log, memory] = <[OwnedFd; 3]>::try_from(descriptors).ok()?;
-    let mut memory = File::from(memory);
-    memory.rewind().ok()?;
-    let mut bytes = Vec::new();
-    std::io::copy(&mut memory, &mut bytes).ok()?;
-    let request = wire::decode_request(&bytes).ok()?;
-    Some(Job {
-        request,
-        connection,
-        log,
-    })
+    let [byte] = byte;
+    Some((byte, descriptors))
 }

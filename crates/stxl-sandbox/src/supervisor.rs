@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -22,11 +23,14 @@ use crate::console::{self, CommandEnds, Console, ConsoleEnds, NewConsole};
 use crate::devices::{During as _, map_ids};
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::Identity;
-use crate::launcher::{Job, answer};
+use crate::launcher::{self, Job, answer};
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
-use crate::wire::{self, Finished, Program, Reply, Request};
+use crate::spec::BuildUid;
+use crate::wire::{self, Finished, Program, Reply};
 use crate::{answers, kernel, root};
 
+/// As much as a pipe holds.
+const LOG_CHUNK: usize = 64 << 10;
 const HOST_NAME: &[u8] = b"stxl";
 const DOMAIN_NAME: &[u8] = b"(none)";
 
@@ -49,7 +53,24 @@ pub(crate) fn namespaces(disabled: GuardSet) -> u64 {
 
 /// Runs the sandbox in this fresh process and exits; `launcher` is who the launcher is.
 pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
-    match set_up(job, launcher) {
+    let ground = lay_ground(job.request.disabled, job.request.uid, launcher);
+    run_on(job, ground);
+}
+
+/// Lays the usual ground in this fresh process, waits for a job, runs it and exits.
+///
+/// The launcher's end closes `control`, and nothing is left.
+pub(crate) fn run_later(control: &OwnedFd, launcher: Identity) -> ! {
+    let ground = lay_ground(GuardSet::EMPTY, BuildUid::Root, launcher);
+    let job = launcher::receive(control).and_then(|(_, descriptors)| Job::read(descriptors));
+    if let Some(job) = job {
+        run_on(&job, ground);
+    }
+    kernel::exit_now(0);
+}
+
+fn run_on(job: &Job, ground: Result<OwnedFd, SetupFailure>) -> ! {
+    match ground.and_then(|child_events| set_up(job, child_events)) {
         Ok(sandbox) => match Watch::new(job, sandbox).watch() {
             Ok(finished) => answer(&job.connection, &Reply::Finished(finished)),
             Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
@@ -71,15 +92,23 @@ struct Sandbox {
     earlier_listeners: Vec<OwnedFd>,
 }
 
-fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
-    let request = &job.request;
-    let disabled = request.disabled;
+/// Sets up what no request changes but by its user; returns what tells of ended children.
+fn lay_ground(
+    disabled: GuardSet,
+    uid: BuildUid,
+    launcher: Identity,
+) -> Result<OwnedFd, SetupFailure> {
     if disabled.wants(Guard::DiesWithClient) {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .during(Guard::DiesWithClient, "prctl of PDEATHSIG")?;
     }
     let child_events = kernel::child_events().during(Guard::PidNamespace, "signalfd")?;
-    set_identity(request, launcher)?;
+    if disabled.contains(Guard::OneIdMap) {
+        // Without any map nothing can be made; the weaker sandbox shows the host's ids.
+        map_ids(launcher.uid, launcher.uid, launcher.gid, launcher.gid)?;
+    } else {
+        map_ids(uid.number(), launcher.uid, uid.number(), launcher.gid)?;
+    }
     if disabled.wants(Guard::UtsNamespace) {
         rustix::system::sethostname(HOST_NAME)
             .and_then(|()| rustix::system::setdomainname(DOMAIN_NAME))
@@ -88,6 +117,12 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
     if disabled.wants(Guard::NetNamespace) {
         kernel::raise_loopback().during(Guard::NetNamespace, "bringing loopback up")?;
     }
+    Ok(child_events)
+}
+
+fn set_up(job: &Job, child_events: OwnedFd) -> Result<Sandbox, SetupFailure> {
+    let request = &job.request;
+    let disabled = request.disabled;
     let root = root::enter(request)?;
     if disabled.wants(Guard::HiddenSupervisor) {
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -109,15 +144,6 @@ fn set_up(job: &Job, launcher: Identity) -> Result<Sandbox, SetupFailure> {
         child_events,
         earlier_listeners: Vec::new(),
     })
-}
-
-fn set_identity(request: &Request, launcher: Identity) -> Result<(), SetupFailure> {
-    if request.disabled.contains(Guard::OneIdMap) {
-        // Without any map nothing can be made; the weaker sandbox shows the host's ids.
-        return map_ids(launcher.uid, launcher.uid, launcher.gid, launcher.gid);
-    }
-    let inside = request.uid.number();
-    map_ids(inside, launcher.uid, inside, launcher.gid)
 }
 
 fn send_started(
@@ -157,6 +183,7 @@ struct Watch<'a> {
     job: &'a Job,
     sandbox: Sandbox,
     accounting: Accounting,
+    /// Its memory is touched only as far as something is logged.
     buffer: Vec<u8>,
     begin: Instant,
     last_output: Instant,
@@ -174,7 +201,7 @@ impl<'a> Watch<'a> {
             job,
             accounting: Accounting::new(&job.request, now),
             sandbox,
-            buffer: vec![0; 64 << 10],
+            buffer: Vec::with_capacity(LOG_CHUNK),
             begin: now,
             last_output: now,
             log_bytes: 0,
@@ -357,7 +384,8 @@ impl<'a> Watch<'a> {
     /// Copies what is in the pipe.
     fn copy_log(&mut self) {
         while let Some(pipe) = &self.sandbox.log_pipe {
-            match rustix::io::read(pipe, &mut self.buffer) {
+            self.buffer.clear();
+            match rustix::io::read(pipe, spare_capacity(&mut self.buffer)) {
                 Ok(0) => self.sandbox.log_pipe = None,
                 Ok(count) => {
                     self.last_output = Instant::now();

@@ -28,6 +28,34 @@ pub(crate) struct Request {
     pub(crate) disabled: GuardSet,
 }
 
+/// How much of a sandbox can be made before its request arrives; the one byte beside a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// The namespaces every build has: a spare one will do.
+    Usual,
+    /// Made for this request alone.
+    Special,
+}
+
+impl Ground {
+    /// Returns the ground a request needs.
+    pub(crate) fn of(spec: &SandboxSpec, disabled: GuardSet) -> Self {
+        if disabled.is_empty() && spec.uid == BuildUid::Root {
+            Self::Usual
+        } else {
+            Self::Special
+        }
+    }
+
+    /// Returns the byte that stands for it.
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Self::Usual => b'u',
+            Self::Special => b's',
+        }
+    }
+}
+
 /// What runs inside.
 #[derive(Debug)]
 pub(crate) enum Program {

@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use stxl_sandbox::{ExitStatus, GuardSet};
+use stxl_sandbox::{ExitStatus, GuardSet, WaitError};
 
-use crate::site::{SITE, probe, run};
+use crate::site::{SITE, launcher, probe, run, run_with};
 
 /// How soon everything must be gone.
 const SOON: Duration = Duration::from_secs(1);
@@ -117,9 +117,68 @@ fn a_killed_launcher_takes_its_sandboxes_along() {
     let mut child = client("all-guards", &word);
     let launchers = children_of(child.id());
     assert_eq!(launchers.len(), 1);
+    let waiting = waiting_child_of(launchers[0].cast_unsigned(), 2);
     launchers.into_iter().for_each(kill);
     child.wait().expect("the client notices");
     assert!(is_gone_soon(&word));
+    assert!(has_ended_soon(waiting), "a supervisor waits for nobody");
+}
+
+/// Waits until a launcher has this many supervisors and returns the one that was made last.
+fn waiting_child_of(launcher: u32, count: usize) -> i32 {
+    let begin = Instant::now();
+    loop {
+        let children = children_of(launcher);
+        if children.len() == count {
+            return children.into_iter().max().expect("there is one");
+        }
+        assert!(begin.elapsed() < SOON * 10, "{children:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An orphan that nobody has collected yet has ended as well.
+fn has_ended_soon(pid: i32) -> bool {
+    let begin = Instant::now();
+    while begin.elapsed() < SOON {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = status.rsplit_once(')').map_or("", |(_, rest)| rest);
+        if state.is_empty() || state.starts_with(" Z") || state.starts_with(" X") {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn the_end_of_a_killed_supervisor_is_seen() {
+    let launcher = launcher(&SITE.store, GuardSet::EMPTY);
+    let word = format!("605{:06}", std::process::id());
+    let spec = probe(&["wait_ms", &word]);
+    let running = launcher.spawn(&spec).expect("it starts");
+    let spare = waiting_child_of(launcher.process_id(), 2);
+    children_of(launcher.process_id())
+        .into_iter()
+        .filter(|pid| *pid != spare)
+        .for_each(kill);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(running.wait().map(drop)));
+    let ended = receiver.recv_timeout(SOON * 10).expect("the wait ends");
+    assert!(matches!(ended, Err(WaitError::SupervisorLost)), "{ended:?}");
+    assert!(is_gone_soon(&word));
+}
+
+#[test]
+fn a_killed_spare_supervisor_is_replaced() {
+    let launcher = launcher(&SITE.store, GuardSet::EMPTY);
+    let first = run_with(&launcher, &probe(&["try_tree"]), GuardSet::EMPTY);
+    let spare = waiting_child_of(launcher.process_id(), 1);
+    kill(spare);
+    assert!(has_ended_soon(spare));
+    let second = run_with(&launcher, &probe(&["try_tree"]), GuardSet::EMPTY);
+    assert_eq!(first.status, second.status);
+    assert_ne!(waiting_child_of(launcher.process_id(), 1), spare);
 }
 
 #[test]

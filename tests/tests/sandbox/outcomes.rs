@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use stxl_sandbox::{BuildUid, ExitStatus, GuardSet, GuardState, SpawnError, SpecError};
+use stxl_sandbox::{BuildUid, Console, ExitStatus, GuardSet, GuardState, SpawnError, SpecError};
 
 use crate::site::{SITE, list, probe, read_log, run};
 
@@ -148,6 +148,18 @@ fn sixteen_layers_are_possible_and_the_topmost_wins() {
                 max: 16
             }))
         ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn only_one_command_has_pipes() {
+    let mut spec = probe(&["try_tree"]);
+    spec.console = Console::Pipes;
+    spec.commands.push(command(&["try_tree"]));
+    let refused = SITE.launcher.spawn(&spec).map(drop);
+    assert!(
+        matches!(refused, Err(SpawnError::Spec(SpecError::OneCommandOnly(2)))),
         "{refused:?}"
     );
 }
