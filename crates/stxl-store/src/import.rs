@@ -71,7 +71,7 @@ impl Store {
                 }
                 .directory(&opened, &mut Vec::new(), 0),
                 FileType::RegularFile => {
-                    self.file_tree(&opened, path, stat.st_mode, stat.st_size.cast_unsigned())
+                    self.file_tree(&opened, path, stat.st_size.cast_unsigned())
                 }
                 other => Err(unsupported(path, other)),
             }
@@ -87,19 +87,15 @@ impl Store {
             if !is_regular(stat.st_mode) {
                 return Err(unsupported(path, FileType::from_raw_mode(stat.st_mode)));
             }
-            self.file_tree(&opened, path, stat.st_mode, stat.st_size.cast_unsigned())
+            self.file_tree(&opened, path, stat.st_size.cast_unsigned())
         })
     }
 
-    fn file_tree(
-        &self,
-        file: &OwnedFd,
-        path: &[u8],
-        mode: u32,
-        size: u64,
-    ) -> Result<TreeId, ImportError> {
+    /// The tree of a single file. It has no executable bit, whatever the disk says: where a file is
+    /// put, it is said whether it can be executed.
+    fn file_tree(&self, file: &OwnedFd, path: &[u8], size: u64) -> Result<TreeId, ImportError> {
         let (blob, size_bytes) = self.take_in_sized(file.as_fd(), path, size)?;
-        let directory = Directory::of_file(blob, size_bytes, mode & EXECUTABLE_BIT != 0);
+        let directory = Directory::of_file(blob, size_bytes, false);
         Ok(self.put_directory_unprotected(&directory)?)
     }
 

@@ -135,3 +135,15 @@ fn a_damaged_store_is_repaired_by_building() {
     assert_eq!(place.run(&["store", "verify"]).code, 0);
     assert_eq!(build(&place)[4], total);
 }
+
+#[test]
+fn an_executable_bit_in_the_workspace_does_not_matter() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with_stage0();
+    let [.., total] = build(&place);
+    let file = place.workspace().join("stages/stage0/hex1/hex1.hex0");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(build(&place), [0, total, 0, 0, total]);
+    place.edit("stages/stage0/hex1/hex1.hex0", |text| format!("# A comment\n{text}"));
+    assert_eq!(build(&place)[0], 1);
+}
