@@ -1,5 +1,8 @@
-//! What the tests share: golden files.
+//! What the tests share: golden files, a launcher, processes, exercises of the store.
 
+#[cfg(feature = "sandbox")]
+pub mod launcher;
+pub mod processes;
 #[cfg(feature = "store")]
 pub mod store;
 

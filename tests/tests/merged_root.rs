@@ -11,10 +11,11 @@ use std::process::{Command, ExitCode};
 
 use stxl_model::{BlobId, Directory, Entry, Keep, Node, RootPath, TreeId};
 use stxl_sandbox::{
-    BuildUid, Console, ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher,
-    LauncherProgram, Limits, Personality, SUPPLIED_DIRECTORY, SandboxSpec, Scratch,
+    BuildUid, Console, ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, Limits,
+    Personality, SUPPLIED_DIRECTORY, SandboxSpec, Scratch,
 };
 use stxl_store::{OpenOptions, Store, TreeEditor};
+use stxl_tests::launcher::start_launcher;
 
 /// How many mounted roots are compared.
 const ROOTS: usize = 150;
@@ -70,8 +71,7 @@ impl World {
         let path = directory.path().join("store");
         let store = Store::open(&path, OpenOptions::default()).expect("a new store opens");
         let store_directory = File::open(&path).expect("the store is a directory").into();
-        let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], store_directory);
-        let launcher = Launcher::start(program).expect("the launcher starts");
+        let launcher = start_launcher(store_directory);
         Self {
             directory,
             store,
@@ -146,7 +146,7 @@ impl World {
 
     fn random_tree(&self, random: &mut Random, depth: usize) -> TreeId {
         let mut entries: BTreeMap<&str, Node> = BTreeMap::new();
-        for _ in 0..1 + random.below(4) {
+        for _ in 0..=random.below(4) {
             let name = NAMES[random.below(NAMES.len())];
             let node = match (name, random.below(8)) {
                 ("lib" | "bin", 0 | 1) if depth == 0 => Node::Symlink {

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 use stxl_model::{BlobHasher, DerivationId, Digest, Kind, Label, Plan, TreeId};
-use stxl_sandbox::Launcher;
 use stxl_store::{HistoryEntry, Store, StoreError};
 
 use crate::conduct::{Channels, Conducted, Conductor, Pools};
+use crate::context::BuildContext;
 use crate::event::{
     BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, EventSink, StepFailure, Summary,
 };
@@ -32,16 +32,10 @@ const OPERATIONS: usize = 2;
 ///
 /// A failed step is part of the summary, not an error. An error means that the build could not go
 /// on; finished results are on record nevertheless.
-pub fn build(
-    store: &Store,
-    launcher: &Launcher,
-    plan: &Plan,
-    options: &BuildOptions,
-    events: EventSink<'_>,
-) -> Result<Summary, BuildError> {
-    let summary = match nothing_to_do(store, plan, options, events)? {
+pub fn build(context: BuildContext<'_>, events: EventSink<'_>) -> Result<Summary, BuildError> {
+    let summary = match nothing_to_do(context, events)? {
         Some(summary) => summary,
-        None => build_missing(store, launcher, plan, options, events)?,
+        None => build_missing(context, events)?,
     };
     events(BuildEvent::Summary(&summary));
     Ok(summary)
@@ -49,11 +43,15 @@ pub fn build(
 
 /// The summary of a build that was built before, when nothing was given up or removed since.
 fn nothing_to_do(
-    store: &Store,
-    plan: &Plan,
-    options: &BuildOptions,
+    context: BuildContext<'_>,
     events: EventSink<'_>,
 ) -> Result<Option<Summary>, StoreError> {
+    let BuildContext {
+        store,
+        launcher: _,
+        plan,
+        options,
+    } = context;
     if options.check != Check::Off || options.cancel.is_cancelled() {
         return Ok(None);
     }
@@ -104,22 +102,11 @@ fn request_key(wanted: &[(Label, DerivationId)]) -> Digest {
     *hasher.finish().digest()
 }
 
-fn build_missing(
-    store: &Store,
-    launcher: &Launcher,
-    plan: &Plan,
-    options: &BuildOptions,
-    events: EventSink<'_>,
-) -> Result<Summary, BuildError> {
+fn build_missing(context: BuildContext<'_>, events: EventSink<'_>) -> Result<Summary, BuildError> {
+    let (store, plan) = (context.store, context.plan);
     let since = store.moment()?;
     let graph = Graph::new(plan);
     let schedule = Schedule::new(plan, &graph);
-    let context = Context {
-        store,
-        launcher,
-        plan,
-        options,
-    };
     conduct(context, schedule, events, |conductor| {
         for (_, id) in requested(plan) {
             let node = plan
@@ -154,7 +141,7 @@ pub(crate) struct Again {
 
 /// Runs some nodes again whose trees are known, whatever they need being made as well.
 pub(crate) fn conduct_again(
-    context: Context<'_>,
+    context: BuildContext<'_>,
     graph: &Graph,
     nodes: &[usize],
     events: EventSink<'_>,
@@ -176,23 +163,14 @@ pub(crate) fn conduct_again(
     })
 }
 
-/// What a build works with.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) launcher: &'a Launcher,
-    pub(crate) plan: &'a Plan,
-    pub(crate) options: &'a BuildOptions,
-}
-
 /// Starts the workers of a schedule and lets `lead` say what its conductor does.
 fn conduct<T>(
-    context: Context<'_>,
+    context: BuildContext<'_>,
     schedule: Schedule<'_>,
     events: EventSink<'_>,
     lead: impl FnOnce(&mut Conductor<'_, '_>) -> Result<T, BuildError>,
 ) -> Result<T, BuildError> {
-    let Context {
+    let BuildContext {
         store,
         launcher,
         plan,

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod compose;
 mod conduct;
+mod context;
 mod draft;
 mod event;
 mod exec;
@@ -27,6 +28,7 @@ mod worker;
 
 pub use build::build;
 pub use compose::{ComposeError, OpError, PatchError};
+pub use context::BuildContext;
 pub use event::wire::WireEvent;
 pub use event::{
     BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, EventSink, PathDifference, StepFailure,

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stxl_model::{DerivationId, Digest, Node, Plan, TreeId};
-use stxl_sandbox::Launcher;
+use stxl_model::{DerivationId, Digest, Node, TreeId};
 use stxl_store::{Store, StoreError};
 
-use crate::build::{Context, conduct_again};
+use crate::build::conduct_again;
+use crate::context::BuildContext;
 use crate::event::{CheckMismatch, EventSink, StepFailure};
 use crate::failure::BuildError;
 use crate::graph::Graph;
-use crate::options::BuildOptions;
 use crate::status::resolve;
 
 /// What came of a repair.
@@ -29,12 +28,11 @@ pub struct Repaired {
 /// `damaged` are the ids of blobs and directories that were taken out of the store, as a
 /// verification named them. Objects that no step of the plan gives are not made again.
 pub fn repair(
-    (store, launcher): (&Store, &Launcher),
-    plan: &Plan,
+    context: BuildContext<'_>,
     damaged: &BTreeSet<Digest>,
-    options: &BuildOptions,
     events: EventSink<'_>,
 ) -> Result<Repaired, BuildError> {
+    let (store, plan) = (context.store, context.plan);
     let graph = Graph::new(plan);
     let schedule = resolve(store, plan, &graph)?;
     let mut search = Search {
@@ -50,12 +48,6 @@ pub fn repair(
             producers.push(node);
         }
     }
-    let context = Context {
-        store,
-        launcher,
-        plan,
-        options,
-    };
     let again = conduct_again(context, &graph, &producers, events)?;
     let lost = |id: &DerivationId| {
         again

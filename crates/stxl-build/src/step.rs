@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use stxl_model::{Derivation, DerivationId, OutputName, Plan, PlanRoot};
-use stxl_sandbox::Launcher;
-use stxl_store::Store;
 
 use crate::build::build;
+use crate::context::BuildContext;
 use crate::event::{BuildOutcome, EventSink, Summary};
 use crate::exec::{self, PreparedStep};
 use crate::failure::BuildError;
@@ -26,12 +25,16 @@ pub enum StepEntry {
 ///
 /// The caller may change the command before starting it; nothing the sandbox leaves is kept.
 pub fn prepare_step(
-    (store, launcher): (&Store, &Launcher),
-    plan: &Plan,
+    context: BuildContext<'_>,
     id: &DerivationId,
-    options: &BuildOptions,
     events: EventSink<'_>,
 ) -> Result<StepEntry, BuildError> {
+    let BuildContext {
+        store,
+        launcher: _,
+        plan,
+        options,
+    } = context;
     let not_an_exec = || BuildError::NotAnExec { id: *id };
     let node = plan.node(id).ok_or_else(not_an_exec)?;
     let Derivation::Exec(step) = &node.derivation else {
@@ -45,7 +48,12 @@ pub fn prepare_step(
         outputs: OutputPaths::Omit,
         ..options.clone()
     };
-    let summary = build(store, launcher, &below, &options, events)?;
+    let below_it = BuildContext {
+        plan: &below,
+        options: &options,
+        ..context
+    };
+    let summary = build(below_it, events)?;
     let tree = match (summary.outcome, summary.outputs.as_slice()) {
         (BuildOutcome::Ok, [output]) => output.tree,
         _ => return Ok(StepEntry::NotBuilt(Box::new(summary))),

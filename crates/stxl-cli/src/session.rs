@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use stxl_build::{BuildContext, BuildOptions};
+use stxl_model::Plan;
 use stxl_sandbox::{
     Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, become_unprivileged,
 };
@@ -26,23 +28,38 @@ pub(crate) struct Session {
     pub(crate) store: Store,
 }
 
+impl Session {
+    /// What a build of a plan here acts on.
+    pub(crate) fn context<'a>(
+        &'a self,
+        plan: &'a Plan,
+        options: &'a BuildOptions,
+    ) -> BuildContext<'a> {
+        BuildContext {
+            store: &self.store,
+            launcher: &self.launcher,
+            plan,
+            options,
+        }
+    }
+}
+
 /// Opens the store and starts the launcher. A process started by root becomes the unprivileged
 /// user that owns the store, so nothing of this may come after the first thread.
 pub(crate) fn open(arguments: &Arguments) -> Result<Session, Failure> {
-    let path = place::store(arguments)?;
-    let directory = become_owner(&path)?;
-    let launcher = Launcher::start(program(directory)).map_err(Failure::environment)?;
-    let store = open_store(&path)?;
-    Ok(Session { launcher, store })
+    open_with(arguments, OpenOptions::default())
 }
 
 /// As [`open`], with the database of the store looked at byte by byte before it is used.
 pub(crate) fn open_checking_index(arguments: &Arguments) -> Result<Session, Failure> {
+    open_with(arguments, OpenOptions::default().check_index())
+}
+
+fn open_with(arguments: &Arguments, options: OpenOptions) -> Result<Session, Failure> {
     let path = place::store(arguments)?;
     let directory = become_owner(&path)?;
     let launcher = Launcher::start(program(directory)).map_err(Failure::environment)?;
-    let store = Store::open(&path, OpenOptions::default().check_index())
-        .map_err(|error| crate::failure::of_store(&error))?;
+    let store = open_store(&path, options)?;
     Ok(Session { launcher, store })
 }
 
@@ -50,15 +67,15 @@ pub(crate) fn open_checking_index(arguments: &Arguments) -> Result<Session, Fail
 pub(crate) fn open_store_only(arguments: &Arguments) -> Result<Store, Failure> {
     let path = place::store(arguments)?;
     become_owner(&path)?;
-    open_store(&path)
+    open_store(&path, OpenOptions::default())
 }
 
 fn program(store: OwnedFd) -> LauncherProgram {
     LauncherProgram::new(THIS_PROGRAM, [LAUNCHER_ARGUMENT], store)
 }
 
-fn open_store(path: &Path) -> Result<Store, Failure> {
-    Store::open(path, OpenOptions::default()).map_err(|error| crate::failure::of_store(&error))
+fn open_store(path: &Path, options: OpenOptions) -> Result<Store, Failure> {
+    Store::open(path, options).map_err(|error| crate::failure::of_store(&error))
 }
 
 /// Becomes the unprivileged owner of the store, which is made if missing, and opens its directory.

@@ -1,16 +1,18 @@
-//! A client that a test kills: `sandbox-client STORE DISABLED PROGRAM ARGUMENT...` runs the
-//! program of the layer `probe` and prints `started` when it does, and in the
-//! end the status and the log. `DISABLED` is `all-guards`
-//! or `outlives-client`.
+//! A client that a test kills.
+//!
+//! `sandbox-client STORE DISABLED PROGRAM ARGUMENT...` runs the program of the layer `probe`, prints
+//! `started` when it does, and in the end the status and the log. `DISABLED` is `all-guards` or
+//! `outlives-client`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 
 use stxl_sandbox::{
-    BuildUid, Console, Guard, GuardSet, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, Limits,
-    Personality, SandboxSpec, Scratch,
+    BuildUid, Console, Guard, GuardSet, LAUNCHER_ARGUMENT, Limits, Personality, SandboxSpec,
+    Scratch,
 };
+use stxl_tests::launcher::start_launcher;
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
@@ -25,8 +27,7 @@ fn main() {
         GuardSet::EMPTY
     };
     let store = File::open(first).expect("the store opens").into();
-    let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], store);
-    let launcher = Launcher::start(program).expect("the launcher starts");
+    let launcher = start_launcher(store);
     let spec = SandboxSpec {
         layers: vec!["probe".into()],
         commands: vec![arguments.collect::<Vec<OsString>>()],

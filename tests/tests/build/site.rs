@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 
-use stxl_build::{BuildEvent, BuildOptions, OnFailure, Summary, WireEvent, build};
+use stxl_build::{BuildContext, BuildEvent, BuildOptions, OnFailure, Summary, WireEvent, build};
 use stxl_model::{Digest, Plan};
-use stxl_sandbox::{Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, LauncherProgram};
+use stxl_sandbox::{Identity, KeptCapability, Launcher};
 use stxl_store::{OpenOptions, Store};
+use stxl_tests::launcher::start_launcher;
 
 /// The argument by which this binary becomes a client that builds a plan.
 pub(crate) const CLIENT_ARGUMENT: &str = "__client";
@@ -58,8 +59,7 @@ fn tool() -> &'static [u8] {
 
 fn launch(store: &Path) -> Launcher {
     let directory = std::fs::File::open(store).expect("the store is a directory");
-    let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], directory.into());
-    Launcher::start(program).expect("the launcher starts")
+    start_launcher(directory.into())
 }
 
 impl Site {
@@ -97,6 +97,19 @@ impl Site {
         }
     }
 
+    pub(crate) fn context<'a>(
+        &'a self,
+        plan: &'a Plan,
+        options: &'a BuildOptions,
+    ) -> BuildContext<'a> {
+        BuildContext {
+            store: &self.store,
+            launcher: &self.launcher,
+            plan,
+            options,
+        }
+    }
+
     pub(crate) fn build(&self, plan: &Plan) -> Told {
         self.build_with(plan, &self.options())
     }
@@ -112,7 +125,7 @@ impl Site {
         options: &BuildOptions,
     ) -> Result<Told, stxl_build::BuildError> {
         let (mut events, mut logs) = (Vec::new(), BTreeMap::<String, Vec<u8>>::new());
-        let summary = build(&self.store, &self.launcher, plan, options, &mut |event| {
+        let summary = build(self.context(plan, options), &mut |event| {
             if let BuildEvent::Log { node, bytes } = event {
                 logs.entry(node.origin.name.clone())
                     .or_default()
@@ -231,7 +244,13 @@ pub(crate) fn client_main(arguments: &[String]) -> ExitCode {
         on_failure: OnFailure::KeepGoing,
         ..BuildOptions::new(PathBuf::from(workspace), "test".to_owned())
     };
-    let summary = build(&store, &launcher, &plan, &options, &mut |event| {
+    let context = BuildContext {
+        store: &store,
+        launcher: &launcher,
+        plan: &plan,
+        options: &options,
+    };
+    let summary = build(context, &mut |event| {
         println!("{}", WireEvent::new(&event).to_line());
     });
     if summary.is_ok() {

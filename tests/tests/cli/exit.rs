@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
+use stxl_tests::processes::processes_with;
+
 use crate::place::Place;
 
 /// The bytes of the first package's program.
@@ -248,25 +250,14 @@ fn an_interrupt_is_130_and_leaves_nothing_running() {
         lines.by_ref().any(|line| is_waiting(&line.unwrap())),
         "the step begins"
     );
-    assert_eq!(processes_with(&mark), 1);
+    assert_eq!(processes_with(&mark).len(), 1);
     let process = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
     let last = lines.last().unwrap().unwrap();
     let summary: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!(summary["outcome"], "interrupted", "{last}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(processes_with(&mark), 0);
+    assert!(processes_with(&mark).is_empty());
     let verified = place.run(&["store", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?}");
-}
-
-/// How many processes of the machine have a word on their command line.
-fn processes_with(word: &str) -> usize {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let command_lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    let has_word = |line: &Vec<u8>| {
-        line.split(|byte| *byte == 0)
-            .any(|part| part == word.as_bytes())
-    };
-    command_lines.filter(has_word).count()
 }

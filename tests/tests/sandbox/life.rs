@@ -6,33 +6,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use stxl_sandbox::{ExitStatus, GuardSet, WaitError};
+use stxl_tests::processes::{children_of, processes_with};
 
 use crate::site::{SITE, launcher, probe, run, run_with};
 
 /// How soon everything must be gone.
 const SOON: Duration = Duration::from_secs(1);
-
-/// Returns the processes with this word among their arguments.
-fn processes_with(word: &str) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc")
-        .expect("/proc is there")
-        .flatten()
-    {
-        let name = entry.file_name();
-        let Ok(pid) = name.to_string_lossy().parse() else {
-            continue;
-        };
-        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if arguments
-            .split(|byte| *byte == 0)
-            .any(|argument| argument == word.as_bytes())
-        {
-            found.push(pid);
-        }
-    }
-    found
-}
 
 fn is_gone_soon(word: &str) -> bool {
     let begin = Instant::now();
@@ -60,29 +39,6 @@ fn client(guards: &str, word: &str) -> Child {
         .expect("the client speaks");
     assert_eq!(line, "started\n");
     child
-}
-
-fn children_of(parent: u32) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc")
-        .expect("/proc is there")
-        .flatten()
-    {
-        let status = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let field = status
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
-        if field == Some(&parent.to_string()) {
-            found.push(
-                entry
-                    .file_name()
-                    .to_string_lossy()
-                    .parse()
-                    .expect("a number"),
-            );
-        }
-    }
-    found
 }
 
 fn kill(pid: i32) {

@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use stxl_sandbox::{
-    Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, become_unprivileged,
-};
+use stxl_sandbox::{Identity, KeptCapability, Launcher, become_unprivileged};
 use stxl_store::{OpenOptions, Store};
+use stxl_tests::launcher::start_launcher;
 use tempfile::TempDir;
 
 /// A temporary directory for a store that does not exist yet.
@@ -44,8 +43,7 @@ pub(crate) fn open(site: &Site) -> Session {
     let directory = File::open(&site.store).expect("the store is there");
     let owner = Identity::for_directory(&directory).expect("the store has an owner");
     become_unprivileged(owner, KeptCapability::DacOverride).expect("no thread runs yet");
-    let program = LauncherProgram::new("/proc/self/exe", [LAUNCHER_ARGUMENT], directory.into());
-    let launcher = Launcher::start(program).expect("the launcher starts");
+    let launcher = start_launcher(directory.into());
     let store = Store::open(&site.store, OpenOptions::default()).expect("the store opens");
     Session { store, launcher }
 }

@@ -104,7 +104,11 @@ fn jobs(build: &BuildArguments) -> usize {
 /// nobody wants to look into each: making the directories would take longer than the build.
 fn output_paths(plan: &Plan) -> OutputPaths {
     let outputs: usize = plan.roots().iter().map(|root| root.outputs.len()).sum();
-    if outputs > CHECKED_OUT_MAX { OutputPaths::Omit } else { OutputPaths::CheckOut }
+    if outputs > CHECKED_OUT_MAX {
+        OutputPaths::Omit
+    } else {
+        OutputPaths::CheckOut
+    }
 }
 
 /// Without labels everything is built again, otherwise what was made for the packages named.
@@ -141,7 +145,7 @@ fn execute(
             }
         }
     };
-    let built = stxl_build::build(&session.store, &session.launcher, plan, options, &mut sink);
+    let built = stxl_build::build(session.context(plan, options), &mut sink);
     match unwritable {
         Some(failure) => Err(Stopped::Output(failure)),
         None => built.map_err(Stopped::Build),

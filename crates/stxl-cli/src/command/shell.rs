@@ -41,14 +41,11 @@ pub(crate) fn run(
         ..BuildOptions::new(workspace, format!("shell {}", shell.label))
     };
     let mut progress = Progress::new(terminal);
-    let entry = stxl_build::prepare_step(
-        (&session.store, &session.launcher),
-        &plan,
-        &step.id,
-        &options,
-        &mut |event| progress.show(event),
-    )
-    .map_err(Failure::environment)?;
+    let entry =
+        stxl_build::prepare_step(session.context(&plan, &options), &step.id, &mut |event| {
+            progress.show(event);
+        })
+        .map_err(Failure::environment)?;
     let StepEntry::Ready(mut prepared) = entry else {
         return Err(Failure::shown(Exit::BuildFailed));
     };

@@ -152,13 +152,9 @@ fn repair(
         .quarantine(report)
         .map_err(|error| of_store(&error))?;
     let mut progress = Progress::new(terminal);
-    let repaired = stxl_build::repair(
-        (&session.store, &session.launcher),
-        plan,
-        &damaged,
-        options,
-        &mut |event| progress.show(event),
-    )
+    let repaired = stxl_build::repair(session.context(plan, options), &damaged, &mut |event| {
+        progress.show(event);
+    })
     .map_err(Failure::environment)?;
     let after = session.store.verify().map_err(|error| of_store(&error))?;
     let is_whole = repaired.differing.is_empty() && repaired.failed.is_empty();
