@@ -8,6 +8,7 @@ use stxl_model::{BlobId, Digest, TreeId};
 
 use crate::error::StoreError;
 use crate::index::{self, get_u64};
+use crate::lease::Sweep;
 use crate::record::{join_trees, split_trees};
 use crate::store::{Store, now};
 
@@ -20,7 +21,7 @@ const ANSWERS_MAX: i64 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     generation: u64,
-    sweep: u64,
+    sweep: Sweep,
 }
 
 impl Store {
@@ -49,7 +50,8 @@ impl Store {
             })?;
         Ok(row.and_then(|(trees, digest, made)| {
             let is_whole = BlobId::of(&trees).digest().as_bytes() == &digest;
-            (made == sweep && is_whole).then(|| split_trees(&trees))
+            let is_untouched = sweep.is_settled() && made == sweep.count();
+            (is_untouched && is_whole).then(|| split_trees(&trees))
         }))
     }
 
@@ -68,7 +70,7 @@ impl Store {
                 .execute(params![
                     request.as_bytes().as_slice(),
                     generation.cast_signed(),
-                    sweep.cast_signed(),
+                    sweep.count().cast_signed(),
                     now().cast_signed(),
                     BlobId::of(&trees).digest().as_bytes().as_slice(),
                     trees,

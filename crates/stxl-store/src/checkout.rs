@@ -12,7 +12,7 @@ use crate::disk::Lock;
 use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
-use crate::lease::{Leased, ObjectRef};
+use crate::lease::{Leased, ObjectRef, Sweep};
 use crate::object::damaged_file;
 use crate::store::Store;
 
@@ -84,7 +84,7 @@ impl Store {
         let leased = Leased::Tree(*tree);
         let is_there =
             || Ok(self.disk.stat_at(self.root(), path)?.is_some() || self.has_tree_complete(tree)?);
-        if self.protect(&[leased], u64::MAX, is_there)? {
+        if self.protect(&[leased], Sweep::UNKNOWN, is_there)? {
             Ok(self.object_ref(leased))
         } else {
             Err(StoreError::MissingTree { tree: *tree })

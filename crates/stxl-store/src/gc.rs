@@ -18,7 +18,7 @@ use crate::disk::Lock;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
 use crate::index::{self, get_digest, get_u64};
-use crate::lease::SWEEP_LOCK;
+use crate::lease::{Leased, SWEEP_LOCK};
 use crate::record::Record;
 use crate::store::{BALLAST_BYTES, BALLAST_FILE, Store, now};
 
@@ -62,18 +62,32 @@ struct Candidate {
     bytes: u64,
 }
 
+/// A collection under way.
+pub(crate) struct Sweeping<'a> {
+    policy: &'a GcPolicy,
+    /// What the policy gives up, as long as it is not marked meanwhile.
+    dead: BTreeSet<Digest>,
+    marked: Marked,
+}
+
 impl Store {
     /// Removes what is neither reachable nor leased, as far as the policy allows.
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport> {
         let _phase = self.disk.phase(Phase::Gc);
         let mut report = GcReport::default();
-        let mut marked = self.mark(policy)?;
+        let mut marked = Marked::default();
+        self.mark(policy, &mut marked)?;
         self.remove_quarantine()?;
         self.evict_checkouts(&mut report)?;
         let dead = self.choose_dead(policy, &marked)?;
-        self.remove_large_blobs(&dead, &mut marked, &mut report)?;
+        let mut sweep = Sweeping {
+            policy,
+            dead,
+            marked,
+        };
+        self.remove_large_blobs(&mut sweep, &mut report)?;
         self.invalidate_index_sum()?;
-        self.collect_packs(&dead, &mut marked, &mut report)?;
+        self.collect_packs(&mut sweep, &mut report)?;
         self.forget_requests(policy)?;
         self.compact_journal()?;
         self.restore_ballast()?;
@@ -81,18 +95,27 @@ impl Store {
         Ok(report)
     }
 
-    /// Runs a removal under the sweep lock, with all leases of the moment marked.
-    pub(crate) fn sweep_locked<T>(
+    /// Runs a removal under the sweep lock, with all leases and roots of the moment marked.
+    fn sweep_marked<T>(
         &self,
-        marked: &mut Marked,
+        sweep: &mut Sweeping<'_>,
         work: impl FnOnce(&Marked) -> Result<T>,
     ) -> Result<T> {
+        self.sweep_locked(|| {
+            self.mark(sweep.policy, &mut sweep.marked)?;
+            work(&sweep.marked)
+        })
+    }
+
+    /// Runs a removal under the sweep lock.
+    pub(crate) fn sweep_locked<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         // A descriptor of its own: the lock of the session's is shared by its threads.
         let file = self.disk.open_or_create(self.root(), SWEEP_LOCK)?;
         self.disk.lock(&file, SWEEP_LOCK, Lock::Exclusive)?;
-        self.mark_leases(marked)?;
-        self.session.count_sweep(&self.disk)?;
-        work(marked)
+        self.session.begin_sweep(&self.disk)?;
+        let value = work()?;
+        self.session.end_sweep(&self.disk)?;
+        Ok(value)
     }
 
     fn evict_checkouts(&self, report: &mut GcReport) -> Result<()> {
@@ -121,9 +144,8 @@ impl Store {
         let path = format!("checkouts/{}/{tree}", self.boot).into_bytes();
         // It leaves its name in one step, so that nobody finds half of it there.
         let doomed = format!("tmp/gc-{}-{tree}", self.session.name()).into_bytes();
-        let mut leases = Marked::default();
-        let is_evicted = self.sweep_locked(&mut leases, |leases| {
-            if leases.leased_trees.contains(tree) {
+        let is_evicted = self.sweep_locked(|| {
+            if self.live_leases()?.contains(&Leased::Tree(*tree)) {
                 return Ok(false);
             }
             self.disk.rename_if_there(self.root(), &path, &doomed)
@@ -194,16 +216,11 @@ impl Store {
         Ok(files)
     }
 
-    fn remove_large_blobs(
-        &self,
-        dead: &BTreeSet<Digest>,
-        marked: &mut Marked,
-        report: &mut GcReport,
-    ) -> Result<()> {
+    fn remove_large_blobs(&self, sweep: &mut Sweeping<'_>, report: &mut GcReport) -> Result<()> {
         let mut doomed = self.large_blob_files()?;
-        doomed.retain(|(_, id, _)| dead.contains(id.digest()));
+        doomed.retain(|(_, id, _)| sweep.dead.contains(id.digest()));
         for batch in doomed.chunks(BATCH_FILES) {
-            self.sweep_locked(marked, |marked| {
+            self.sweep_marked(sweep, |marked| {
                 for (path, id, stat) in batch {
                     if !marked.has(id.digest()) && self.disk.remove(self.root(), path)? {
                         report.objects += 1;

@@ -4,17 +4,17 @@
 //! which it appends what it needs and what it needs no more. The collector reads the files whose
 //! locks are held and looks again before each removal; a file without a holder is a leftover.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use stxl_model::{ActionId, BlobId, Digest, TreeId};
+use stxl_model::{ActionId, BlobId, Digest, Node, TreeId};
 
 use crate::disk::{Disk, Lock};
 use crate::entry::{CHECK_BYTES, check_of};
 use crate::error::StoreError;
-use crate::store::{Store, lock};
+use crate::store::{Store, lock, random_u64};
 
 pub(crate) const SWEEP_LOCK: &[u8] = b"locks/sweep";
 pub(crate) const SWEEPS_FILE: &[u8] = b"sweeps";
@@ -28,6 +28,24 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub(crate) enum Leased {
     Tree(TreeId),
     Blob(BlobId),
+}
+
+/// The count of removals at a moment. Two that are equal and settled mean that nothing was removed
+/// in between: an operation that begins in the middle of a removal must not rely on what it sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sweep(u64);
+
+impl Sweep {
+    /// Equal to no settled count.
+    pub(crate) const UNKNOWN: Self = Self(u64::MAX);
+
+    pub(crate) fn count(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn is_settled(self) -> bool {
+        self.0.is_multiple_of(2)
+    }
 }
 
 /// Keeps a tree with all below it, or a blob, from being collected until it is dropped.
@@ -63,11 +81,8 @@ struct State {
 
 impl Session {
     pub(crate) fn new(disk: &Disk, root: BorrowedFd<'_>, boot: &str) -> Result<Self> {
-        let mut random = [0_u8; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-            .map_err(|errno| StoreError::io("read randomness for", b"leases", errno))?;
         let own = rustix::process::getpid().as_raw_nonzero();
-        let name = format!("{boot}-{own}-{:016x}", u64::from_le_bytes(random));
+        let name = format!("{boot}-{own}-{:016x}", random_u64()?);
         Ok(Self {
             name,
             root: disk.open_dir(root, b".")?,
@@ -82,17 +97,35 @@ impl Session {
         &self.name
     }
 
-    /// How many times something was removed from the store so far.
-    pub(crate) fn sweep(&self, disk: &Disk) -> Result<u64> {
+    /// The count of removals; odd while one is going on, or was when its process ended.
+    pub(crate) fn sweep(&self, disk: &Disk) -> Result<Sweep> {
         let mut bytes = [0; SWEEPS_BYTES];
         let count = disk.read_at(&self.sweeps, SWEEPS_FILE, &mut bytes, 0)?;
-        Ok(read_sweep(&bytes[..count]).unwrap_or(0))
+        Ok(match (count, read_sweep(&bytes)) {
+            (0, _) => Sweep(0),
+            (_, Some(sweep)) => Sweep(sweep),
+            // It was read while it was being written.
+            (_, None) => Sweep::UNKNOWN,
+        })
     }
 
-    /// Counts a removal that is about to happen; the caller holds the lock exclusively.
-    pub(crate) fn count_sweep(&self, disk: &Disk) -> Result<()> {
-        let next = self.sweep(disk)?.wrapping_add(1);
-        let mut bytes = next.to_le_bytes().to_vec();
+    /// Says that removals begin; the caller holds the lock exclusively.
+    pub(crate) fn begin_sweep(&self, disk: &Disk) -> Result<()> {
+        let Sweep(count) = self.sweep(disk)?;
+        self.set_sweep(
+            disk,
+            (count | 1).wrapping_add(count & 1).wrapping_add(count & 1),
+        )
+    }
+
+    /// Says that removals are over; the caller still holds the lock.
+    pub(crate) fn end_sweep(&self, disk: &Disk) -> Result<()> {
+        let Sweep(count) = self.sweep(disk)?;
+        self.set_sweep(disk, count.wrapping_add(count & 1))
+    }
+
+    fn set_sweep(&self, disk: &Disk, count: u64) -> Result<()> {
+        let mut bytes = count.to_le_bytes().to_vec();
         let check = check_of(&bytes);
         bytes.extend_from_slice(&check);
         disk.write_all_at(&self.sweeps, SWEEPS_FILE, &bytes, 0)
@@ -248,23 +281,74 @@ impl Store {
     pub(crate) fn protect(
         &self,
         leased: &[Leased],
-        sweep: u64,
+        sweep: Sweep,
         is_there: impl FnOnce() -> Result<bool>,
     ) -> Result<bool> {
         let session = &self.session;
+        let frontier = self.frontier(leased)?;
         let mut state = lock(&session.state);
         self.disk
             .lock(&session.sweep_lock, SWEEP_LOCK, Lock::Shared)?;
         let protected = leased
             .iter()
+            .chain(&frontier)
             .try_for_each(|leased| session.add(&self.disk, &mut state, *leased))
-            .and_then(|()| Ok(session.sweep(&self.disk)? == sweep || is_there()?));
+            .and_then(|()| {
+                let is_untouched = sweep.is_settled() && session.sweep(&self.disk)? == sweep;
+                Ok(is_untouched || is_there()?)
+            });
         self.disk.unlock(&session.sweep_lock, SWEEP_LOCK)?;
         drop(state);
-        if !matches!(protected, Ok(true)) {
-            leased.iter().for_each(|leased| session.release(*leased));
+        // After an error it is not known which were added; one too many keeps garbage only.
+        if matches!(protected, Ok(false)) {
+            let added = leased.iter().chain(&frontier);
+            added.for_each(|leased| session.release(*leased));
         }
         protected
+    }
+
+    /// What leased trees reach first of the objects that others can find. A collector in another
+    /// process cannot look into directories that are not published, so a lease of such a tree says
+    /// nothing to it about what lies below; the unpublished objects themselves are in a pack that
+    /// this session has locked.
+    fn frontier(&self, leased: &[Leased]) -> Result<BTreeSet<Leased>> {
+        let mut frontier = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for leased in leased {
+            if let Leased::Tree(tree) = leased
+                && lock(&self.writer).is_unpublished(tree.digest())
+            {
+                self.add_frontier(tree, &mut seen, &mut frontier)?;
+            }
+        }
+        Ok(frontier)
+    }
+
+    fn add_frontier(
+        &self,
+        tree: &TreeId,
+        seen: &mut BTreeSet<TreeId>,
+        frontier: &mut BTreeSet<Leased>,
+    ) -> Result<()> {
+        if !seen.insert(*tree) {
+            return Ok(());
+        }
+        if !lock(&self.writer).is_unpublished(tree.digest()) {
+            frontier.insert(Leased::Tree(*tree));
+            return Ok(());
+        }
+        for entry in self.directory(tree)?.entries() {
+            match &entry.node {
+                Node::File { blob, .. } => {
+                    if !lock(&self.writer).is_unpublished(blob.digest()) {
+                        frontier.insert(Leased::Blob(*blob));
+                    }
+                }
+                Node::Symlink { .. } => {}
+                Node::Directory { tree } => self.add_frontier(tree, seen, frontier)?,
+            }
+        }
+        Ok(())
     }
 
     /// A lease that was just taken, as a value that gives it back.
@@ -279,7 +363,9 @@ impl Store {
     pub fn lease_tree(&self, tree: &TreeId) -> Result<ObjectRef> {
         let leased = Leased::Tree(*tree);
         // A sweep that cannot be the present one: the tree is always looked for.
-        if self.protect(&[leased], u64::MAX, || self.is_tree_complete_now(tree))? {
+        if self.protect(&[leased], Sweep::UNKNOWN, || {
+            self.is_tree_complete_now(tree)
+        })? {
             Ok(self.object_ref(leased))
         } else {
             Err(StoreError::MissingTree { tree: *tree })
@@ -289,7 +375,7 @@ impl Store {
     /// Keeps a blob from being collected.
     pub fn lease_blob(&self, blob: &BlobId) -> Result<ObjectRef> {
         let leased = Leased::Blob(*blob);
-        if self.protect(&[leased], u64::MAX, || self.has_blob(blob))? {
+        if self.protect(&[leased], Sweep::UNKNOWN, || self.has_blob(blob))? {
             Ok(self.object_ref(leased))
         } else {
             Err(StoreError::MissingBlob { blob: *blob })

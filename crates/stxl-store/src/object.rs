@@ -233,7 +233,7 @@ impl Store {
     pub fn has_tree_complete(&self, tree: &TreeId) -> Result<bool> {
         let sweep = self.session.sweep(&self.disk)?;
         let mut complete = std::mem::take(&mut *lock(&self.complete));
-        if complete.sweep != sweep {
+        if complete.sweep != sweep || !sweep.is_settled() {
             complete.trees.clear();
             complete.sweep = sweep;
         }

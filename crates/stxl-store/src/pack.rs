@@ -13,7 +13,7 @@ use stxl_model::Digest;
 use crate::entry::{self, EntryKind, FILE_HEADER_BYTES, FileKind, Header};
 use crate::error::StoreError;
 use crate::index::{self, FileState, Location};
-use crate::store::{Store, now};
+use crate::store::{Store, now, random_u64};
 
 /// Largest blob that goes into a pack; larger ones are files of their own.
 pub(crate) const PACKED_BLOB_BYTES_MAX: u64 = 64 * 1024;
@@ -197,8 +197,7 @@ impl Writer {
                 return Ok(current);
             }
         }
-        let highest = files.last().map_or(0, |(number, _)| *number);
-        let current = create(store, highest + 1)?;
+        let current = create(store)?;
         self.published_end = 0;
         Ok(current)
     }
@@ -264,12 +263,14 @@ fn take_over(store: &Store, number: u64) -> Result<Option<Current>> {
     }))
 }
 
-/// Makes a pack with the first free number from the given one on.
-pub(crate) fn create_file(store: &Store, first: u64) -> Result<(u64, OwnedFd)> {
+/// Makes a pack. Its number is drawn by lot: one that was used before could be confused with a
+/// removed pack that another process still has open.
+pub(crate) fn create_file(store: &Store) -> Result<(u64, OwnedFd)> {
     // It is locked and has its header before anybody can see it under its name.
     let temporary = store.temporary_name()?;
-    let mut number = first;
     loop {
+        // The index has signed integers, and 0 is the journal.
+        let number = (random_u64()? >> 1).max(1);
         let file = store.disk.create(store.root(), &temporary, 0o600)?;
         store.disk.try_lock(&file, &temporary)?;
         let header = entry::file_header(FileKind::Pack, number);
@@ -279,12 +280,11 @@ pub(crate) fn create_file(store: &Store, first: u64) -> Result<(u64, OwnedFd)> {
             return Ok((number, file));
         }
         store.disk.remove(store.root(), &temporary)?;
-        number += 1;
     }
 }
 
-fn create(store: &Store, first: u64) -> Result<Current> {
-    let (number, file) = create_file(store, first)?;
+fn create(store: &Store) -> Result<Current> {
+    let (number, file) = create_file(store)?;
     Ok(Current {
         number,
         file: Arc::new(file),

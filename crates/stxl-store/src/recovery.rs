@@ -291,8 +291,9 @@ impl Store {
         let Some(file) = self.disk.open_write_if_there(self.root(), &path)? else {
             return Ok(());
         };
-        // A pack that somebody locks is being written; its writer indexes it.
-        if !self.disk.try_lock(&file, &path)? {
+        // A pack that somebody locks is being written; its writer indexes it. One that was
+        // removed while it was opened here has no rows to be added.
+        if !self.disk.try_lock(&file, &path)? || self.disk.stat(&file, &path)?.st_nlink == 0 {
             return Ok(());
         }
         let start = if survived && size >= indexed {

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::failpoints::{Faults, Operation, Phase};
 use crate::index::{self, FileState, Index};
 use crate::journal::Pending;
-use crate::lease::Session;
+use crate::lease::{Session, Sweep};
 use crate::pack::Writer;
 use crate::verify::Damage;
 
@@ -67,7 +67,7 @@ pub struct Store {
 /// Trees known to be complete as of a sweep of the garbage collector.
 #[derive(Default)]
 pub(crate) struct Complete {
-    pub(crate) sweep: u64,
+    pub(crate) sweep: Sweep,
     pub(crate) trees: std::collections::BTreeSet<TreeId>,
 }
 
@@ -256,6 +256,14 @@ pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |duration| duration.as_secs())
+}
+
+/// A number that nobody else has.
+pub(crate) fn random_u64() -> Result<u64> {
+    let mut random = [0_u8; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+        .map_err(|errno| StoreError::io("read randomness for", b"a name", errno))?;
+    Ok(u64::from_le_bytes(random))
 }
 
 /// The two-level path of a large blob.

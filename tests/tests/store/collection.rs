@@ -181,3 +181,34 @@ fn what_a_session_put_or_found_stays_while_it_lasts() {
     assert!(second.has_tree_complete(&tree).unwrap());
     assert_sound(&second);
 }
+
+#[test]
+fn what_unpublished_directories_name_stays_too() {
+    let dir = tempdir().unwrap();
+    let store_dir = dir.path().join("store");
+    let first = open(&store_dir);
+    for size in [1_000, 50_000, 100_000] {
+        first.put_blob(&pattern(size)).unwrap();
+    }
+    first.commit().unwrap();
+    // Keeps the pack from being taken over, so that it can be collected.
+    let second = open(&store_dir);
+    second.put_blob(b"something else").unwrap();
+    drop(first);
+    for size in [1_000, 50_000, 100_000] {
+        let path = dir.path().join(format!("input/{size}/deep/file"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, pattern(size)).unwrap();
+    }
+    // The blobs are found, the directories are new and nobody else can read them yet.
+    let tree = import(&second, &dir.path().join("input"));
+    open(&store_dir).gc(&GcPolicy::default()).unwrap();
+    assert!(second.has_tree_complete(&tree).unwrap());
+    second.set_root("input", Some(tree));
+    second.commit().unwrap();
+    drop(second);
+    let store = open(&store_dir);
+    store.gc(&GcPolicy::default()).unwrap();
+    assert!(store.has_tree_complete(&tree).unwrap());
+    assert_sound(&store);
+}

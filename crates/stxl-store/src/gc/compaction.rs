@@ -8,7 +8,7 @@ use stxl_model::Digest;
 use crate::entry::{self, FILE_HEADER_BYTES, FileKind, HEADER_BYTES, Header};
 use crate::error::StoreError;
 use crate::failpoints::Operation;
-use crate::gc::{GcReport, Marked};
+use crate::gc::{GcReport, Sweeping};
 use crate::index::{self, FileState, JOURNAL, Location, read_location};
 use crate::journal::{JOURNAL_FILE, readable};
 use crate::pack;
@@ -24,13 +24,12 @@ impl Store {
     /// Removes packs without anything that stays, and writes those again that are mostly dead.
     pub(super) fn collect_packs(
         &self,
-        dead: &BTreeSet<Digest>,
-        marked: &mut Marked,
+        sweep: &mut Sweeping<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
         let mut first_error = None;
         for number in self.packs_on_disk()? {
-            match self.collect_pack(number, dead, marked, report) {
+            match self.collect_pack(number, sweep, report) {
                 Ok(()) => {}
                 // Other packs may be removable as a whole, which makes room for this one.
                 Err(error) if error.is_disk_full() => first_error = first_error.or(Some(error)),
@@ -43,14 +42,13 @@ impl Store {
     fn collect_pack(
         &self,
         number: u64,
-        dead: &BTreeSet<Digest>,
-        marked: &mut Marked,
+        sweep: &mut Sweeping<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
         let objects = self.pack_objects(number)?;
         let dead_bytes: u64 = objects
             .iter()
-            .filter(|(id, _)| dead.contains(id))
+            .filter(|(id, _)| sweep.dead.contains(id))
             .map(|(_, location)| location.bytes + HEADER_BYTES as u64)
             .sum();
         let path = pack::path_of(number);
@@ -61,7 +59,7 @@ impl Store {
         // Entries that another pack holds too have no row here and are as good as dead.
         let live_bytes: u64 = objects
             .iter()
-            .filter(|(id, _)| !dead.contains(id))
+            .filter(|(id, _)| !sweep.dead.contains(id))
             .map(|(_, location)| location.bytes + HEADER_BYTES as u64)
             .sum();
         let is_mostly_dead = live_bytes.saturating_mul(2) < size || dead_bytes > live_bytes;
@@ -72,10 +70,19 @@ impl Store {
         let objects = self.pack_objects(number)?;
         let live: Vec<_> = objects
             .iter()
-            .filter(|(id, _)| !dead.contains(id) || marked.has(id))
+            .filter(|(id, _)| !sweep.dead.contains(id) || sweep.marked.has(id))
             .copied()
             .collect();
-        let written = self.rewrite_pack((number, &file), &live, &objects, marked)?;
+        let kept: BTreeSet<Digest> = live.iter().map(|(id, _)| *id).collect();
+        let written = self.rewrite_pack((number, &file), &live, |replace| {
+            self.sweep_marked(sweep, |marked| {
+                let is_wanted = |id: &Digest| marked.has(id) && !kept.contains(id);
+                if objects.iter().any(|(id, _)| is_wanted(id)) {
+                    return Ok(false);
+                }
+                replace()
+            })
+        })?;
         if let Some(written) = written {
             report.packs += 1;
             report.objects += (objects.len() - live.len()) as u64;
@@ -84,30 +91,24 @@ impl Store {
         Ok(())
     }
 
-    /// Moves entries to a new pack and removes the old one. Returns the size of the new pack;
-    /// nothing if a lease came in between.
+    /// Moves entries to a new pack and removes the old one. `under_lock` runs the last step with
+    /// the sweep lock held, or declines. Returns the size of the new pack if it ran.
     pub(crate) fn rewrite_pack(
         &self,
         (number, file): (u64, &OwnedFd),
         live: &[(Digest, Location)],
-        objects: &[(Digest, Location)],
-        marked: &mut Marked,
+        under_lock: impl FnOnce(&dyn Fn() -> Result<bool>) -> Result<bool>,
     ) -> Result<Option<u64>> {
         let moved = if live.is_empty() {
             None
         } else {
             Some(self.write_pack_of(file, live)?)
         };
-        let kept: BTreeSet<Digest> = live.iter().map(|(id, _)| *id).collect();
-        let removed = self.sweep_locked(marked, |marked| {
-            let is_wanted = |id: &Digest| marked.has(id) && !kept.contains(id);
-            if objects.iter().any(|(id, _)| is_wanted(id)) {
-                return Ok(false);
-            }
+        let is_replaced = under_lock(&|| {
             self.replace_pack_rows(number, moved.as_ref())?;
             self.disk.remove(self.root(), &pack::path_of(number))
         })?;
-        if !removed {
+        if !is_replaced {
             if let Some(moved) = &moved {
                 self.disk
                     .remove(self.root(), &pack::path_of(moved.number))?;
@@ -147,8 +148,7 @@ impl Store {
 
     /// Copies entries into a new pack that is on the disk when this returns.
     fn write_pack_of(&self, file: &OwnedFd, live: &[(Digest, Location)]) -> Result<Moved> {
-        let highest = self.packs_on_disk()?.last().copied().unwrap_or(0);
-        let (number, new) = pack::create_file(self, highest + 1)?;
+        let (number, new) = pack::create_file(self)?;
         let mut moved = Moved {
             number,
             objects: Vec::with_capacity(live.len()),

@@ -18,8 +18,11 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Default)]
 pub(crate) struct Marked {
     objects: BTreeSet<Digest>,
-    /// Trees that are leased themselves; their checkouts stay.
-    pub(crate) leased_trees: BTreeSet<TreeId>,
+    /// Trees whose directories were looked into. One that could not be found may be published
+    /// before the next look.
+    walked: BTreeSet<TreeId>,
+    /// The version of the index as of which roots are marked.
+    index_version: Option<i64>,
 }
 
 impl Marked {
@@ -29,16 +32,31 @@ impl Marked {
 }
 
 impl Store {
-    /// Marks what roots and leases reach. Links that no longer point here are forgotten.
-    pub(super) fn mark(&self, policy: &GcPolicy) -> Result<Marked> {
-        let mut marked = Marked::default();
+    /// Marks what leases and roots reach, in this order: a session that makes something a root
+    /// gives its lease back afterwards. Roots are read again only if another connection changed
+    /// the index since. Links that no longer point here are forgotten.
+    pub(super) fn mark(&self, policy: &GcPolicy, marked: &mut Marked) -> Result<()> {
+        self.mark_leases(marked)?;
+        let version: i64 = self.index()?.read("read its version", |connection| {
+            connection.query_row("PRAGMA data_version", [], |row| row.get(0))
+        })?;
+        if marked.index_version == Some(version) {
+            return Ok(());
+        }
+        self.mark_roots(policy, marked)?;
+        self.mark_logs(marked)?;
+        marked.index_version = Some(version);
+        Ok(())
+    }
+
+    fn mark_roots(&self, policy: &GcPolicy, marked: &mut Marked) -> Result<()> {
         let roots = self.roots()?;
         for tree in roots.named.values() {
-            self.mark_tree(tree, &mut marked)?;
+            self.mark_tree(tree, marked)?;
         }
         for (path, tree) in &roots.out_links {
             if self.is_link_to_store(path) {
-                self.mark_tree(tree, &mut marked)?;
+                self.mark_tree(tree, marked)?;
             } else {
                 self.remember(Record::OutLink {
                     path: path.clone(),
@@ -55,13 +73,11 @@ impl Store {
             let key = (entry.workspace.clone(), entry.request.clone());
             if !forgotten.contains(&key) {
                 for tree in &entry.outputs {
-                    self.mark_tree(tree, &mut marked)?;
+                    self.mark_tree(tree, marked)?;
                 }
             }
         }
-        self.mark_leases(&mut marked)?;
-        self.mark_logs(&mut marked)?;
-        Ok(marked)
+        Ok(())
     }
 
     /// Whether a path outside is a symlink into this store.
@@ -73,7 +89,8 @@ impl Store {
 
     /// Marks a tree with all below it, as far as it is there.
     fn mark_tree(&self, tree: &TreeId, marked: &mut Marked) -> Result<()> {
-        if !marked.objects.insert(*tree.digest()) {
+        marked.objects.insert(*tree.digest());
+        if marked.walked.contains(tree) {
             return Ok(());
         }
         let directory = match self.directory(tree) {
@@ -82,6 +99,7 @@ impl Store {
             Err(StoreError::MissingTree { .. } | StoreError::Damaged { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
+        marked.walked.insert(*tree);
         for entry in directory.entries() {
             match &entry.node {
                 Node::File { blob, .. } => {
@@ -99,7 +117,6 @@ impl Store {
         for leased in self.live_leases()? {
             match leased {
                 Leased::Tree(tree) => {
-                    marked.leased_trees.insert(tree);
                     self.mark_tree(&tree, marked)?;
                 }
                 Leased::Blob(blob) => {

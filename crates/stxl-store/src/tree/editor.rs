@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stxl_model::{Directory, Entry, FILE_ENTRY, Node, RootPath, TreeId};
 
 use crate::error::StoreError;
-use crate::lease::Leased;
+use crate::lease::{Leased, Sweep};
 use crate::store::Store;
 
 /// How many symlinks a path may lead through.
@@ -88,7 +88,7 @@ pub(super) type Result<T> = std::result::Result<T, EditError>;
 pub struct TreeEditor<'a> {
     pub(super) store: &'a Store,
     pub(super) root: OpenDirectory,
-    sweep: u64,
+    sweep: Sweep,
 }
 
 /// A directory whose entries can change.

@@ -6,7 +6,6 @@ use std::os::fd::AsFd as _;
 use stxl_model::TreeId;
 
 use super::{Result, VerifyReport};
-use crate::gc::Marked;
 use crate::journal::JOURNAL_FILE;
 use crate::lease::SWEEPS_FILE;
 use crate::pack;
@@ -43,7 +42,9 @@ impl Store {
                 }
             } else if bytes.starts_with(b"blobs/") || bytes.starts_with(b"staging/") {
                 self.move_to_quarantine(bytes)?;
-                self.session.count_sweep(&self.disk)?;
+                // Others look again at what they believed to be there.
+                self.session.begin_sweep(&self.disk)?;
+                self.session.end_sweep(&self.disk)?;
             } else if bytes == BALLAST_FILE || bytes == SWEEPS_FILE {
                 self.remake_small_file(bytes)?;
             }
@@ -65,7 +66,7 @@ impl Store {
 
     fn remake_small_file(&self, path: &[u8]) -> Result<()> {
         if path == SWEEPS_FILE {
-            return self.session.count_sweep(&self.disk);
+            return self.session.begin_sweep(&self.disk);
         }
         self.disk.remove(self.root(), path)?;
         self.restore_ballast()
@@ -101,8 +102,9 @@ impl Store {
             .filter(|(id, location)| pack::read(self, file.as_fd(), id, location).is_ok())
             .copied()
             .collect();
-        let mut nothing_marked = Marked::default();
-        self.rewrite_pack((number, &file), &whole, &whole, &mut nothing_marked)?;
+        self.rewrite_pack((number, &file), &whole, |replace| {
+            self.sweep_locked(replace)
+        })?;
         lock(&self.complete).trees.clear();
         Ok(true)
     }
