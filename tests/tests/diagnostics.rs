@@ -3,7 +3,6 @@
 //! A case is one file in `cases/diagnostics/`: a sentence, the files of the workspace, each after a
 //! line `--- path`, and after `--- diagnostics` what is said about them. A new file is a new case;
 //! `STXL_BLESS=1` writes what is said. `stxl.toml` may be left out when it would only name stages.
-#![cfg(feature = "eval")]
 
 #[path = "diagnostics/render.rs"]
 mod render;

@@ -1,5 +1,4 @@
 //! The store at its border: what is put comes back, whatever ends how.
-#![cfg(feature = "store")]
 
 #[path = "store/collection.rs"]
 mod collection;

@@ -40,10 +40,10 @@ impl Site {
     }
 }
 
-/// Returns a launcher for a store, started from the program under test.
+/// Returns a launcher for a store.
 pub fn launcher(store: &Path, disabled: GuardSet) -> Launcher {
     let program = LauncherProgram::new(
-        env!("CARGO_BIN_EXE_stxl-under-test"),
+        env!("CARGO_BIN_EXE_sandbox-client"),
         [LAUNCHER_ARGUMENT],
         File::open(store).expect("the store opens").into(),
     );
