@@ -184,7 +184,7 @@ pub(crate) struct ShellArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Free space: drop what no workspace's last plan and no out-link needs
+    /// Free space: drop what no workspace's last plan needs
     #[command(
         after_help = "Examples:\n  stxl store gc\n  stxl store gc --keep-days 30 --max-size 20G"
     )]

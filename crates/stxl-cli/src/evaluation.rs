@@ -1,13 +1,14 @@
 //! From labels on the command line to a plan, with whatever is wrong shown.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde::Serialize;
 use stxl_eval::{
-    ChildError, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
-    EvaluatorProgram, Tests, evaluate_in_child,
+    ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest, EvaluatorProgram,
+    Tests, evaluate_in_child,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
@@ -58,11 +59,11 @@ pub(crate) fn evaluate(
     let request = ChildRequest {
         folder: workspace.to_path_buf(),
         readable: Vec::new(),
-        buffers: std::collections::BTreeMap::new(),
+        buffers: BTreeMap::new(),
         evaluation: EvaluationRequest {
             selectors,
             platform: None,
-            options: std::collections::BTreeMap::new(),
+            options: BTreeMap::new(),
             tests: Tests::Left,
             sandbox_abi: stxl_sandbox::ABI,
         },
@@ -72,7 +73,7 @@ pub(crate) fn evaluate(
         path: THIS_PROGRAM.into(),
         args: vec![EVALUATOR_ARGUMENT.to_owned()],
     };
-    let evaluation = evaluate_in_child(&program, &request).map_err(|error| of_child(&error))?;
+    let evaluation = evaluate_in_child(&program, &request).map_err(Failure::environment)?;
     show(&evaluation, workspace, audience, terminal)?;
     evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))
 }
@@ -92,10 +93,6 @@ pub(crate) fn child_main() -> ExitCode {
 /// What was asked for, as it was typed; under this the store keeps the history of a request.
 pub(crate) fn request_text(selection: &Selection) -> String {
     selection.labels.join(" ")
-}
-
-fn of_child(error: &ChildError) -> Failure {
-    Failure::environment(error)
 }
 
 fn show(

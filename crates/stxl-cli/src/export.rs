@@ -1,5 +1,6 @@
 //! Trees copied out of the store, to where the user wants them.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -48,7 +49,7 @@ fn write_parts(
     partial: &Path,
 ) -> Result<(), ExportError> {
     for (path, tree) in parts {
-        let at = partial.join(std::ffi::OsStr::from_bytes(path.as_relative_bytes()));
+        let at = partial.join(OsStr::from_bytes(path.as_relative_bytes()));
         make_directory(&at)?;
         write_tree(store, *tree, &at)?;
     }
@@ -63,14 +64,14 @@ fn write_tree(store: &Store, tree: TreeId, at: &Path) -> Result<(), ExportError>
             .map_err(ExportError::Store)?
             .entries()
         {
-            let path = at.join(std::ffi::OsStr::from_bytes(&entry.name));
+            let path = at.join(OsStr::from_bytes(&entry.name));
             match &entry.node {
                 Node::Directory { tree } => {
                     make_directory(&path)?;
                     open.push((*tree, path));
                 }
                 Node::Symlink { target } => {
-                    let target = std::ffi::OsStr::from_bytes(target);
+                    let target = OsStr::from_bytes(target);
                     symlink(target, &path).map_err(ExportError::Disk)?;
                 }
                 Node::File {

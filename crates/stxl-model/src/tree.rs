@@ -121,11 +121,6 @@ impl Directory {
         &self.entries
     }
 
-    /// Gives the entries away, sorted by name.
-    pub fn into_entries(self) -> Vec<Entry> {
-        self.entries
-    }
-
     /// What a name stands for.
     pub fn find(&self, name: &[u8]) -> Option<&Node> {
         let index = self

@@ -1,15 +1,13 @@
 //! `stxl log`.
 
-use stxl_model::{Derivation, Kind, PlanNode};
+use stxl_model::PlanNode;
 use stxl_store::{Store, StoreError};
 
 use crate::arguments::{Arguments, LogArguments, Selection};
 use crate::evaluation::{self, Audience};
 use crate::failure::{Failure, of_store};
-use crate::place;
-use crate::session;
-use crate::steps;
 use crate::terminal::{Terminal, Tone, print_data};
+use crate::{place, session, steps};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -29,9 +27,6 @@ pub(crate) fn run(
     };
     let mut is_any = false;
     for node in chosen {
-        debug_assert!(
-            matches!(node.derivation, Derivation::Exec(_)) && node.derivation.kind() == Kind::Exec
-        );
         let found = bytes_of(&store, node).map_err(|error| of_store(&error))?;
         let Some((bytes, state)) = found else {
             continue;
