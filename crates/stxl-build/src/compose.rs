@@ -5,8 +5,8 @@
 
 mod hunks;
 
-use stxl_model::{Compose, FILE_ENTRY, Node, Plan, PlanNode, PutMode, RootPath, TreeId, TreeOp};
-use stxl_store::{Difference, DifferenceKind, EditError, Store, StoreError, TreeEditor};
+use stxl_model::{Compose, FILE_ENTRY, Node, Plan, PlanNode, RootPath, TreeId, TreeOp};
+use stxl_store::{Difference, DifferenceKind, EditError, FileMode, Store, StoreError, TreeEditor};
 
 use hunks::{Operation, parse_changes};
 
@@ -199,13 +199,8 @@ impl Composition<'_> {
             TreeOp::MergeStrict { input } => self.merge_strict(*input)?,
             TreeOp::PutTree { input, at } => self.merge(*input, at)?,
             TreeOp::PutFile { input, at, mode } => {
-                let executable = match mode {
-                    PutMode::Unchanged => None,
-                    PutMode::Executable => Some(true),
-                    PutMode::Plain => Some(false),
-                };
                 let tree = self.input(*input)?;
-                self.editor.put_file(&tree, at, executable)?;
+                self.editor.put_file(&tree, at, *mode)?;
             }
             TreeOp::Select { path } => self.editor.select(path)?,
             TreeOp::KeepGlobs { globs } => self.editor.keep_globs(globs)?,
@@ -220,10 +215,10 @@ impl Composition<'_> {
                 content,
                 executable,
             } => {
-                self.editor.write(path, content, *executable)?;
+                self.editor.write(path, content, (*executable).into())?;
             }
             TreeOp::SetExecutable { path, executable } => {
-                self.editor.set_executable(path, *executable)?;
+                self.editor.set_mode(path, (*executable).into())?;
             }
             TreeOp::Substitute { path, from, to } => {
                 self.editor.substitute(path, from, to)?;
@@ -341,11 +336,11 @@ impl Composition<'_> {
             Operation::Modify(path) | Operation::Delete(path) => Some(path),
             Operation::Rename(from, _) | Operation::Copy(from, _) => Some(from),
         };
-        let (before, was_executable) = match source {
+        let (before, mode_before) = match source {
             None if self.editor.find(path)?.is_some() => {
                 return Err(stop(PatchError::Exists { path: path.clone() }));
             }
-            None => (Vec::new(), false),
+            None => (Vec::new(), FileMode::Plain),
             Some(source) => match self.editor.find(source)? {
                 Some(Node::File { .. }) => self.editor.read(source)?,
                 Some(Node::Symlink { .. } | Node::Directory { .. }) | None => {
@@ -373,7 +368,7 @@ impl Composition<'_> {
             return Err(stop(PatchError::Exists { path: path.clone() }));
         }
         self.editor
-            .write(path, &after, change.executable.unwrap_or(was_executable))?;
+            .write(path, &after, change.mode.unwrap_or(mode_before))?;
         Ok(())
     }
 

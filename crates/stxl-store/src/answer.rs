@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use stxl_model::{BlobId, Digest, TreeId};
 
 use crate::error::StoreError;
-use crate::index::{self, get_u64};
+use crate::index::{self, u64_at};
 use crate::lease::Sweep;
 use crate::record::{join_trees, split_trees};
 use crate::store::{Store, now};
@@ -44,7 +44,7 @@ impl Store {
                     )?
                     .query_row(
                         params![request.as_bytes().as_slice(), generation.cast_signed()],
-                        |row| Ok((row.get(0)?, row.get(1)?, get_u64(row, 2)?)),
+                        |row| Ok((row.get(0)?, row.get(1)?, u64_at(row, 2)?)),
                     )
                     .optional()
             })?;

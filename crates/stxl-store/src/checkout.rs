@@ -3,7 +3,7 @@
 //! They are caches, made again whenever they are missing, and belong to the boot in which they
 //! were written: nothing syncs them. No two paths share an inode.
 
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use stxl_model::{BlobHasher, BlobId, Node, TreeId};
@@ -37,11 +37,6 @@ impl CheckoutRef {
     /// The absolute path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The open directory as a path that works in this process only, of constant length.
-    pub fn descriptor_path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.directory.as_raw_fd()))
     }
 }
 

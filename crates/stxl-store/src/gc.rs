@@ -17,7 +17,7 @@ use stxl_model::{BlobId, Digest, TreeId};
 use crate::disk::Lock;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
-use crate::index::{self, get_digest, get_u64};
+use crate::index::{self, digest_at, u64_at};
 use crate::lease::{Leased, SWEEP_LOCK};
 use crate::record::Record;
 use crate::store::{BALLAST_BYTES, BALLAST_FILE, Store, now};
@@ -163,9 +163,9 @@ impl Store {
                 .prepare("SELECT id, created, bytes FROM objects")?
                 .query_map([], |row| {
                     Ok(Candidate {
-                        id: get_digest(row, 0)?,
-                        created: get_u64(row, 1)?,
-                        bytes: get_u64(row, 2)?,
+                        id: digest_at(row, 0)?,
+                        created: u64_at(row, 1)?,
+                        bytes: u64_at(row, 2)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()

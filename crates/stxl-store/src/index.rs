@@ -171,10 +171,10 @@ pub(crate) fn read_location(row: &rusqlite::Row<'_>) -> rusqlite::Result<Locatio
     Ok(Location {
         // A row with an unknown kind finds no object, as if it were missing.
         kind: EntryKind::from_code(code).unwrap_or(EntryKind::Release),
-        pack: get_u64(row, 1)?,
-        start: get_u64(row, 2)?,
-        bytes: get_u64(row, 3)?,
-        created: get_u64(row, 4)?,
+        pack: u64_at(row, 1)?,
+        start: u64_at(row, 2)?,
+        bytes: u64_at(row, 3)?,
+        created: u64_at(row, 4)?,
     })
 }
 
@@ -199,8 +199,8 @@ pub(crate) fn file_state(
         .prepare_cached("SELECT indexed, synced, boot FROM files WHERE number = ?1")?
         .query_row([number.cast_signed()], |row| {
             Ok(FileState {
-                indexed: get_u64(row, 0)?,
-                synced: get_u64(row, 1)?,
+                indexed: u64_at(row, 0)?,
+                synced: u64_at(row, 1)?,
                 boot: row.get(2)?,
             })
         })
@@ -212,11 +212,11 @@ pub(crate) fn all_files(connection: &Connection) -> rusqlite::Result<Vec<(u64, F
         .prepare_cached("SELECT number, indexed, synced, boot FROM files ORDER BY number")?
         .query_map([], |row| {
             let state = FileState {
-                indexed: get_u64(row, 1)?,
-                synced: get_u64(row, 2)?,
+                indexed: u64_at(row, 1)?,
+                synced: u64_at(row, 2)?,
                 boot: row.get(3)?,
             };
-            Ok((get_u64(row, 0)?, state))
+            Ok((u64_at(row, 0)?, state))
         })?
         .collect()
 }
@@ -363,15 +363,15 @@ fn set_tree(
 pub(crate) fn generation(connection: &Connection) -> rusqlite::Result<u64> {
     let value = connection
         .prepare_cached("SELECT value FROM meta WHERE key = 'generation'")?
-        .query_row([], |row| get_u64(row, 0))
+        .query_row([], |row| u64_at(row, 0))
         .optional()?;
     Ok(value.unwrap_or(0))
 }
 
-pub(crate) fn get_u64(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(crate) fn u64_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
-pub(crate) fn get_digest(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+pub(crate) fn digest_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     row.get::<_, [u8; 32]>(column).map(Digest::from_bytes)
 }

@@ -372,16 +372,6 @@ impl Store {
         }
     }
 
-    /// Keeps a blob from being collected.
-    pub fn lease_blob(&self, blob: &BlobId) -> Result<ObjectRef> {
-        let leased = Leased::Blob(*blob);
-        if self.protect(&[leased], Sweep::UNKNOWN, || self.has_blob(blob))? {
-            Ok(self.object_ref(leased))
-        } else {
-            Err(StoreError::MissingBlob { blob: *blob })
-        }
-    }
-
     /// Waits until no other process or thread executes an action, and keeps them from it.
     pub fn lock_action(&self, action: &ActionId) -> Result<ActionLock> {
         let (path, file) = self.action_file(action)?;

@@ -43,5 +43,7 @@ pub use record::HistoryEntry;
 pub use seal::{Dropped, DroppedWhat, SealError, Sealed};
 pub use store::{OpenOptions, Store};
 pub use trace::{Recorded, Resolved, Roots};
-pub use tree::{Difference, DifferenceKind, EditError, Hidden, MergeError, Merged, TreeEditor};
+pub use tree::{
+    Difference, DifferenceKind, EditError, FileMode, Hidden, MergeError, Merged, TreeEditor,
+};
 pub use verify::{Damage, DamagedObject, VerifyReport};

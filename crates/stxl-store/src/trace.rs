@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use stxl_model::{ActionId, BlobId, DerivationId, Digest, Realisation, TreeId};
 
 use crate::error::StoreError;
-use crate::index::{self, get_digest, get_u64};
+use crate::index::{self, digest_at, u64_at};
 use crate::record::{HistoryEntry, Record, split_trees};
 use crate::store::{Store, lock};
 
@@ -150,7 +150,7 @@ impl Store {
                             derivation.digest().as_bytes().as_slice(),
                             generation.cast_signed()
                         ],
-                        |row| get_digest(row, 0),
+                        |row| digest_at(row, 0),
                     )
                     .optional()
             })
@@ -206,7 +206,7 @@ impl Store {
             self.index()?.read("list durations", |connection| {
                 connection
                     .prepare_cached("SELECT label, step, duration_ms FROM durations")?
-                    .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), get_u64(row, 2)?)))?
+                    .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), u64_at(row, 2)?)))?
                     .collect()
             })?;
         for record in &lock(&self.pending).records {
@@ -258,13 +258,13 @@ impl Store {
             let named = connection
                 .prepare_cached("SELECT name, tree FROM roots")?
                 .query_map([], |row| {
-                    Ok((row.get(0)?, TreeId::from_digest(get_digest(row, 1)?)))
+                    Ok((row.get(0)?, TreeId::from_digest(digest_at(row, 1)?)))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let out_links = connection
                 .prepare_cached("SELECT path, tree FROM out_links")?
                 .query_map([], |row| {
-                    Ok((row.get(0)?, TreeId::from_digest(get_digest(row, 1)?)))
+                    Ok((row.get(0)?, TreeId::from_digest(digest_at(row, 1)?)))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let history = connection
@@ -273,7 +273,7 @@ impl Store {
                     Ok(HistoryEntry {
                         workspace: row.get(0)?,
                         request: row.get(1)?,
-                        plan: BlobId::from_digest(get_digest(row, 2)?),
+                        plan: BlobId::from_digest(digest_at(row, 2)?),
                         outputs: split_trees(&row.get::<_, Vec<u8>>(3)?),
                     })
                 })?
@@ -341,8 +341,8 @@ fn resolve_one_by_one(
             statement
                 .query_row(params![key, generation.cast_signed()], |row| {
                     Ok(Resolved {
-                        action: ActionId::from_digest(get_digest(row, 0)?),
-                        tree: TreeId::from_digest(get_digest(row, 1)?),
+                        action: ActionId::from_digest(digest_at(row, 0)?),
+                        tree: TreeId::from_digest(digest_at(row, 1)?),
                     })
                 })
                 .optional()
@@ -388,7 +388,7 @@ fn resolve_by_scan(
 }
 
 fn read_pair(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Digest, Digest)> {
-    Ok((get_digest(row, 0)?, get_digest(row, 1)?))
+    Ok((digest_at(row, 0)?, digest_at(row, 1)?))
 }
 
 fn decode(record: &[u8]) -> Result<Realisation> {

@@ -7,5 +7,5 @@ mod globs;
 mod merge;
 
 pub use diff::{Difference, DifferenceKind};
-pub use editor::{EditError, TreeEditor};
+pub use editor::{EditError, FileMode, TreeEditor};
 pub use merge::{Hidden, MergeError, Merged};

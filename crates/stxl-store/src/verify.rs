@@ -243,8 +243,8 @@ impl Store {
                 connection
                     .prepare("SELECT action, tree FROM choices")?
                     .query_map([], |row| {
-                        let action = ActionId::from_digest(index::get_digest(row, 0)?);
-                        Ok((action, TreeId::from_digest(index::get_digest(row, 1)?)))
+                        let action = ActionId::from_digest(index::digest_at(row, 0)?);
+                        Ok((action, TreeId::from_digest(index::digest_at(row, 1)?)))
                     })?
                     .collect()
             })?;

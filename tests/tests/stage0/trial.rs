@@ -14,7 +14,7 @@ use stxl_model::{Keep, Node, RootPath, Sha256, TreeId};
 use stxl_sandbox::{
     BuildUid, Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch,
 };
-use stxl_store::{CheckoutRef, TreeEditor};
+use stxl_store::{CheckoutRef, FileMode, TreeEditor};
 
 use super::case::{Case, CaseCommand, Expected};
 use super::place::Session;
@@ -63,7 +63,7 @@ fn run(
     let rungs = rungs_of(session, trees, case)?;
     let mut editor = TreeEditor::from_tree(&session.store, &rungs)?;
     for (path, content) in &case.before {
-        editor.write(path, content, false)?;
+        editor.write(path, content, FileMode::Plain)?;
     }
     let mut root = editor.finish()?;
     let mut hint = rungs;

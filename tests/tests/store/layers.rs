@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use stxl_model::{RootPath, TreeId};
-use stxl_store::{CheckoutRef, LAYERS_MAX, Store, TreeEditor};
+use stxl_store::{CheckoutRef, FileMode, LAYERS_MAX, Store, TreeEditor};
 use stxl_tests::store::world::{assert_sound, import, open, tree_of};
 use tempfile::{TempDir, tempdir};
 
@@ -76,11 +76,15 @@ fn a_merge_is_its_inputs() {
 fn links_that_directories_merged_through_become_a_layer_on_top() {
     let (dir, store) = make();
     let mut editor = TreeEditor::new(&store).unwrap();
-    editor.write(&path("/usr/lib/x"), b"x", false).unwrap();
+    editor
+        .write(&path("/usr/lib/x"), b"x", FileMode::Plain)
+        .unwrap();
     editor.symlink(&path("/lib"), b"usr/lib").unwrap();
     let base = editor.finish().unwrap();
     let mut editor = TreeEditor::new(&store).unwrap();
-    editor.write(&path("/lib/y"), b"y", false).unwrap();
+    editor
+        .write(&path("/lib/y"), b"y", FileMode::Plain)
+        .unwrap();
     let package = editor.finish().unwrap();
     let tree = store.merge(&[base, package]).unwrap().tree;
     let layers = store.layers_for(&tree, &[base, package]).unwrap();
@@ -96,7 +100,7 @@ fn a_chain_of_steps_adds_small_layers_and_never_too_many() {
     for step in 0..60 {
         let mut editor = TreeEditor::from_tree(&store, &tree).unwrap();
         let file = path(&format!("/out/step-{step}"));
-        editor.write(&file, &[1], false).unwrap();
+        editor.write(&file, &[1], FileMode::Plain).unwrap();
         let next = editor.finish().unwrap();
         let layers = store.layers_for(&next, &[tree]).unwrap();
         assert!(layers.len() <= LAYERS_MAX);
@@ -113,8 +117,12 @@ fn a_chain_of_steps_adds_small_layers_and_never_too_many() {
 fn what_an_overlay_cannot_show_is_checked_out_whole() {
     let (dir, store) = make();
     let mut editor = TreeEditor::new(&store).unwrap();
-    editor.write(&path("/a/one"), b"1", false).unwrap();
-    editor.write(&path("/a/two"), b"2", false).unwrap();
+    editor
+        .write(&path("/a/one"), b"1", FileMode::Plain)
+        .unwrap();
+    editor
+        .write(&path("/a/two"), b"2", FileMode::Plain)
+        .unwrap();
     let base = editor.finish().unwrap();
     let mut editor = TreeEditor::from_tree(&store, &base).unwrap();
     editor.remove(&path("/a/one")).unwrap();

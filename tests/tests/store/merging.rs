@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use stxl_model::{RootPath, TreeId};
-use stxl_store::{EditError, MergeError, Store, TreeEditor};
+use stxl_store::{EditError, FileMode, MergeError, Store, TreeEditor};
 use stxl_tests::store::world::{assert_sound, import, open};
 use tempfile::tempdir;
 
@@ -165,7 +165,9 @@ fn world() -> World {
 fn tree(store: &Store, files: &[&str], links: &[(&str, &str)]) -> TreeId {
     let mut editor = TreeEditor::new(store).unwrap();
     for file in files {
-        editor.write(&path(file), file.as_bytes(), false).unwrap();
+        editor
+            .write(&path(file), file.as_bytes(), FileMode::Plain)
+            .unwrap();
     }
     for (link, target) in links {
         editor.symlink(&path(link), target.as_bytes()).unwrap();
@@ -242,7 +244,9 @@ fn a_directory_over_a_link_to_nothing_is_a_clash() {
 fn what_is_hidden_is_reported() {
     let world = world();
     let mut editor = TreeEditor::new(&world.store).unwrap();
-    editor.write(&path("/etc/config"), b"other", false).unwrap();
+    editor
+        .write(&path("/etc/config"), b"other", FileMode::Plain)
+        .unwrap();
     let upper = editor.finish().unwrap();
     let lower = tree(&world.store, &["/etc/config"], &[]);
     let merged = world.store.merge(&[lower, upper]).unwrap();
@@ -307,7 +311,7 @@ fn edits_do_what_their_names_say() {
             "/usr"
         ]
     );
-    let through = edited(&|editor| editor.write(&path("/lib/new"), b"", true));
+    let through = edited(&|editor| editor.write(&path("/lib/new"), b"", FileMode::Executable));
     assert!(through.unwrap().contains(&"/usr/lib/new".to_owned()));
     let occupied = edited(&|editor| editor.symlink(&path("/bin/tool"), b"x"));
     assert!(matches!(occupied, Err(EditError::Occupied { .. })));
@@ -324,14 +328,16 @@ fn edits_do_what_their_names_say() {
 fn substitution_replaces_every_occurrence_or_fails() {
     let world = world();
     let mut editor = TreeEditor::new(&world.store).unwrap();
-    editor.write(&path("/file"), b"one two one", true).unwrap();
+    editor
+        .write(&path("/file"), b"one two one", FileMode::Executable)
+        .unwrap();
     assert_eq!(
         editor.substitute(&path("/file"), b"one", b"three").unwrap(),
         2
     );
     assert_eq!(
         editor.read(&path("/file")).unwrap(),
-        (b"three two three".to_vec(), true)
+        (b"three two three".to_vec(), FileMode::Executable)
     );
     assert!(matches!(
         editor.substitute(&path("/file"), b"four", b""),

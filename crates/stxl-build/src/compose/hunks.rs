@@ -6,17 +6,18 @@
 
 use std::borrow::Cow;
 
-use diffy::patch_set::{FileMode, FileOperation, FilePatch, ParseOptions, PatchKind, PatchSet};
+use diffy::patch_set::{self, FileOperation, FilePatch, ParseOptions, PatchKind, PatchSet};
 use diffy::{Hunk, Line, Patch};
 use stxl_model::{PathError, RootPath};
+use stxl_store::FileMode;
 
 /// One file that a diff changes; paths are below the directory it is applied in.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     /// What happens to the file.
     pub operation: Operation,
-    /// Its executable bit afterwards, when the diff says so.
-    pub executable: Option<bool>,
+    /// Its mode afterwards, when the diff says so.
+    pub mode: Option<FileMode>,
     text: Patch<'a, [u8]>,
 }
 
@@ -253,20 +254,23 @@ fn change_of(file: FilePatch<'_, [u8]>, strip_components: u32) -> Result<Change<
         path: operation.path().to_string(),
         what,
     };
-    let executable = match file.new_mode() {
+    let mode = match file.new_mode() {
         None => None,
-        Some(FileMode::Regular) => Some(false),
-        Some(FileMode::Executable) => Some(true),
-        Some(FileMode::Symlink) => return Err(unsupported("a symlink")),
-        Some(FileMode::Gitlink) => return Err(unsupported("a submodule")),
+        Some(patch_set::FileMode::Regular) => Some(FileMode::Plain),
+        Some(patch_set::FileMode::Executable) => Some(FileMode::Executable),
+        Some(patch_set::FileMode::Symlink) => return Err(unsupported("a symlink")),
+        Some(patch_set::FileMode::Gitlink) => return Err(unsupported("a submodule")),
     };
-    if matches!(file.old_mode(), Some(FileMode::Symlink | FileMode::Gitlink)) {
+    if matches!(
+        file.old_mode(),
+        Some(patch_set::FileMode::Symlink | patch_set::FileMode::Gitlink)
+    ) {
         return Err(unsupported("a symlink or submodule"));
     }
     match file.into_patch() {
         PatchKind::Text(text) => Ok(Change {
             operation,
-            executable,
+            mode,
             text,
         }),
         PatchKind::Binary(_) => Err(unsupported("binary content")),

@@ -205,7 +205,7 @@ impl Store {
                     "SELECT kind, pack, start, bytes, created, id FROM objects WHERE pack = ?1 ORDER BY start",
                 )?
                 .query_map([number.cast_signed()], |row| {
-                    Ok((index::get_digest(row, 5)?, read_location(row)?))
+                    Ok((index::digest_at(row, 5)?, read_location(row)?))
                 })?
                 .collect()
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stxl_model::{Directory, Entry, FILE_ENTRY, Node, RootPath, TreeId};
+use stxl_model::{Directory, Entry, FILE_ENTRY, Node, PutMode, RootPath, TreeId};
 
 use crate::error::StoreError;
 use crate::lease::{Leased, Sweep};
@@ -10,6 +10,25 @@ use crate::store::Store;
 
 /// How many symlinks a path may lead through.
 const LINKS_MAX: usize = 40;
+
+/// Whether a file can be executed; a tree holds no other permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileMode {
+    /// It cannot.
+    Plain,
+    /// It can.
+    Executable,
+}
+
+impl From<bool> for FileMode {
+    fn from(is_executable: bool) -> Self {
+        if is_executable {
+            Self::Executable
+        } else {
+            Self::Plain
+        }
+    }
+}
 
 /// Why a tree could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -164,13 +183,8 @@ impl<'a> TreeEditor<'a> {
     }
 
     /// Puts the entry `file` of a tree at a path, replacing a file or symlink there. Directories
-    /// above are made. `executable` replaces the bit of the file.
-    pub fn put_file(
-        &mut self,
-        tree: &TreeId,
-        at: &RootPath,
-        executable: Option<bool>,
-    ) -> Result<()> {
+    /// above are made.
+    pub fn put_file(&mut self, tree: &TreeId, at: &RootPath, mode: PutMode) -> Result<()> {
         let directory = self.store.directory(tree)?;
         let Some(Node::File {
             blob,
@@ -186,27 +200,31 @@ impl<'a> TreeEditor<'a> {
         let node = Node::File {
             blob: *blob,
             size_bytes: *size_bytes,
-            executable: executable.unwrap_or(*own),
+            executable: match mode {
+                PutMode::Unchanged => *own,
+                PutMode::Executable => true,
+                PutMode::Plain => false,
+            },
         };
         self.replace(at, node)
     }
 
     /// Writes a file, replacing a file or symlink there. Directories above are made.
-    pub fn write(&mut self, at: &RootPath, content: &[u8], executable: bool) -> Result<()> {
+    pub fn write(&mut self, at: &RootPath, content: &[u8], mode: FileMode) -> Result<()> {
         let node = Node::File {
             blob: self.store.put_blob(content)?,
             size_bytes: content.len() as u64,
-            executable,
+            executable: mode == FileMode::Executable,
         };
         self.replace(at, node)
     }
 
-    /// The bytes of a file and whether it can be executed.
-    pub fn read(&mut self, path: &RootPath) -> Result<(Vec<u8>, bool)> {
+    /// The bytes of a file and its mode.
+    pub fn read(&mut self, path: &RootPath) -> Result<(Vec<u8>, FileMode)> {
         match self.find(path)? {
             Some(Node::File {
                 blob, executable, ..
-            }) => Ok((self.store.read_blob(&blob)?, executable)),
+            }) => Ok((self.store.read_blob(&blob)?, executable.into())),
             Some(_) => Err(EditError::NotAFile { path: path.clone() }),
             None => Err(EditError::Missing { path: path.clone() }),
         }
@@ -215,7 +233,7 @@ impl<'a> TreeEditor<'a> {
     /// Replaces every occurrence of a text in a file, and returns how many there were; none is an
     /// error.
     pub fn substitute(&mut self, path: &RootPath, from: &[u8], to: &[u8]) -> Result<usize> {
-        let (content, executable) = self.read(path)?;
+        let (content, mode) = self.read(path)?;
         let mut changed = Vec::with_capacity(content.len());
         let mut rest = content.as_slice();
         let mut count = 0;
@@ -232,7 +250,7 @@ impl<'a> TreeEditor<'a> {
                 text: from.to_vec(),
             });
         }
-        self.write(path, &changed, executable)?;
+        self.write(path, &changed, mode)?;
         Ok(count)
     }
 
@@ -253,11 +271,6 @@ impl<'a> TreeEditor<'a> {
         let node = Node::Symlink {
             target: target.to_vec(),
         };
-        self.insert(path, Slot::Kept(node))
-    }
-
-    /// Inserts a node where nothing is. Directories above are made.
-    pub fn insert_node(&mut self, path: &RootPath, node: Node) -> Result<()> {
         self.insert(path, Slot::Kept(node))
     }
 
@@ -291,8 +304,8 @@ impl<'a> TreeEditor<'a> {
         self.insert(to, Slot::Kept(node))
     }
 
-    /// Sets or clears the executable bit of a file.
-    pub fn set_executable(&mut self, path: &RootPath, executable: bool) -> Result<()> {
+    /// Gives a file a mode.
+    pub fn set_mode(&mut self, path: &RootPath, mode: FileMode) -> Result<()> {
         match self.find(path)? {
             Some(Node::File {
                 blob, size_bytes, ..
@@ -301,7 +314,7 @@ impl<'a> TreeEditor<'a> {
                 Node::File {
                     blob,
                     size_bytes,
-                    executable,
+                    executable: mode == FileMode::Executable,
                 },
             ),
             Some(_) => Err(EditError::NotAFile { path: path.clone() }),
