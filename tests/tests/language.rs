@@ -1,11 +1,5 @@
 //! The language at its border: files in memory in; definitions, roots and diagnostics out.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test says what is wrong by panicking, in its helpers too"
-)]
-
 #[path = "language/cases.rs"]
 mod cases;
 #[path = "language/examples.rs"]

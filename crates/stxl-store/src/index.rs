@@ -237,6 +237,14 @@ pub(crate) fn set_file_state(
     Ok(())
 }
 
+/// Forgets a pack and all that lies in it.
+pub(crate) fn remove_pack(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
+    let number = number.cast_signed();
+    transaction.execute("DELETE FROM objects WHERE pack = ?1", [number])?;
+    transaction.execute("DELETE FROM files WHERE number = ?1", [number])?;
+    Ok(())
+}
+
 /// Adds an entry of a pack. One object can lie in several packs when processes put it at once.
 pub(crate) fn add_object(
     transaction: &Transaction<'_>,

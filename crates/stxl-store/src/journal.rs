@@ -109,14 +109,7 @@ impl Store {
         let mut positions = Vec::with_capacity(records.len());
         for record in records {
             positions.push(journal.size + bytes.len() as u64);
-            let payload = record.encode();
-            let header = Header {
-                kind: record.kind(),
-                payload_bytes: payload.len() as u64,
-                created,
-                id: record.kind().digest_of(&payload),
-            };
-            entry::append(&mut bytes, header, &payload);
+            append_record(&mut bytes, record, created);
         }
         let written = self
             .disk
@@ -238,6 +231,18 @@ pub(crate) fn readable(bytes: &[u8], start: usize) -> (Vec<(u64, u64, Record)>, 
         }
     }
     (records, end)
+}
+
+/// Appends the entry of a record to bytes that are about to be written.
+pub(crate) fn append_record(bytes: &mut Vec<u8>, record: &Record, created: u64) {
+    let payload = record.encode();
+    let header = Header {
+        kind: record.kind(),
+        payload_bytes: payload.len() as u64,
+        created,
+        id: record.kind().digest_of(&payload),
+    };
+    entry::append(bytes, header, &payload);
 }
 
 pub(crate) fn entry_bytes(header: &Header) -> usize {

@@ -265,15 +265,7 @@ impl Store {
     pub(crate) fn forget_pack(&self, number: u64) -> Result<()> {
         self.invalidate_index_sum()?;
         self.index()?.write("forget a pack", |transaction| {
-            transaction.execute(
-                "DELETE FROM objects WHERE pack = ?1",
-                [number.cast_signed()],
-            )?;
-            transaction.execute(
-                "DELETE FROM files WHERE number = ?1",
-                [number.cast_signed()],
-            )?;
-            Ok(())
+            index::remove_pack(transaction, number)
         })
     }
 

@@ -1,8 +1,8 @@
 //! A client that a test kills.
 //!
-//! `sandbox-client STORE DISABLED PROGRAM ARGUMENT...` runs the program of the layer `probe`, prints
-//! `started` when it does, and in the end the status and the log. `DISABLED` is `all-guards` or
-//! `outlives-client`.
+//! `sandbox-client STORE DISABLED PROGRAM ARGUMENT...` runs the program of the layer `probe`,
+//! prints `started` when it does, and in the end the status and the log. `DISABLED` is
+//! `all-guards` or `outlives-client`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::failpoints::Operation;
 use crate::gc::{GcReport, Sweeping};
 use crate::index::{self, FileState, JOURNAL, Location, read_location};
-use crate::journal::{JOURNAL_FILE, readable};
+use crate::journal::{JOURNAL_FILE, append_record, readable};
 use crate::pack;
 use crate::record::Record;
 use crate::store::{Store, lock};
@@ -122,14 +122,7 @@ impl Store {
     fn replace_pack_rows(&self, number: u64, moved: Option<&Moved>) -> Result<()> {
         self.disk.pass_index(Operation::IndexBegin)?;
         self.index()?.write("replace a pack", |transaction| {
-            transaction.execute(
-                "DELETE FROM objects WHERE pack = ?1",
-                [number.cast_signed()],
-            )?;
-            transaction.execute(
-                "DELETE FROM files WHERE number = ?1",
-                [number.cast_signed()],
-            )?;
+            index::remove_pack(transaction, number)?;
             if let Some(moved) = moved {
                 for (id, location) in &moved.objects {
                     index::add_object(transaction, id, location)?;
@@ -269,14 +262,7 @@ fn compact(bytes: &[u8]) -> Vec<u8> {
     }
     let mut compacted = entry::file_header(FileKind::Journal, JOURNAL).to_vec();
     for (_, created, record) in kept.into_iter().rev() {
-        let payload = record.encode();
-        let header = Header {
-            kind: record.kind(),
-            payload_bytes: payload.len() as u64,
-            created,
-            id: record.kind().digest_of(&payload),
-        };
-        entry::append(&mut compacted, header, &payload);
+        append_record(&mut compacted, &record, created);
     }
     compacted
 }
