@@ -78,19 +78,6 @@ impl Store {
         })
     }
 
-    /// Imports one file as a tree with the one entry `file`.
-    pub fn import_file(&self, at: BorrowedFd<'_>, path: &[u8]) -> Result<TreeId, ImportError> {
-        let _phase = self.disk.phase(Phase::Import);
-        self.import_again_if_swept(|| {
-            let opened = self.disk.open_read(at, path)?;
-            let stat = self.disk.stat(&opened, path)?;
-            if !is_regular(stat.st_mode) {
-                return Err(unsupported(path, FileType::from_raw_mode(stat.st_mode)));
-            }
-            self.file_tree(&opened, path, stat.st_size.cast_unsigned())
-        })
-    }
-
     /// The tree of a single file. It has no executable bit, whatever the disk says: where a file is
     /// put, it is said whether it can be executed.
     fn file_tree(&self, file: &OwnedFd, path: &[u8], size: u64) -> Result<TreeId, ImportError> {

@@ -372,13 +372,6 @@ impl Store {
         }
     }
 
-    /// Waits until no other process or thread executes an action, and keeps them from it.
-    pub fn lock_action(&self, action: &ActionId) -> Result<ActionLock> {
-        let (path, file) = self.action_file(action)?;
-        self.disk.lock(&file, &path, Lock::Exclusive)?;
-        Ok(ActionLock { _file: file })
-    }
-
     /// Keeps others from executing an action, unless one already does.
     pub fn try_lock_action(&self, action: &ActionId) -> Result<Option<ActionLock>> {
         let (path, file) = self.action_file(action)?;

@@ -1,4 +1,4 @@
-//! Campaigns: faults in large numbers, with a seed. Tests run small ones.
+//! Single bits of a store turned around, at places that a seed decides.
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -10,9 +10,6 @@ use stxl_store::{Failpoints, Fault, OpenOptions, Store};
 
 use super::exercise;
 use super::world::{self, Numbers};
-
-/// How many bits a full campaign turns around.
-pub const FLIPS_IN_CAMPAIGN: u64 = 1_000;
 
 const CHECKOUT_MTIME: i64 = 315_532_800;
 

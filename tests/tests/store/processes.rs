@@ -86,7 +86,8 @@ fn one_choice_is_made_however_many_record() {
 fn one_execution_at_a_time() {
     let dir = tempdir().unwrap();
     let (first, second) = (open(dir.path()), open(dir.path()));
-    let held = first.lock_action(&action("a")).unwrap();
+    let held = first.try_lock_action(&action("a")).unwrap();
+    assert!(held.is_some());
     assert!(second.try_lock_action(&action("a")).unwrap().is_none());
     assert!(second.try_lock_action(&action("b")).unwrap().is_some());
     drop(held);
