@@ -1,9 +1,12 @@
 //! What a person sees of a running build: a rendering of its events, on a terminal or line by line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use stxl_build::{BuildEvent, CheckMismatch, StepFailure, Summary};
 use stxl_model::{DerivationId, Kind, PlanNode};
 
@@ -250,9 +253,9 @@ impl Drawing {
     fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let whole = all.add(ProgressBar::new(0));
-        whole.set_style(style(
-            "{wide_bar} {pos}/{len} steps, {elapsed} gone, about {eta} to go",
-        ));
+        whole.set_style(
+            style("{wide_bar} {pos}/{len} steps, {elapsed} gone{left}").with_key("left", to_go),
+        );
         Self {
             all,
             whole,
@@ -269,6 +272,15 @@ impl Drawing {
         bar.enable_steady_tick(Duration::from_millis(500));
         self.running.insert(node.id, bar);
     }
+}
+
+/// When the end is expected; nothing while no step has ended, since nothing is known then.
+fn to_go(state: &ProgressState, out: &mut dyn fmt::Write) {
+    if state.pos() == 0 {
+        return;
+    }
+    // A writer that fails has a reason of its own, and a progress line has nobody to tell.
+    write!(out, ", about {:#} to go", HumanDuration(state.eta())).ok();
 }
 
 fn style(template: &str) -> ProgressStyle {
