@@ -40,9 +40,9 @@ pub enum Value {
     /// A map, sorted by key.
     Map(Fields),
     /// A reference to another package's output.
-    Reference(Reference),
+    Reference(Arc<Reference>),
     /// A source from outside.
-    Source(FetchSource),
+    Source(Arc<FetchSource>),
     /// A file of the package's folder.
     File(FileImport),
     /// Any other thing a root can be made with.

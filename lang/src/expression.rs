@@ -22,7 +22,7 @@ pub struct Site {
 }
 
 /// The outputs of a package, by name.
-pub type Outputs = BTreeMap<OutputName, OutputExpression>;
+pub type Outputs = BTreeMap<OutputName, Arc<OutputExpression>>;
 
 /// A root: what it was made of by one operation more. Cheap to clone; chains share their
 /// beginnings.
@@ -109,7 +109,7 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operand {
     /// An output of a package.
-    Package(Reference),
+    Package(Arc<Reference>),
     /// A file of the package's folder.
     File(FileImport),
     /// A directory of the workspace or of the machine (local only).
@@ -117,11 +117,17 @@ pub enum Operand {
     /// Machine code from an annotated hexadecimal text.
     Seed(SeedImport),
     /// A source from outside.
-    Fetch(FetchSource),
+    Fetch(Arc<FetchSource>),
     /// Another root.
     Root(RootExpression),
     /// An output of the same expression.
     Output(Arc<OutputExpression>),
+}
+
+impl From<Reference> for Operand {
+    fn from(reference: Reference) -> Self {
+        Self::Package(Arc::new(reference))
+    }
 }
 
 /// A reference to an output of a package; lazy: it forces nothing.

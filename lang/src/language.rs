@@ -26,7 +26,7 @@ pub use module::Module;
 /// The dialect: its engine, its functions and the embedded stdlib. Made once per process and shared
 /// by all threads.
 pub struct Language {
-    engine: Engine,
+    engine: Arc<Engine>,
     stdlib: BTreeMap<SourcePath, Arc<Module>>,
 }
 
@@ -78,13 +78,13 @@ pub struct Expanded {
     /// Whether the outputs depend on the platform they are built for.
     pub used_target: bool,
     /// What the build sees (`needs`).
-    pub needs: Vec<Reference>,
+    pub needs: Vec<Arc<Reference>>,
     /// What every consumer gets too (`brings`).
-    pub brings: Vec<Reference>,
+    pub brings: Vec<Arc<Reference>>,
     /// What the consumers of single outputs get besides.
-    pub output_brings: BTreeMap<OutputName, Vec<Reference>>,
+    pub output_brings: BTreeMap<OutputName, Vec<Arc<Reference>>>,
     /// The tests, by name: each gives an empty tree when it passes.
-    pub tests: BTreeMap<Arc<str>, OutputExpression>,
+    pub tests: BTreeMap<Arc<str>, Arc<OutputExpression>>,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
@@ -92,7 +92,7 @@ pub struct Expanded {
 impl Language {
     /// Makes the engine and compiles the stdlib.
     pub fn new() -> Self {
-        let engine = engine::new_engine();
+        let engine = Arc::new(engine::new_engine());
         let stdlib = stdlib::compile(&engine);
         Self { engine, stdlib }
     }
@@ -114,7 +114,7 @@ impl Language {
         let text: Arc<str> = text.into();
         match self.engine.compile(&*text) {
             Ok(ast) => {
-                let module = Module::new(path, text, ast);
+                let module = Module::new(path, text, ast, &self.engine);
                 let diagnostics = module.lint();
                 let wrong = diagnostics.iter().any(Diagnostic::is_error);
                 Compiled {
@@ -145,7 +145,7 @@ impl Language {
         let frame = Frame::new(self, host, module, &context.package, task);
         let evaluated = frame.enter(|| {
             self.engine
-                .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), module.ast())
+                .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &module.ast())
         });
         let mut problems = frame.problems.take();
         match evaluated {

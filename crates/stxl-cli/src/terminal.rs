@@ -119,6 +119,18 @@ pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
         })
 }
 
+/// Writes a record to standard output as one line of JSON, as it is made.
+pub(crate) fn print_record(record: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    serde_json::to_writer(&mut out, record)
+        .map_err(io::Error::from)
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            Failure::environment(format!("standard output cannot be written: {error}"))
+        })
+}
+
 /// A duration as people say it: `0.4 s`, `12 s`, `3 min 20 s`.
 pub(crate) fn duration(ms: u64) -> String {
     let seconds = ms / 1000;

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use rayon::ThreadPool;
 use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
-use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanRoot, Platform, Selector};
+use stxl_model::{
+    DerivationId, EncodedPlan, OutputName, PackageLabel, Plan, PlanRoot, PlanWriter, Platform,
+    Selector,
+};
 
 use crate::database::{Configured, Database, Progress};
 use crate::graph::Graph;
@@ -52,6 +55,12 @@ pub struct Evaluation {
     pub plan: Option<Plan>,
     /// Errors and warnings, sorted by place, without duplicates.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What comes of an evaluation, with the plan as bytes.
+pub(crate) struct EncodedEvaluation {
+    pub(crate) plan: Option<EncodedPlan>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// How an evaluator uses the machine. None of it changes a result.
@@ -121,6 +130,22 @@ impl Evaluator {
 
     /// Reads what changed, and plans what is asked for. Independent errors are all reported.
     pub fn evaluate(&mut self, request: &EvaluationRequest) -> Evaluation {
+        let EncodedEvaluation {
+            plan,
+            mut diagnostics,
+        } = self.evaluate_encoded(request);
+        let plan = match plan.map(|plan| plan.decode()).transpose() {
+            Ok(plan) => plan,
+            Err(wrong) => {
+                diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
+                None
+            }
+        };
+        Evaluation { plan, diagnostics }
+    }
+
+    /// Like [`Self::evaluate`], with the plan as the bytes that go to another process.
+    pub(crate) fn evaluate_encoded(&mut self, request: &EvaluationRequest) -> EncodedEvaluation {
         if !std::mem::take(&mut self.is_fresh) {
             self.db.refresh();
         }
@@ -156,7 +181,7 @@ impl Evaluator {
         }
         diagnose::sort(&mut diagnostics);
         let is_good = !diagnostics.iter().any(is_error);
-        Evaluation {
+        EncodedEvaluation {
             plan: plan.filter(|_| is_good),
             diagnostics,
         }
@@ -229,7 +254,7 @@ struct Target {
 }
 
 impl Run<'_> {
-    fn run(&self, db: &Database) -> (Option<Plan>, Vec<Diagnostic>) {
+    fn run(&self, db: &Database) -> (Option<EncodedPlan>, Vec<Diagnostic>) {
         let (targets, mut diagnostics) = self.select(db);
         let roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
         let graph = Graph::reach(db, &roots);
@@ -262,13 +287,13 @@ impl Run<'_> {
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }
-        let mut plan = plan_of(&graph, &results, &targets);
-        if let Some(plan) = &mut plan
+        let mut writer = plan_of(&graph, &results, &targets);
+        if let Some(writer) = &mut writer
             && seen.iter().any(|label| self.is_local(label))
         {
-            plan.mark_local();
+            writer.mark_local();
         }
-        (plan, diagnostics)
+        (writer.map(PlanWriter::finish), diagnostics)
     }
 
     fn is_local(&self, label: &PackageLabel) -> bool {
@@ -280,8 +305,12 @@ impl Run<'_> {
 }
 
 /// Puts the derivations together, inputs first: the roots in order, each after what it needs.
-fn plan_of(graph: &Graph, results: &[Option<Arc<Lowered>>], targets: &[Target]) -> Option<Plan> {
-    let mut plan = Plan::default();
+fn plan_of(
+    graph: &Graph,
+    results: &[Option<Arc<Lowered>>],
+    targets: &[Target],
+) -> Option<PlanWriter> {
+    let mut plan = PlanWriter::default();
     let mut is_added = vec![false; graph.nodes.len()];
     for root in targets.iter().flat_map(|target| &target.nodes) {
         let mut stack = vec![(graph.position(root)?, 0)];
@@ -296,8 +325,7 @@ fn plan_of(graph: &Graph, results: &[Option<Arc<Lowered>>], targets: &[Target]) 
             }
             *is_added.get_mut(position)? = true;
             for node in &results.get(position)?.as_ref()?.nodes {
-                // Refused only if an input were missing, which the order rules out.
-                plan.add_node(node).ok()?;
+                plan.add(node);
             }
         }
     }
@@ -307,11 +335,10 @@ fn plan_of(graph: &Graph, results: &[Option<Arc<Lowered>>], targets: &[Target]) 
             let result = results.get(graph.position(key)?)?.as_ref()?;
             outputs.insert(key.output.clone(), result.id?);
         }
-        plan.add_root(PlanRoot {
+        plan.add_root(&PlanRoot {
             label: target.label.clone(),
             outputs,
-        })
-        .ok()?;
+        });
     }
     Some(plan)
 }

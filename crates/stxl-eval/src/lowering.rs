@@ -13,7 +13,7 @@ use stxl_lang::{
     Site,
 };
 use stxl_model::{
-    BuildUid, Derivation, DerivationId, Exec, Keep, NodeOrigin, PlanNode, RootPath, TreeOp,
+    BuildUid, Derivation, DerivationId, EncodedNode, Exec, Keep, NodeOrigin, RootPath, TreeOp,
 };
 
 use self::compose::Composition;
@@ -28,7 +28,7 @@ pub(crate) struct Lowered {
     /// The derivation that gives the output; none when something is wrong.
     pub(crate) id: Option<DerivationId>,
     /// Derivations, inputs before those that need them; without duplicates.
-    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) nodes: Vec<EncodedNode>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -91,7 +91,7 @@ struct Lowering<'l> {
     /// Whether some references of the output lead nowhere.
     is_broken: bool,
     runs: RunTable,
-    nodes: Vec<PlanNode>,
+    nodes: Vec<EncodedNode>,
     known: BTreeSet<DerivationId>,
     /// The states after runs, by the address of the step.
     after_runs: BTreeMap<usize, RootState>,
@@ -185,14 +185,11 @@ impl Lowering<'_> {
         }
     }
 
-    fn add(&mut self, derivation: Derivation<DerivationId>, origin: NodeOrigin) -> DerivationId {
-        let id = derivation.id();
+    fn add(&mut self, derivation: &Derivation<DerivationId>, origin: &NodeOrigin) -> DerivationId {
+        let node = EncodedNode::new(derivation, origin);
+        let id = node.id();
         if self.known.insert(id) {
-            self.nodes.push(PlanNode {
-                id,
-                derivation,
-                origin,
-            });
+            self.nodes.push(node);
         }
         id
     }
@@ -203,7 +200,7 @@ impl Lowering<'_> {
             Ok(id) => id,
             Err(compose) => {
                 let origin = self.origin(name, site);
-                self.add(Derivation::Compose(compose), origin)
+                self.add(&Derivation::Compose(compose), &origin)
             }
         }
     }
@@ -374,7 +371,7 @@ impl Lowering<'_> {
             script.path.as_str().clone_into(&mut origin.file);
             origin.script_line = script.line;
         }
-        let id = self.add(Derivation::Exec(exec), origin);
+        let id = self.add(&Derivation::Exec(exec), &origin);
         state.tree = Composition::of(id);
         state.kept = match run.keep {
             Keep::Root => None,

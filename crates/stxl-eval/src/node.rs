@@ -74,7 +74,7 @@ pub(crate) fn output_of<'e>(
             .tests
             .get(output.as_str().strip_prefix(TEST_PREFIX)?)
     };
-    expanded.outputs.get(output).or_else(test)
+    expanded.outputs.get(output).or_else(test).map(Arc::as_ref)
 }
 
 /// The output that stands for a test.

@@ -26,8 +26,8 @@ fn value(of: &Value) -> Value {
     match of {
         Value::List(items) => Value::List(items.iter().map(value).collect()),
         Value::Map(map) => Value::Map(fields(map)),
-        Value::Reference(it) => Value::Reference(reference(it)),
-        Value::Source(it) => Value::Source(source(it)),
+        Value::Reference(it) => Value::Reference(Arc::new(reference(it))),
+        Value::Source(it) => Value::Source(Arc::new(source(it))),
         Value::File(it) => Value::File(file(it)),
         Value::Operand(it) => Value::Operand(Box::new(operand(it))),
         // Roots are deep and rarely fields; reading one from another package keeps its places.
@@ -68,7 +68,7 @@ fn file(of: &FileImport) -> FileImport {
 
 fn operand(of: &Operand) -> Operand {
     match of {
-        Operand::Package(it) => Operand::Package(reference(it)),
+        Operand::Package(it) => Operand::from(reference(it)),
         Operand::File(it) => Operand::File(file(it)),
         Operand::Directory(it) => Operand::Directory(DirectoryImport {
             site: site(&it.site),
@@ -78,7 +78,7 @@ fn operand(of: &Operand) -> Operand {
             site: site(&it.site),
             ..it.clone()
         }),
-        Operand::Fetch(it) => Operand::Fetch(source(it)),
+        Operand::Fetch(it) => Operand::Fetch(Arc::new(source(it))),
         Operand::Root(_) | Operand::Output(_) => of.clone(),
     }
 }

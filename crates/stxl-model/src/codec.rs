@@ -8,7 +8,7 @@
 pub const ENCODING_VERSION: u32 = 1;
 
 /// Writes the canonical encoding.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Encoder {
     bytes: Vec<u8>,
 }
@@ -30,6 +30,11 @@ pub struct DecodeError {
 }
 
 impl Encoder {
+    /// Makes room for bytes that follow.
+    pub fn reserve(&mut self, count: usize) {
+        self.bytes.reserve_exact(count);
+    }
+
     /// Appends one byte.
     pub fn byte(&mut self, value: u8) {
         self.bytes.push(value);

@@ -297,7 +297,14 @@ impl<I> Derivation<I> {
 impl Derivation<DerivationId> {
     /// The derivation id: the digest of the encoding over derivation ids.
     pub fn id(&self) -> DerivationId {
-        DerivationId::from_digest(Digest::of_encoding(DERIVATION_CONTEXT, &self.encode()))
+        DerivationId::of_encoding(&self.encode())
+    }
+}
+
+impl DerivationId {
+    /// The id of the derivation with this canonical encoding.
+    pub fn of_encoding(encoding: &[u8]) -> Self {
+        Self::from_digest(Digest::of_encoding(DERIVATION_CONTEXT, encoding))
     }
 }
 

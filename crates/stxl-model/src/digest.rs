@@ -36,6 +36,11 @@ impl Digest {
         data_encoding::HEXLOWER.encode(&self.0)
     }
 
+    /// The 64 hexadecimal digits, written to a buffer.
+    pub fn write_hex<'b>(&self, buffer: &'b mut [u8; 64]) -> &'b str {
+        data_encoding::HEXLOWER.encode_mut_str(&self.0, buffer)
+    }
+
     /// Parses 64 hexadecimal digits in lower case.
     pub fn parse(text: &str) -> Result<Self, DigestParseError> {
         let invalid = || DigestParseError {
@@ -54,7 +59,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
+        f.write_str(self.write_hex(&mut [0; 64]))
     }
 }
 

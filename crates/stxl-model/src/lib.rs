@@ -26,7 +26,10 @@ pub use digest::{
 pub use hex_text::{HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
-pub use plan::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
+pub use plan::{
+    EncodedNode, EncodedPlan, ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode,
+    PlanRoot, PlanWriter,
+};
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};
 pub use tree::{Directory, Entry, FILE_ENTRY, NAME_BYTES_MAX, Node, TreeError};

@@ -4,19 +4,23 @@ mod serialized;
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexSet;
+
 use crate::derivation::{Derivation, Kind};
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
+pub use serialized::{EncodedNode, EncodedPlan, PlanWriter};
+
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
 ///
-/// Invariant: no duplicate ids; every node's inputs stand before it; every root is a node.
+/// Invariant: no duplicate ids, `positions` holds them in the order of the nodes; every node's inputs stand before it; every root is a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     nodes: Vec<PlanNode>,
     roots: Vec<PlanRoot>,
     is_local: bool,
-    positions: BTreeMap<DerivationId, usize>,
+    positions: IndexSet<DerivationId>,
 }
 
 /// A derivation with its id and where it came from.
@@ -123,45 +127,42 @@ impl Plan {
         origin: impl FnOnce() -> NodeOrigin,
     ) -> Result<DerivationId, PlanError> {
         let id = derivation.id();
-        if self.positions.contains_key(&id) {
-            return Ok(id);
+        if !self.positions.contains(&id) {
+            let origin = origin();
+            self.push(PlanNode {
+                id,
+                derivation,
+                origin,
+            })?;
         }
-        for input in derivation.inputs() {
-            if !self.positions.contains_key(input) {
-                return Err(PlanError::MissingInput { id, input: *input });
-            }
-        }
-        self.positions.insert(id, self.nodes.len());
-        self.nodes.push(PlanNode {
-            id,
-            derivation,
-            origin: origin(),
-        });
         Ok(id)
     }
 
     /// Adds a node of another plan as it is, its id included, unless it is there already.
     pub fn add_node(&mut self, node: &PlanNode) -> Result<(), PlanError> {
-        if self.positions.contains_key(&node.id) {
+        if self.positions.contains(&node.id) {
             return Ok(());
         }
+        self.push(node.clone())
+    }
+
+    fn push(&mut self, node: PlanNode) -> Result<(), PlanError> {
+        let id = node.id;
         for input in node.derivation.inputs() {
-            if !self.positions.contains_key(input) {
-                return Err(PlanError::MissingInput {
-                    id: node.id,
-                    input: *input,
-                });
+            if !self.positions.contains(input) {
+                return Err(PlanError::MissingInput { id, input: *input });
             }
         }
-        self.positions.insert(node.id, self.nodes.len());
-        self.nodes.push(node.clone());
+        if self.positions.insert(id) {
+            self.nodes.push(node);
+        }
         Ok(())
     }
 
     /// Adds a package that was asked for.
     pub fn add_root(&mut self, root: PlanRoot) -> Result<(), PlanError> {
         for (output, id) in &root.outputs {
-            if !self.positions.contains_key(id) {
+            if !self.positions.contains(id) {
                 let (label, output) = (root.label.clone(), output.clone());
                 return Err(PlanError::MissingRoot {
                     label,
@@ -202,7 +203,7 @@ impl Plan {
 
     /// The position of a node in [`Self::nodes`].
     pub fn position(&self, id: &DerivationId) -> Option<usize> {
-        self.positions.get(id).copied()
+        self.positions.get_index_of(id)
     }
 
     /// How many nodes are of a kind.

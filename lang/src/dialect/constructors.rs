@@ -1,6 +1,7 @@
 //! The functions that make references and sources: `url file dir seed pkg prior`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 use stxl_model::{Label, OutputName, Platform, Sha256};
@@ -57,7 +58,7 @@ pub(crate) fn register(engine: &mut Engine) {
     });
     engine.register_fn("pkg", |ctx: Context<'_>, label: &str| {
         with_frame(|frame| reference(frame, label, frame.site(&ctx)))
-            .map(Operand::Package)
+            .map(Operand::from)
             .map_err(|complaint| complaint.argument(0).raise(&ctx))
     });
     engine.register_fn("prior", |ctx: Context<'_>| prior(&ctx));
@@ -85,7 +86,7 @@ fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, 
     let urls = addresses(address)?;
     let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1))?;
     let site = with_frame(|frame| frame.site(ctx));
-    Ok(Operand::Fetch(FetchSource { urls, sha256, site }))
+    Ok(Operand::Fetch(Arc::new(FetchSource { urls, sha256, site })))
 }
 
 /// One address, or a list of mirrors.
@@ -330,7 +331,7 @@ pub(crate) fn platform(name: &str) -> Result<Platform, Complaint> {
 
 fn package_of(operand: &Operand, method: &str) -> Result<Reference, Complaint> {
     match operand {
-        Operand::Package(reference) => Ok(reference.clone()),
+        Operand::Package(reference) => Ok((**reference).clone()),
         other => Err(Complaint::new(
             "wrong-type",
             format!(
@@ -350,7 +351,7 @@ fn on(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
         })
     });
     changed
-        .map(Operand::Package)
+        .map(Operand::from)
         .map_err(|complaint| complaint.raise(ctx))
 }
 
@@ -365,7 +366,7 @@ fn with(ctx: &Context<'_>, operand: &Operand, options: &Map) -> Fallible<Operand
         Ok(reference)
     });
     changed
-        .map(Operand::Package)
+        .map(Operand::from)
         .map_err(|complaint| complaint.raise(ctx))
 }
 
@@ -379,14 +380,14 @@ fn output(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand>
         })
     });
     changed
-        .map(Operand::Package)
+        .map(Operand::from)
         .map_err(|complaint| complaint.raise(ctx))
 }
 
 /// `.change(#{ hash, url })` of a source.
 fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallible<Operand> {
     let changed = match operand {
-        Operand::Fetch(source) => changed_source(source.clone(), changes),
+        Operand::Fetch(source) => changed_source((**source).clone(), changes),
         other => Err(Complaint::new(
             "wrong-type",
             format!(
@@ -398,7 +399,7 @@ fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallibl
     changed
         .map(|mut source| {
             source.site = with_frame(|frame| frame.site(ctx));
-            Operand::Fetch(source)
+            Operand::Fetch(Arc::new(source))
         })
         .map_err(|complaint| complaint.raise(ctx))
 }

@@ -64,12 +64,16 @@ pub(crate) fn expand(
         own: &own,
         call: &call,
     };
-    frame
+    let expanded = frame
         .enter(|| expansion.run(request, &module))
         .map_err(|mut diagnostics| {
             diagnostics.extend(frame.problems.take());
             crate::diagnostic::in_order(diagnostics)
-        })
+        });
+    if definition.build_path.is_none() {
+        own.release();
+    }
+    expanded
 }
 
 fn load(language: &Language, host: &dyn Host, path: &SourcePath) -> Result<Arc<Module>, Complaint> {
@@ -220,7 +224,7 @@ impl Expansion<'_> {
         &self,
         finished: &Finished,
         outputs: &Outputs,
-    ) -> Result<BTreeMap<Arc<str>, OutputExpression>, Vec<Diagnostic>> {
+    ) -> Result<BTreeMap<Arc<str>, Arc<OutputExpression>>, Vec<Diagnostic>> {
         let (Some(Value::Map(tests)), Some(main)) = (
             self.definition.fields.get("tests"),
             outputs.get(&OutputName::main()),
@@ -236,14 +240,14 @@ impl Expansion<'_> {
         };
         let scripts = finished.field("tests").unwrap_or(Dynamic::UNIT);
         let scripts = scripts.try_cast::<Map>().unwrap_or_default();
-        let main = OutputValue(Arc::new(main.clone()));
+        let main = OutputValue(Arc::clone(main));
         let mut expanded = BTreeMap::new();
         for name in tests.keys() {
             let script = scripts.get(&**name).cloned().unwrap_or(Dynamic::UNIT);
             let arguments = (finished.clone(), main.clone(), script);
             let test = self.call(module, "test", arguments)?;
             if let Some(output) = test.try_cast::<OutputValue>() {
-                expanded.insert(Arc::clone(name), (*output.0).clone());
+                expanded.insert(Arc::clone(name), output.0);
             }
         }
         Ok(expanded)
@@ -253,7 +257,7 @@ impl Expansion<'_> {
     fn output_brings(
         &self,
         outputs: &Outputs,
-    ) -> Result<BTreeMap<OutputName, Vec<Reference>>, Vec<Diagnostic>> {
+    ) -> Result<BTreeMap<OutputName, Vec<Arc<Reference>>>, Vec<Diagnostic>> {
         let Some(Value::Map(declared)) = self.definition.fields.get("outputs") else {
             return Ok(BTreeMap::new());
         };
@@ -277,13 +281,16 @@ impl Expansion<'_> {
     }
 }
 
-fn read_output(name: &str, value: &Dynamic) -> Result<(OutputName, OutputExpression), Complaint> {
+fn read_output(
+    name: &str,
+    value: &Dynamic,
+) -> Result<(OutputName, Arc<OutputExpression>), Complaint> {
     let parsed = OutputName::parse(name).map_err(|error| {
         Complaint::new("bad-name", format!("`{name}` cannot name an output"))
             .note(error.to_string())
     })?;
     if let Some(output) = value.read_lock::<OutputValue>() {
-        return Ok((parsed, (*output.0).clone()));
+        return Ok((parsed, Arc::clone(&output.0)));
     }
     let complaint = wrong_type(&format!("an output in `{name}`"), value);
     Err(if value.is::<RootExpression>() {
@@ -293,12 +300,12 @@ fn read_output(name: &str, value: &Dynamic) -> Result<(OutputName, OutputExpress
     })
 }
 
-fn references(value: Option<&Value>) -> Vec<Reference> {
+fn references(value: Option<&Value>) -> Vec<Arc<Reference>> {
     let Some(Value::List(items)) = value else {
         return Vec::new();
     };
     let reference = |item: &Value| match item {
-        Value::Reference(reference) => Some(reference.clone()),
+        Value::Reference(reference) => Some(Arc::clone(reference)),
         _ => None,
     };
     items.iter().filter_map(reference).collect()

@@ -387,7 +387,7 @@ impl<'a> FieldReader<'a> {
     fn reference(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         if let Ok(text) = value.as_immutable_string_ref() {
             return match constructors::reference(self.frame, &text, self.site(steps)) {
-                Ok(reference) => Some(Value::Reference(reference)),
+                Ok(reference) => Some(Value::Reference(Arc::new(reference))),
                 Err(complaint) => {
                     self.report(steps, EntryPart::Value, complaint);
                     None

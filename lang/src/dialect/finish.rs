@@ -238,9 +238,9 @@ fn expand(template: &Template<'_>, value: &Value, in_keys: bool) -> Result<Value
             }
             Value::Map(expanded)
         }
-        Value::Source(source) => Value::Source(expand_source(template, source)?),
+        Value::Source(source) => Value::Source(Arc::new(expand_source(template, source)?)),
         Value::Operand(operand) => match &**operand {
-            Operand::Fetch(source) => Value::Source(expand_source(template, source)?),
+            Operand::Fetch(source) => Value::Source(Arc::new(expand_source(template, source)?)),
             _ => value.clone(),
         },
         Value::Int(_)

@@ -104,7 +104,7 @@ fn import(
             .map_err(|error| raise(no_module(frame, file, error), at))?,
     };
     frame.importing.borrow_mut().push(file.clone());
-    let evaluated = RhaiModule::eval_ast_as_new(Scope::new(), compiled.ast(), engine);
+    let evaluated = RhaiModule::eval_ast_as_new(Scope::new(), &compiled.ast(), engine);
     frame.importing.borrow_mut().pop();
     let mut module = evaluated
         .map_err(|error| Box::new(EvalAltResult::ErrorInModule(file.to_string(), error, at)))?;

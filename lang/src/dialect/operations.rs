@@ -315,7 +315,7 @@ fn collect(frame: &Frame<'_>, what: &Dynamic, site: &Site, into: &mut Vec<Operan
 
 fn operand(frame: &Frame<'_>, what: &Dynamic, site: &Site) -> Checked<Operand> {
     if let Ok(label) = what.as_immutable_string_ref() {
-        return constructors::reference(frame, &label, site.clone()).map(Operand::Package);
+        return constructors::reference(frame, &label, site.clone()).map(Operand::from);
     }
     if let Some(operand) = what.read_lock::<Operand>() {
         return Ok(operand.clone());

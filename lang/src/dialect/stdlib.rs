@@ -37,7 +37,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// Compiles all files.
-pub(crate) fn compile(engine: &Engine) -> BTreeMap<SourcePath, Arc<Module>> {
+pub(crate) fn compile(engine: &Arc<Engine>) -> BTreeMap<SourcePath, Arc<Module>> {
     let module = |(path, text): &(&str, &str)| {
         let path = SourcePath::new(path);
         let ast = engine
@@ -45,7 +45,7 @@ pub(crate) fn compile(engine: &Engine) -> BTreeMap<SourcePath, Arc<Module>> {
             .expect("the stdlib compiles: tests/tests/language_stdlib.rs");
         (
             path.clone(),
-            Arc::new(Module::new(&path, (*text).into(), ast)),
+            Arc::new(Module::new(&path, (*text).into(), ast, engine)),
         )
     };
     FILES.iter().map(module).collect()

@@ -1,9 +1,9 @@
 //! A compiled file: Rhai's tree for evaluation, ours for spans when one is needed.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rhai::{AST, ParseError, Stmt};
+use rhai::{AST, Engine, ParseError, Stmt};
 
 use crate::diagnostic::{Diagnostic, Position, Span};
 use crate::dialect::calls::{self, EntryPart, FieldStep};
@@ -18,7 +18,12 @@ use crate::syntax::{self, SyntaxTree};
 pub struct Module {
     path: SourcePath,
     text: Arc<str>,
-    ast: AST,
+    /// Rhai's tree; none while nobody needs it: it takes more than the text and all its values.
+    ast: Mutex<Option<Arc<AST>>>,
+    /// What it is compiled with when it is needed again.
+    engine: Arc<Engine>,
+    /// The call that gives the file's value.
+    call: rhai::Position,
     /// The last line up to which Rhai counts lines and columns as an editor does.
     exact_until_line: u32,
     /// The part of the file that functions are called with; made when one is.
@@ -30,13 +35,21 @@ pub struct Module {
 }
 
 impl Module {
-    pub(crate) fn new(path: &SourcePath, text: Arc<str>, mut ast: AST) -> Self {
+    pub(crate) fn new(
+        path: &SourcePath,
+        text: Arc<str>,
+        mut ast: AST,
+        engine: &Arc<Engine>,
+    ) -> Self {
         ast.set_source(path.as_str());
         let exact_until_line = exact_until_line(&text);
+        let call = calls::last_call(&ast).unwrap_or(rhai::Position::NONE);
         Self {
             path: path.clone(),
             text,
-            ast,
+            ast: Mutex::new(Some(Arc::new(ast))),
+            engine: Arc::clone(engine),
+            call,
             exact_until_line,
             callable: OnceLock::new(),
             embedded: OnceLock::new(),
@@ -63,7 +76,7 @@ impl Module {
     /// Where a value of the file's builder call stands: the deepest step that is written out, and
     /// the call itself when none is.
     pub fn position_of(&self, steps: &[FieldStep<'_>]) -> Position {
-        let call = calls::last_call(&self.ast).unwrap_or(rhai::Position::NONE);
+        let call = self.call;
         let found = match steps {
             [] => None,
             steps => self.argument(call, 0, steps, EntryPart::Value),
@@ -95,8 +108,23 @@ impl Module {
         }
     }
 
-    pub(crate) fn ast(&self) -> &AST {
-        &self.ast
+    /// Rhai's tree, compiled again if it was released.
+    pub(crate) fn ast(&self) -> Arc<AST> {
+        let mut ast = self.ast.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = ast.get_or_insert_with(|| {
+            // It compiled before, and the engine is the same.
+            let mut compiled = self.engine.compile(&*self.text).unwrap_or_default();
+            compiled.set_source(self.path.as_str());
+            Arc::new(compiled)
+        });
+        Arc::clone(compiled)
+    }
+
+    /// Gives Rhai's tree up until it is needed again: once a package is expanded, only another
+    /// configuration of it or a diagnostic does.
+    pub(crate) fn release(&self) {
+        let released = self.ast.lock().map(|mut ast| ast.take());
+        drop(released);
     }
 
     /// What imports of this file give, if it is an embedded one.
@@ -106,7 +134,7 @@ impl Module {
 
     /// Whether there is a function `build` of one argument.
     pub(crate) fn has_build(&self) -> bool {
-        self.ast
+        self.ast()
             .iter_functions()
             .any(|function| function.name == "build" && function.params.len() == 1)
     }
@@ -124,9 +152,10 @@ impl Module {
     /// What functions are called with: the file's imports, without its other statements.
     pub(crate) fn imports_and_functions(&self) -> &AST {
         self.callable.get_or_init(|| {
-            let statements = self.ast.statements().iter();
+            let ast = self.ast();
+            let statements = ast.statements().iter();
             let imports = statements.filter(|statement| matches!(statement, Stmt::Import(..)));
-            let functions = Arc::clone(self.ast.shared_lib());
+            let functions = Arc::clone(ast.shared_lib());
             AST::new_with_source(imports.cloned(), functions, self.path.as_str())
         })
     }
@@ -139,17 +168,17 @@ impl Module {
         steps: &[FieldStep<'_>],
         part: EntryPart,
     ) -> Option<rhai::Position> {
-        calls::argument_position(&self.ast, call, index, steps, part)
+        calls::argument_position(&self.ast(), call, index, steps, part)
     }
 
     /// The call that gives the file's value, when its argument is written out.
     pub(crate) fn final_call(&self) -> Option<rhai::Position> {
-        calls::last_call(&self.ast).filter(|call| self.takes_literal_map(*call))
+        Some(self.call).filter(|call| !call.is_none() && self.takes_literal_map(*call))
     }
 
     /// Whether a call's argument is a map that is written out.
     pub(crate) fn takes_literal_map(&self, call: rhai::Position) -> bool {
-        calls::takes_literal_map(&self.ast, call)
+        calls::takes_literal_map(&self.ast(), call)
     }
 
     /// The line of an argument of a call, as an editor counts.
@@ -179,7 +208,7 @@ impl Module {
 
     /// What lints find in a file that compiles.
     pub(super) fn lint(&self) -> Vec<Diagnostic> {
-        if plain::is_plain(&self.ast, &self.text) {
+        if plain::is_plain(&self.ast(), &self.text) {
             return Vec::new();
         }
         mistakes::explain(self.syntax(), None)
@@ -223,6 +252,8 @@ impl fmt::Debug for Module {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Module, exact_until_line};
     use crate::dialect::engine::new_engine;
     use crate::dialect::plain;
@@ -230,8 +261,9 @@ mod tests {
     use crate::source::SourcePath;
 
     fn compiled(text: &str) -> Module {
-        let ast = new_engine().compile(text).unwrap();
-        Module::new(&SourcePath::new("package.rhai"), text.into(), ast)
+        let engine = Arc::new(new_engine());
+        let ast = engine.compile(text).unwrap();
+        Module::new(&SourcePath::new("package.rhai"), text.into(), ast, &engine)
     }
 
     #[test]
@@ -243,7 +275,7 @@ mod tests {
         ];
         for text in plain_ones {
             let module = compiled(text);
-            assert!(plain::is_plain(&module.ast, text), "{text}");
+            assert!(plain::is_plain(&module.ast(), text), "{text}");
             assert_eq!(mistakes::explain(module.syntax(), None), [], "{text}");
         }
         let others = [
@@ -258,7 +290,7 @@ mod tests {
         ];
         for text in others {
             let module = compiled(text);
-            assert!(!plain::is_plain(&module.ast, text), "{text}");
+            assert!(!plain::is_plain(&module.ast(), text), "{text}");
         }
     }
 

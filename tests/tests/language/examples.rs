@@ -26,7 +26,7 @@ fn world(files: &[(&str, &str)]) -> World {
 fn check(world: &World, label: &str, output: &str, expected: &[&str]) {
     let expanded = world.expand(label);
     let found = expanded.outputs.get(&OutputName::parse(output).unwrap());
-    let found = found.map_or_else(Vec::new, shown);
+    let found = found.map_or_else(Vec::new, |it| shown(it));
     assert_eq!(found.join("\n"), expected.join("\n"), "{label}:{output}");
 }
 
@@ -404,7 +404,11 @@ fn a_server_with_a_test() {
              \"make install PREFIX=\\\"$OUT\\\" INSTALL_BIN=\\\"$OUT/usr/bin\\\"\\n\" at stages/user/redis/package.rhai:12"
         )
     );
-    let test: Vec<String> = expanded.tests.get("ping").map(shown).unwrap_or_default();
+    let test: Vec<String> = expanded
+        .tests
+        .get("ping")
+        .map(|it| shown(it))
+        .unwrap_or_default();
     assert_eq!(
         test,
         [
@@ -416,8 +420,9 @@ fn a_server_with_a_test() {
             "out /out",
         ]
     );
-    let labels =
-        |references: &[stxl_lang::Reference]| references.iter().map(label).collect::<Vec<_>>();
+    let labels = |references: &[std::sync::Arc<stxl_lang::Reference>]| {
+        references.iter().map(|it| label(it)).collect::<Vec<_>>()
+    };
     assert_eq!(labels(&expanded.needs), ["core/openssl", "core/lua"]);
     assert_eq!(labels(&expanded.brings), ["core/openssl", "core/musl"]);
 }
@@ -501,7 +506,12 @@ fn a_script_package_with_divided_outputs() {
     let brings: Vec<_> = expanded
         .output_brings
         .iter()
-        .map(|(name, brings)| (name.as_str(), brings.iter().map(label).collect::<Vec<_>>()))
+        .map(|(name, brings)| {
+            (
+                name.as_str(),
+                brings.iter().map(|it| label(it)).collect::<Vec<_>>(),
+            )
+        })
         .collect();
     assert_eq!(brings, [("dev", vec!["core/musl".to_owned()])]);
     let main = shown(&expanded.outputs[&OutputName::main()]);

@@ -91,7 +91,7 @@ impl World {
         let request = ExpandRequest {
             package: PackageLabel::parse(label).unwrap(),
             target,
-            base: vec![Operand::Package(base)],
+            base: vec![Operand::from(base)],
             options: options
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))

@@ -8,8 +8,8 @@ use crate::arguments::{Arguments, EvalArguments};
 use crate::evaluation::{self, Audience};
 use crate::failure::{Failure, of_store};
 use crate::progress::plural;
-use crate::terminal::{Terminal, print_data};
-use crate::{json_line, place, session};
+use crate::terminal::{Terminal, print_data, print_record};
+use crate::{place, session};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -29,18 +29,17 @@ pub(crate) fn run(
     } else {
         None
     };
-    let text = match audience {
-        Audience::Program => json_line(&record(&plan, status.as_deref())),
-        Audience::Person => table(&plan, status.as_deref()),
-    };
-    print_data(text.as_bytes())?;
-    if audience == Audience::Person {
-        terminal.note(&totals(&plan, status.as_deref()));
+    match audience {
+        Audience::Program => print_record(&record(&plan, status.as_deref())),
+        Audience::Person => {
+            print_data(table(&plan, status.as_deref()).as_bytes())?;
+            terminal.note(&totals(&plan, status.as_deref()));
+            Ok(())
+        }
     }
-    Ok(())
 }
 
-fn record(plan: &Plan, status: Option<&[NodeStatus]>) -> EvalRecord {
+fn record<'p>(plan: &'p Plan, status: Option<&[NodeStatus]>) -> EvalRecord<'p> {
     EvalRecord::of(plan, |id| {
         let status = status?.get(plan.position(id)?)?;
         Some(match status {

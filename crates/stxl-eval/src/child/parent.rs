@@ -184,10 +184,13 @@ fn fault_of(ended: &Ended) -> Result<Option<Fault>, ChildError> {
 fn answer_of(ended: Ended) -> Result<Evaluation, ChildError> {
     let damaged = |reason: String| ChildError::Answer { reason };
     let mut answer = ended.answer;
-    let mut bytes = Vec::new();
-    answer
-        .seek(SeekFrom::Start(0))
+    let size_bytes = answer
+        .seek(SeekFrom::End(0))
+        .and_then(|end| answer.seek(SeekFrom::Start(0)).map(|_| end))
         .map_err(|error| damaged(error.to_string()))?;
+    let size_bytes = usize::try_from(size_bytes.min(ANSWER_BYTES_MAX)).unwrap_or(0);
+    // One more, so that the end is noticed without a larger buffer.
+    let mut bytes = Vec::with_capacity(size_bytes + 1);
     answer
         .take(ANSWER_BYTES_MAX)
         .read_to_end(&mut bytes)

@@ -1,7 +1,7 @@
 //! The child's side: bind itself, evaluate, answer.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _, stderr, stdin, stdout};
+use std::io::{Read as _, Seek as _, SeekFrom, stderr, stdin, stdout};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use stxl_lang::SourcePath;
 use super::limits::{self, ChildLimits, LimitError, Watch};
 use super::local_folders::named_folders;
 use super::progress;
-use super::wire::{ChildRequest, RequestWire, encode_answer};
+use super::wire::{ChildRequest, RequestWire, write_answer};
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
@@ -39,7 +39,7 @@ enum ProcessError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("the answer cannot be written: {0}")]
-    Answer(serde_json::Error),
+    Answer(std::io::Error),
 }
 
 /// What the program does when it is started as an evaluator (`stxl __evaluate`): reads a request
@@ -97,13 +97,9 @@ fn answer_request() -> Result<(), ProcessError> {
     };
     // Neither is dropped: the process ends here, and freeing millions of small things takes time.
     let mut evaluator = ManuallyDrop::new(Evaluator::new(tree, options)?);
-    let evaluation = ManuallyDrop::new(evaluator.evaluate(&request.evaluation));
-    let parts = encode_answer(&evaluation).map_err(ProcessError::Answer)?;
-    let mut output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
-    for part in parts {
-        output.write_all(&part)?;
-    }
-    Ok(())
+    let evaluation = ManuallyDrop::new(evaluator.evaluate_encoded(&request.evaluation));
+    let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
+    write_answer(output, &evaluation).map_err(ProcessError::Answer)
 }
 
 fn allow_packages(limits: &ChildLimits, count: usize) {

@@ -1,15 +1,16 @@
 //! What crosses between parent and child. Both are the same program, yet neither trusts the bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use stxl_lang::{Diagnostic, Severity, SourcePath, Span, Trace};
-use stxl_model::{Decoder, Encoder, Plan, PlanError, Platform, Selector};
+use stxl_model::{Decoder, EncodedPlan, Encoder, Plan, PlanError, Platform, Selector};
 
 use super::limits::ChildLimits;
-use crate::evaluator::{Evaluation, EvaluationRequest, Tests};
+use crate::evaluator::{EncodedEvaluation, Evaluation, EvaluationRequest, Tests};
 
 /// Version of requests and answers; raised when either changes.
 const VERSION: u32 = 1;
@@ -249,23 +250,32 @@ pub(super) enum AnswerError {
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// The answer, in the parts in which it is written: a head, the plan, and the rest.
-pub(super) fn encode_answer(evaluation: &Evaluation) -> Result<[Vec<u8>; 3], serde_json::Error> {
+/// Writes the answer: a head, the plan, and the diagnostics.
+pub(super) fn write_answer(
+    output: impl Write,
+    evaluation: &EncodedEvaluation,
+) -> std::io::Result<()> {
+    let mut output = BufWriter::with_capacity(1 << 16, output);
     let diagnostics: Vec<DiagnosticWire> = evaluation
         .diagnostics
         .iter()
         .map(DiagnosticWire::from)
         .collect();
-    let plan = evaluation.plan.as_ref().map(Plan::to_bytes);
+    let plan = evaluation.plan.as_ref();
+    let pieces = || plan.into_iter().flat_map(EncodedPlan::pieces);
     let mut head = Encoder::default();
     head.raw(ANSWER_MAGIC);
     head.u32(VERSION);
     head.byte(u8::from(plan.is_some()));
-    let plan = plan.unwrap_or_default();
-    head.count(plan.len());
+    head.count(pieces().map(<[u8]>::len).sum());
+    output.write_all(&head.finish())?;
+    for piece in pieces() {
+        output.write_all(piece)?;
+    }
     let mut rest = Encoder::default();
     rest.bytes(&serde_json::to_vec(&diagnostics)?);
-    Ok([head.finish(), plan, rest.finish()])
+    output.write_all(&rest.finish())?;
+    output.flush()
 }
 
 /// Reads an answer. The plan's reader hashes every derivation again.

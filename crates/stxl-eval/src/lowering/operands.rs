@@ -142,7 +142,7 @@ impl Lowering<'_> {
             format,
             strip_components,
         };
-        Ok(self.add(Derivation::Unpack(unpack), origin))
+        Ok(self.add(&Derivation::Unpack(unpack), &origin))
     }
 
     pub(super) fn patch(&mut self, patch: &Operand, site: &Site) -> Result<DerivationId, Reported> {
@@ -163,12 +163,10 @@ impl Lowering<'_> {
         let name = format!("{}: fetch {}", self.node.label, fetch_name(source));
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
-        self.add(
-            Derivation::Fetch(Fetch {
-                sha256: source.sha256,
-            }),
-            origin,
-        )
+        let fetch = Fetch {
+            sha256: source.sha256,
+        };
+        self.add(&Derivation::Fetch(fetch), &origin)
     }
 
     fn file(&mut self, file: &FileImport) -> Result<DerivationId, Reported> {
@@ -287,7 +285,7 @@ impl Lowering<'_> {
     ) -> DerivationId {
         let mut origin = self.origin(name, site);
         origin.import = Some(source);
-        self.add(Derivation::Import(import), origin)
+        self.add(&Derivation::Import(import), &origin)
     }
 
     fn bytes_of(&mut self, path: &SourcePath, site: &Site) -> Result<Arc<[u8]>, Reported> {

@@ -187,7 +187,7 @@ impl<'t> Reader<'t> {
     fn base_operand(&mut self, item: &Value<'_>) -> Option<Operand> {
         let text = self.text(item, "base")?;
         match Label::parse(text) {
-            Ok(label) => Some(Operand::Package(Reference {
+            Ok(label) => Some(Operand::from(Reference {
                 package: Some(label.package),
                 output: label.output,
                 platform: None,

@@ -11,6 +11,9 @@ use crate::digest::{DerivationId, Digest, Sha256, TreeId};
 use crate::path::RootPath;
 use crate::platform::Platform;
 
+/// Longest list that room is made for before it is read.
+const LIST_ROOM_MAX: usize = 64;
+
 /// What an encoding can name inputs by: derivation ids or tree ids.
 pub trait Input: Sized {
     /// Appends the input.
@@ -200,9 +203,7 @@ fn decode_exec<I: Input>(decoder: &mut Decoder<'_>) -> Result<Exec<I>, DecodeErr
     let runs_on = decode_platform(decoder)?;
     let target = decode_platform(decoder)?;
     let root = I::decode(decoder)?;
-    let commands = (0..decoder.count()?)
-        .map(|_| decode_argv(decoder))
-        .collect::<Result<Vec<_>, _>>()?;
+    let commands = decode_list(decoder, decode_argv)?;
     if commands.is_empty() {
         return Err(decoder.error("at least one command"));
     }
@@ -234,9 +235,7 @@ fn decode_exec<I: Input>(decoder: &mut Decoder<'_>) -> Result<Exec<I>, DecodeErr
 }
 
 fn decode_argv(decoder: &mut Decoder<'_>) -> Result<Argv, DecodeError> {
-    let argv = (0..decoder.count()?)
-        .map(|_| decoder.bytes().map(<[u8]>::to_vec))
-        .collect::<Result<Argv, _>>()?;
+    let argv: Argv = decode_list(decoder, |decoder| decoder.bytes().map(<[u8]>::to_vec))?;
     if argv.is_empty() {
         Err(decoder.error("at least one word"))
     } else {
@@ -258,13 +257,23 @@ fn decode_import(decoder: &mut Decoder<'_>) -> Result<Import, DecodeError> {
 }
 
 fn decode_compose<I: Input>(decoder: &mut Decoder<'_>) -> Result<Compose<I>, DecodeError> {
-    let inputs = (0..decoder.count()?)
-        .map(|_| I::decode(decoder))
-        .collect::<Result<_, _>>()?;
-    let ops = (0..decoder.count()?)
-        .map(|_| TreeOp::decode(decoder))
-        .collect::<Result<_, _>>()?;
+    let inputs = decode_list(decoder, I::decode)?;
+    let ops = decode_list(decoder, TreeOp::decode)?;
     Ok(Compose { inputs, ops })
+}
+
+/// Reads a list. Room is made for its items at once, as long as it is a short one: the number may be
+/// a lie.
+fn decode_list<'d, T>(
+    decoder: &mut Decoder<'d>,
+    item: impl Fn(&mut Decoder<'d>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = decoder.count()?;
+    let mut items = Vec::with_capacity(count.min(LIST_ROOM_MAX));
+    for _ in 0..count {
+        items.push(item(decoder)?);
+    }
+    Ok(items)
 }
 
 fn decode_platform(decoder: &mut Decoder<'_>) -> Result<Platform, DecodeError> {

@@ -2,6 +2,9 @@
 //! store keeps as history. Readers refuse other versions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexSet;
 
 use super::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
 use crate::codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
@@ -11,27 +14,122 @@ use crate::label::{OutputName, PackageLabel};
 
 const PLAN_MAGIC: &[u8; 8] = b"stxlplan";
 
+/// A node of a plan as it is written: what an evaluator keeps and joins to a plan, so that nothing
+/// is encoded twice. Two are equal when id, derivation and origin are. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedNode {
+    id: DerivationId,
+    bytes: Arc<[u8]>,
+}
+
+/// Joins encoded nodes to a plan.
+#[derive(Debug, Default)]
+pub struct PlanWriter {
+    nodes: Vec<Arc<[u8]>>,
+    known: IndexSet<DerivationId>,
+    roots: Encoder,
+    root_count: usize,
+    is_local: bool,
+}
+
+/// A plan that this process made itself, as it is written, in pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPlan {
+    head: Vec<u8>,
+    nodes: Vec<Arc<[u8]>>,
+    roots: Vec<u8>,
+}
+
+/// Whether the ids in the bytes of a plan are computed again.
+#[derive(Clone, Copy)]
+enum Ids {
+    Checked,
+    Trusted,
+}
+
+impl EncodedNode {
+    /// Encodes a derivation; its id is the digest of this encoding.
+    pub fn new(derivation: &Derivation<DerivationId>, origin: &NodeOrigin) -> Self {
+        let encoding = derivation.encode();
+        let id = DerivationId::of_encoding(&encoding);
+        let mut encoder = Encoder::default();
+        encoder.reserve(encoding.len() + ORIGIN_BYTES_GUESSED);
+        encode_node(&mut encoder, &id, &encoding, origin);
+        let bytes = encoder.finish().into();
+        Self { id, bytes }
+    }
+
+    /// The id of the derivation.
+    pub fn id(&self) -> DerivationId {
+        self.id
+    }
+}
+
+impl PlanWriter {
+    /// Adds a node unless it is there. What it needs has to be there; the reader checks it.
+    pub fn add(&mut self, node: &EncodedNode) {
+        if self.known.insert(node.id) {
+            self.nodes.push(Arc::clone(&node.bytes));
+        }
+    }
+
+    /// Adds a package that was asked for.
+    pub fn add_root(&mut self, root: &PlanRoot) {
+        self.root_count += 1;
+        encode_root(&mut self.roots, root);
+    }
+
+    /// Marks the plan as having seen local overlays.
+    pub fn mark_local(&mut self) {
+        self.is_local = true;
+    }
+
+    /// The plan.
+    pub fn finish(self) -> EncodedPlan {
+        let mut head = Encoder::default();
+        encode_head(&mut head, self.is_local, self.nodes.len());
+        let mut roots = Encoder::default();
+        roots.count(self.root_count);
+        roots.raw(&self.roots.finish());
+        EncodedPlan {
+            head: head.finish(),
+            nodes: self.nodes,
+            roots: roots.finish(),
+        }
+    }
+}
+
+impl EncodedPlan {
+    /// The bytes as [`Plan::from_bytes`] reads them, in pieces.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let nodes = self.nodes.iter().map(AsRef::as_ref);
+        let head = std::iter::once(self.head.as_slice());
+        head.chain(nodes).chain([self.roots.as_slice()])
+    }
+
+    /// Reads the plan. The ids are not computed again: nobody else wrote them.
+    pub fn decode(&self) -> Result<Plan, PlanError> {
+        let (mut plan, _) = decode_head(&mut Decoder::new(&self.head))?;
+        for node in &self.nodes {
+            plan.push(decode_node(&mut Decoder::new(node), Ids::Trusted)?)?;
+        }
+        decode_roots(&mut plan, &mut Decoder::new(&self.roots))?;
+        Ok(plan)
+    }
+}
+
 impl Plan {
     /// Writes the plan as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut encoder = Encoder::default();
-        encoder.raw(PLAN_MAGIC);
-        encoder.u32(ENCODING_VERSION);
-        encoder.byte(u8::from(self.is_local));
-        encoder.count(self.nodes.len());
+        encode_head(&mut encoder, self.is_local, self.nodes.len());
         for node in &self.nodes {
-            node.id.encode(&mut encoder);
-            encoder.bytes(&node.derivation.encode());
-            encode_origin(&mut encoder, &node.origin);
+            let encoding = node.derivation.encode();
+            encode_node(&mut encoder, &node.id, &encoding, &node.origin);
         }
         encoder.count(self.roots.len());
         for root in &self.roots {
-            encoder.text(root.label.as_str());
-            encoder.count(root.outputs.len());
-            for (output, id) in &root.outputs {
-                encoder.text(output.as_str());
-                id.encode(&mut encoder);
-            }
+            encode_root(&mut encoder, root);
         }
         encoder.finish()
     }
@@ -39,38 +137,84 @@ impl Plan {
     /// Reads a plan and checks that every derivation has the id it is recorded under.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
         let mut decoder = Decoder::new(bytes);
-        if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
-            return Err(decoder.error("a plan of this version").into());
+        let (mut plan, node_count) = decode_head(&mut decoder)?;
+        for _ in 0..node_count {
+            plan.push(decode_node(&mut decoder, Ids::Checked)?)?;
         }
-        let mut plan = Self {
-            is_local: decoder.byte()? != 0,
-            ..Self::default()
-        };
-        for _ in 0..decoder.count()? {
-            let id = DerivationId::decode(&mut decoder)?;
-            let derivation = Derivation::decode(decoder.bytes()?)?;
-            if derivation.id() != id {
-                return Err(PlanError::WrongId { id });
-            }
-            let origin = decode_origin(&mut decoder)?;
-            plan.add_node(&PlanNode {
-                id,
-                derivation,
-                origin,
-            })?;
-        }
-        for _ in 0..decoder.count()? {
-            let label = decode_label(&mut decoder)?;
-            let mut outputs = BTreeMap::new();
-            for _ in 0..decoder.count()? {
-                let error = decoder.error("the name of an output");
-                let output = OutputName::parse(decoder.text()?).map_err(|_| error)?;
-                outputs.insert(output, DerivationId::decode(&mut decoder)?);
-            }
-            plan.add_root(PlanRoot { label, outputs })?;
-        }
+        decode_roots(&mut plan, &mut decoder)?;
         decoder.finish()?;
         Ok(plan)
+    }
+}
+
+/// Room that is made for an origin and the id; most need less.
+const ORIGIN_BYTES_GUESSED: usize = 224;
+
+/// Reads what stands before the nodes: a plan without any, and their number.
+fn decode_head(decoder: &mut Decoder<'_>) -> Result<(Plan, usize), DecodeError> {
+    if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
+        return Err(decoder.error("a plan of this version"));
+    }
+    let plan = Plan {
+        is_local: decoder.byte()? != 0,
+        ..Plan::default()
+    };
+    // Not by `count`, which holds the number against what follows here.
+    let node_count = decoder.u64()?;
+    let error = decoder.error("a number of nodes");
+    Ok((plan, usize::try_from(node_count).map_err(|_| error)?))
+}
+
+fn decode_node(decoder: &mut Decoder<'_>, ids: Ids) -> Result<PlanNode, PlanError> {
+    let id = DerivationId::decode(decoder)?;
+    let encoding = decoder.bytes()?;
+    match ids {
+        // Only a canonical encoding is decoded, so its digest is that of what it says.
+        Ids::Checked if DerivationId::of_encoding(encoding) != id => {
+            return Err(PlanError::WrongId { id });
+        }
+        Ids::Checked | Ids::Trusted => {}
+    }
+    Ok(PlanNode {
+        id,
+        derivation: Derivation::decode(encoding)?,
+        origin: decode_origin(decoder)?,
+    })
+}
+
+fn decode_roots(plan: &mut Plan, decoder: &mut Decoder<'_>) -> Result<(), PlanError> {
+    for _ in 0..decoder.count()? {
+        let label = decode_label(decoder)?;
+        let mut outputs = BTreeMap::new();
+        for _ in 0..decoder.count()? {
+            let error = decoder.error("the name of an output");
+            let output = OutputName::parse(decoder.text()?).map_err(|_| error)?;
+            outputs.insert(output, DerivationId::decode(decoder)?);
+        }
+        plan.add_root(PlanRoot { label, outputs })?;
+    }
+    Ok(())
+}
+
+fn encode_head(encoder: &mut Encoder, is_local: bool, node_count: usize) {
+    encoder.raw(PLAN_MAGIC);
+    encoder.u32(ENCODING_VERSION);
+    encoder.byte(u8::from(is_local));
+    encoder.count(node_count);
+}
+
+fn encode_node(encoder: &mut Encoder, id: &DerivationId, encoding: &[u8], origin: &NodeOrigin) {
+    id.encode(encoder);
+    encoder.bytes(encoding);
+    encode_origin(encoder, origin);
+}
+
+fn encode_root(encoder: &mut Encoder, root: &PlanRoot) {
+    encoder.text(root.label.as_str());
+    encoder.count(root.outputs.len());
+    for (output, id) in &root.outputs {
+        encoder.text(output.as_str());
+        id.encode(encoder);
     }
 }
 
