@@ -11,8 +11,8 @@ use std::process::{Command, ExitCode};
 
 use stxl_model::{BlobId, Directory, Entry, Keep, Node, RootPath, TreeId};
 use stxl_sandbox::{
-    BuildUid, Console, ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, Limits,
-    Personality, SUPPLIED_DIRECTORY, SandboxSpec, Scratch,
+    ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, SUPPLIED_DIRECTORY,
+    SandboxSpec,
 };
 use stxl_store::{OpenOptions, Store, TreeEditor};
 use stxl_tests::launcher::start_launcher;
@@ -112,22 +112,14 @@ impl World {
                 .expect("checkouts lie in the store")
                 .to_path_buf()
         };
+        let layers = layers
+            .iter()
+            .map(|layer| below_store(layer.path()))
+            .collect();
+        let commands = vec![vec![program.into_os_string()]];
         let spec = SandboxSpec {
-            layers: layers
-                .iter()
-                .map(|layer| below_store(layer.path()))
-                .collect(),
-            commands: vec![vec![program.into_os_string()]],
-            env: BTreeMap::new(),
-            cwd: PathBuf::from("/"),
-            uid: BuildUid::Root,
-            platform: Personality::X86_64,
-            limits: Limits::default(),
-            scratch: Scratch::Memory,
-            empty_directories: Vec::new(),
             supplied_files: BTreeMap::from([("dump".into(), self.dump.clone())]),
-            console: Console::Log,
-            log: log.into(),
+            ..SandboxSpec::plain(layers, commands, log.into())
         };
         let running = self.launcher.spawn(&spec).expect("the sandbox starts");
         let outcome = running.wait().expect("the sandbox ends");

@@ -5,17 +5,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use stxl_sandbox::{
-    BuildUid, Console, ExitStatus, Launcher, LauncherProgram, Limits, Personality, SandboxSpec,
-    Scratch,
-};
+use stxl_sandbox::{ExitStatus, Launcher, LauncherProgram, SandboxSpec};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -66,20 +62,9 @@ fn launch(
     layer: &OsString,
     program: &OsString,
 ) -> Result<Duration, Box<dyn Error + Send + Sync>> {
-    let spec = SandboxSpec {
-        layers: vec![PathBuf::from(layer)],
-        commands: vec![vec![program.clone()]],
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("/"),
-        uid: BuildUid::Root,
-        platform: Personality::X86_64,
-        limits: Limits::default(),
-        scratch: Scratch::Memory,
-        empty_directories: Vec::new(),
-        supplied_files: BTreeMap::new(),
-        console: Console::Log,
-        log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC)?,
-    };
+    let log = rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let commands = vec![vec![program.clone()]];
+    let spec = SandboxSpec::plain(vec![PathBuf::from(layer)], commands, log);
     let begin = Instant::now();
     let outcome = launcher.spawn(&spec)?.wait()?;
     let time = begin.elapsed();

@@ -9,17 +9,15 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Seek as _;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 
 use crate::client::{Launcher, SpawnError, WaitError};
-use crate::console::Console;
 use crate::guard::{Guard, GuardSet};
 use crate::kernel;
 use crate::outcome::{ExitStatus, Outcome};
-use crate::spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch};
+use crate::spec::{Limits, SandboxSpec};
 use crate::wire::{self, Ground};
 
 /// One guard on this machine.
@@ -136,22 +134,12 @@ fn observe(launcher: &Launcher) -> Result<BTreeMap<String, String>, CanaryError>
         .map_err(|errno| lost(errno.into()))?;
     let mut report = File::from(log.try_clone().map_err(lost)?);
     let spec = SandboxSpec {
-        layers: Vec::new(),
-        commands: Vec::new(),
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("/"),
-        uid: BuildUid::Root,
-        platform: Personality::X86_64,
         limits: Limits {
             wall_ms: 10_000,
             scratch_bytes: 1 << 20,
             ..Limits::default()
         },
-        scratch: Scratch::Memory,
-        empty_directories: Vec::new(),
-        supplied_files: BTreeMap::new(),
-        console: Console::Log,
-        log,
+        ..SandboxSpec::plain(Vec::new(), Vec::new(), log)
     };
     let request = wire::encode_request(&spec, true, GuardSet::EMPTY);
     let running = launcher

@@ -153,6 +153,25 @@ impl SandboxSpec {
     /// The most layers one root can have.
     pub const LAYERS_MAX: usize = 16;
 
+    /// Returns the plainest sandbox: root in `/` of an `x86_64` machine, an empty environment, the
+    /// default limits, scratch in memory, a log.
+    pub fn plain(layers: Vec<PathBuf>, commands: Vec<Vec<OsString>>, log: OwnedFd) -> Self {
+        Self {
+            layers,
+            commands,
+            env: BTreeMap::new(),
+            cwd: PathBuf::from("/"),
+            uid: BuildUid::Root,
+            platform: Personality::X86_64,
+            limits: Limits::default(),
+            scratch: Scratch::Memory,
+            empty_directories: Vec::new(),
+            supplied_files: BTreeMap::new(),
+            console: Console::Log,
+            log,
+        }
+    }
+
     /// Checks everything that can be checked without the kernel.
     pub fn check(&self) -> Result<(), SpecError> {
         if self.commands.is_empty() || self.commands.iter().any(Vec::is_empty) {

@@ -4,14 +4,9 @@
 //! prints `started` when it does, and in the end the status and the log. `DISABLED` is
 //! `all-guards` or `outlives-client`.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::File;
 
-use stxl_sandbox::{
-    BuildUid, Console, Guard, GuardSet, LAUNCHER_ARGUMENT, Limits, Personality, SandboxSpec,
-    Scratch,
-};
+use stxl_sandbox::{Guard, GuardSet, LAUNCHER_ARGUMENT, SandboxSpec};
 use stxl_tests::launcher::start_launcher;
 
 fn main() {
@@ -28,20 +23,8 @@ fn main() {
     };
     let store = File::open(first).expect("the store opens").into();
     let launcher = start_launcher(store);
-    let spec = SandboxSpec {
-        layers: vec!["probe".into()],
-        commands: vec![arguments.collect::<Vec<OsString>>()],
-        env: BTreeMap::new(),
-        cwd: "/".into(),
-        uid: BuildUid::Root,
-        platform: Personality::X86_64,
-        limits: Limits::default(),
-        scratch: Scratch::Memory,
-        empty_directories: Vec::new(),
-        supplied_files: BTreeMap::new(),
-        console: Console::Log,
-        log: rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC).expect("a log"),
-    };
+    let log = rustix::fs::memfd_create(c"log", rustix::fs::MemfdFlags::CLOEXEC).expect("a log");
+    let spec = SandboxSpec::plain(vec!["probe".into()], vec![arguments.collect()], log);
     let running = launcher
         .spawn_without(&spec, disabled)
         .expect("the sandbox starts");

@@ -1,6 +1,5 @@
 //! A store with a layer that holds the probe, and the launcher that works on it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -10,8 +9,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use stxl_sandbox::{
-    BuildUid, Console, ExitStatus, GuardSet, Identity, LAUNCHER_ARGUMENT, Launcher,
-    LauncherProgram, Limits, Outcome, Personality, SandboxSpec, Scratch,
+    ExitStatus, GuardSet, Identity, LAUNCHER_ARGUMENT, Launcher, LauncherProgram, Limits, Outcome,
+    SandboxSpec,
 };
 
 /// The probe's exit status for an attempt that was refused.
@@ -157,22 +156,12 @@ pub fn probe(arguments: &[&str]) -> SandboxSpec {
     let mut command = vec![OsString::from("/bin/probe")];
     command.extend(arguments.iter().map(OsString::from));
     SandboxSpec {
-        layers: vec![PathBuf::from("probe")],
-        commands: vec![command],
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("/"),
-        uid: BuildUid::Root,
-        platform: Personality::X86_64,
         limits: Limits {
             wall_ms: 20_000,
             scratch_bytes: 64 << 20,
             ..Limits::default()
         },
-        scratch: Scratch::Memory,
-        empty_directories: Vec::new(),
-        supplied_files: BTreeMap::new(),
-        console: Console::Log,
-        log: memory_file(),
+        ..SandboxSpec::plain(vec!["probe".into()], vec![command], memory_file())
     }
 }
 

@@ -11,9 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stxl_model::{Keep, Node, RootPath, Sha256, TreeId};
-use stxl_sandbox::{
-    BuildUid, Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch,
-};
+use stxl_sandbox::{ExitStatus, Limits, Outcome, Personality, SandboxSpec};
 use stxl_store::{CheckoutRef, FileMode, TreeEditor};
 
 use super::case::{Case, CaseCommand, Expected};
@@ -129,26 +127,19 @@ fn execute(
     let log = tempfile::tempfile_in(store.path())?;
     let below_store =
         |layer: &CheckoutRef| layer.path().strip_prefix(store.path()).map(PathBuf::from);
+    let layers = layers.iter().map(below_store).collect::<Result<_, _>>()?;
+    let commands = commands
+        .iter()
+        .map(|command| command.argv.iter().map(OsString::from).collect())
+        .collect();
     let spec = SandboxSpec {
-        layers: layers.iter().map(below_store).collect::<Result<_, _>>()?,
-        commands: commands
-            .iter()
-            .map(|command| command.argv.iter().map(OsString::from).collect())
-            .collect(),
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("/"),
-        uid: BuildUid::Root,
         platform: Personality::I686,
         limits: Limits {
             wall_ms: WALL_MS,
             silent_ms: WALL_MS,
             ..Limits::default()
         },
-        scratch: Scratch::Memory,
-        empty_directories: Vec::new(),
-        supplied_files: BTreeMap::new(),
-        console: Console::Log,
-        log: log.try_clone()?.into(),
+        ..SandboxSpec::plain(layers, commands, log.try_clone()?.into())
     };
     Ok((session.launcher.spawn(&spec)?.wait()?, log))
 }
