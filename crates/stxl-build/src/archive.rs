@@ -82,7 +82,7 @@ fn archive_tree(store: &Store, recipe: &Archive<TreeId>) -> Result<TreeId, Stop>
 
 fn save(store: &Store, file: &File) -> Result<TreeId, Stop> {
     let (blob, size_bytes) = store.put_blob_from(file)?;
-    Ok(store.put_directory(&Directory::of_file(blob, size_bytes, false))?)
+    Ok(store.put_directory(&Directory::of_file(blob, size_bytes))?)
 }
 
 /// One entry as every format needs it.

@@ -74,7 +74,7 @@ pub(crate) fn fetch(
             .map_err(|source| store_end(node, source))?;
         let found = sha256_of(store, &blob).map_err(|source| store_end(node, source))?;
         if found == recipe.sha256 {
-            let directory = Directory::of_file(blob, size_bytes, false);
+            let directory = Directory::of_file(blob, size_bytes);
             let tree = store
                 .put_directory(&directory)
                 .map_err(|source| store_end(node, source))?;

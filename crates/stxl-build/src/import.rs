@@ -80,5 +80,5 @@ fn import_hex(
         source: error,
     })?;
     let blob = store.put_blob(&bytes)?;
-    Ok(store.put_directory(&Directory::of_file(blob, bytes.len() as u64, false))?)
+    Ok(store.put_directory(&Directory::of_file(blob, bytes.len() as u64))?)
 }

@@ -180,7 +180,7 @@ pub(crate) fn failed_log_root(node: &PlanNode) -> String {
 
 /// Checks a log out, so that other programs can read it, and keeps it.
 fn log_path(store: &Store, node: &PlanNode, log: &JobLog) -> Result<PathBuf, StoreError> {
-    let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes, false))?;
+    let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes))?;
     store.set_root(&failed_log_root(node), Some(tree));
     store.publish()?;
     Ok(store.checkout(&tree)?.path().join("file"))

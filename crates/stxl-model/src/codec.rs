@@ -155,9 +155,4 @@ impl<'a> Decoder<'a> {
             Err(self.error("the end"))
         }
     }
-
-    /// Whether everything is read.
-    pub fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
-    }
 }

@@ -141,11 +141,6 @@ impl BlobHasher {
         self.0.update(bytes);
     }
 
-    /// Adds the next bytes of the blob, using every core; worth it above about 1 MiB a call.
-    pub fn update_parallel(&mut self, bytes: &[u8]) {
-        self.0.update_rayon(bytes);
-    }
-
     /// The id of all bytes added so far.
     pub fn finish(&self) -> BlobId {
         BlobId(Digest(*self.0.finalize().as_bytes()))

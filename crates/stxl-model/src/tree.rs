@@ -101,12 +101,13 @@ impl Directory {
         Ok(Self { entries })
     }
 
-    /// The tree that stands for a single file.
-    pub fn of_file(blob: BlobId, size_bytes: u64, executable: bool) -> Self {
+    /// The tree that stands for a single file. It has no executable bit: where it is put, it is
+    /// said whether it can be executed.
+    pub fn of_file(blob: BlobId, size_bytes: u64) -> Self {
         let node = Node::File {
             blob,
             size_bytes,
-            executable,
+            executable: false,
         };
         Self {
             entries: vec![Entry {

@@ -78,11 +78,10 @@ impl Store {
         })
     }
 
-    /// The tree of a single file. It has no executable bit, whatever the disk says: where a file is
-    /// put, it is said whether it can be executed.
+    /// The tree of a single file, whatever its mode on the disk.
     fn file_tree(&self, file: &OwnedFd, path: &[u8], size: u64) -> Result<TreeId, ImportError> {
         let (blob, size_bytes) = self.take_in_sized(file.as_fd(), path, size)?;
-        let directory = Directory::of_file(blob, size_bytes, false);
+        let directory = Directory::of_file(blob, size_bytes);
         Ok(self.put_directory_unprotected(&directory)?)
     }
 

@@ -41,7 +41,7 @@ impl Recipe {
     /// An import of a file of the workspace as it is at this moment.
     pub(crate) fn file(&mut self, name: &str) -> DerivationId {
         let bytes = std::fs::read(self.workspace.join(name)).expect("the file is there");
-        let tree = Directory::of_file(BlobId::of(&bytes), bytes.len() as u64, false).id();
+        let tree = Directory::of_file(BlobId::of(&bytes), bytes.len() as u64).id();
         let import = Some(ImportSource {
             path: name.to_owned(),
             decode: ImportDecode::Plain,

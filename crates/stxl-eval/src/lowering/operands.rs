@@ -336,7 +336,7 @@ fn operand_site(operand: &Operand) -> Option<&Site> {
 /// The tree that stands for an imported file. Its executable bit is never set, whatever the file's
 /// mode on this machine: `.put(…, "exec")` sets it.
 fn tree_of_file(bytes: &[u8]) -> TreeId {
-    Directory::of_file(BlobId::of(bytes), bytes.len() as u64, false).id()
+    Directory::of_file(BlobId::of(bytes), bytes.len() as u64).id()
 }
 
 fn file_name(path: &str) -> &str {
