@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
     pub(crate) directory: Option<PathBuf>,
 
-    /// Keep results in this store (default: `stxl` in the user's data directory)
-    #[arg(long, value_name = "DIR", env = "STXL_STORE", global = true)]
+    /// Keep results in this store (default: `STXL_STORE`, or `stxl` in the user's data directory)
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) store: Option<PathBuf>,
 
     /// When to use colors
@@ -44,6 +44,24 @@ pub(crate) enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+impl Command {
+    /// Whether a program reads what the command prints.
+    pub(crate) const fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Eval(eval) => eval.json,
+            Self::Build(build) => build.json,
+            Self::Doctor(doctor) => doctor.json,
+            Self::Store(StoreCommand::Gc(gc)) => gc.json,
+            Self::Store(StoreCommand::Verify(verify)) => verify.json,
+            Self::Store(StoreCommand::Path(_) | StoreCommand::RebuildDb)
+            | Self::Init(_)
+            | Self::Log(_)
+            | Self::Shell(_)
+            | Self::Completions(_) => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,11 +166,11 @@ pub(crate) struct BuildArguments {
     pub(crate) source_dir: Option<PathBuf>,
 
     /// End a step after this many seconds (default: 4 hours)
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
 
     /// End a step that prints nothing for this many seconds (default: 30 minutes)
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) silent_timeout: Option<u64>,
 }
 

@@ -26,6 +26,9 @@ use crate::terminal::{Terminal, Tone, print_data};
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
 
+/// How many diagnostics a person is shown at once; `--json` has all of them.
+const SHOWN_MAX: usize = 50;
+
 /// Who reads what a command prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
@@ -127,7 +130,11 @@ fn show(
             } else {
                 Style::Plain
             };
-            terminal.text(&render(diagnostics, &tree, style));
+            let shown = diagnostics.get(..SHOWN_MAX).unwrap_or(diagnostics);
+            terminal.text(&render(shown, &tree, style));
+            if diagnostics.len() > shown.len() {
+                terminal.note(&format!("and {} more", diagnostics.len() - shown.len()));
+            }
             let errors = diagnostics
                 .iter()
                 .filter(|one| one.severity == Severity::Error)

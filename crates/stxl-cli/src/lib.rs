@@ -23,7 +23,7 @@ use clap::error::ErrorKind;
 
 use arguments::{Arguments, Command, StoreCommand};
 use failure::{Exit, Failure};
-use terminal::Terminal;
+use terminal::{Terminal, print_data};
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
@@ -50,8 +50,39 @@ fn run(words: impl Iterator<Item = OsString>) -> Exit {
     match dispatch(&arguments, terminal) {
         Ok(()) => Exit::Fine,
         Err(failure) => {
+            if arguments.command.is_for_programs() && !failure.message.is_empty() {
+                // That nobody reads it changes nothing about the failure.
+                drop(print_data(json_line(&WireFailure::of(&failure)).as_bytes()));
+            }
             terminal.failure(&failure);
             failure.exit
+        }
+    }
+}
+
+/// The record that `--json` prints when a command stops for another reason than its text.
+#[derive(serde::Serialize)]
+struct WireFailure<'a> {
+    version: u32,
+    event: &'static str,
+    exit: u8,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> WireFailure<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let Failure {
+            exit,
+            message,
+            hint,
+        } = failure;
+        Self {
+            version: 1,
+            event: "error",
+            exit: exit.code(),
+            message,
+            hint: hint.as_deref(),
         }
     }
 }

@@ -38,10 +38,14 @@ pub(crate) fn workspace(arguments: &Arguments) -> Result<PathBuf, Failure> {
 
 /// The absolute path of the store: the one asked for, or `stxl` in the user's data directory.
 pub(crate) fn store(arguments: &Arguments) -> Result<PathBuf, Failure> {
-    if let Some(store) = &arguments.store {
+    let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    let chosen = arguments
+        .store
+        .clone()
+        .or_else(|| set("STXL_STORE").map(PathBuf::from));
+    if let Some(store) = chosen {
         return Ok(current_directory()?.join(store));
     }
-    let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let data = set("XDG_DATA_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());

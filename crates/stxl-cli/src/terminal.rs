@@ -109,26 +109,30 @@ impl Terminal {
     }
 }
 
-/// Writes data to standard output. A reader that went away ends the command like any other tool.
+/// Writes data to standard output. A reader that went away has seen what it wanted: no failure.
 pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(data)
-        .and_then(|()| out.flush())
-        .map_err(|error| {
-            Failure::environment(format!("standard output cannot be written: {error}"))
-        })
+    printed(out.write_all(data).and_then(|()| out.flush()))
 }
 
 /// Writes a record to standard output as one line of JSON, as it is made.
 pub(crate) fn print_record(record: &impl serde::Serialize) -> Result<(), Failure> {
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    serde_json::to_writer(&mut out, record)
-        .map_err(io::Error::from)
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush())
-        .map_err(|error| {
-            Failure::environment(format!("standard output cannot be written: {error}"))
-        })
+    printed(
+        serde_json::to_writer(&mut out, record)
+            .map_err(io::Error::from)
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush()),
+    )
+}
+
+fn printed(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::environment(
+            format!("standard output cannot be written: {error}"),
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// A duration as people say it: `0.4 s`, `12 s`, `3 min 20 s`.

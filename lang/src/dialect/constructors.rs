@@ -30,7 +30,7 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("url", |ctx: Context<'_>, _: Dynamic| -> Fallible<Operand> {
         Err(
             Complaint::new("missing-hash", "A source needs the hash of its bytes")
-                .hint("`stxl source add URL` prints the line")
+                .hint("write `url(\"…\", \"sha256:…\")` with what `sha256sum` says of the file")
                 .hint("written as `url(\"https://…\", \"sha256:<64 hexadecimal digits>\")`")
                 .raise(&ctx),
         )
@@ -144,7 +144,7 @@ fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
             "zero-hash",
             "The hash is all zeros, which no bytes have",
         )
-        .hint("write the hash of the bytes; for a URL `stxl source add URL` prints it")),
+        .hint("write the hash of the bytes, as `sha256sum` prints it")),
         Ok(sha256) => Ok(sha256),
         Err(_) => {
             let complaint =

@@ -428,7 +428,7 @@ impl<'a> FieldReader<'a> {
                     "A source needs the hash of its bytes",
                 )
                 .hint(format!(
-                    "written as `url(\"{text}\", \"sha256:…\")`; `stxl source add URL` prints it"
+                    "written as `url(\"{text}\", \"sha256:…\")`; `sha256sum` of the file prints the hash"
                 ));
                 self.report(steps, EntryPart::Value, complaint);
                 None

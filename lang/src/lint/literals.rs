@@ -31,7 +31,7 @@ fn version(tree: &SyntaxTree) -> Option<Diagnostic> {
     let warning = |label: &str| {
         Diagnostic::warning("version-not-literal", "The version is computed")
             .at(span, label)
-            .note("`stxl source update` and review tools rewrite versions, and find only literal ones")
+            .note("tools that update and review rewrite versions, and find only literal ones")
     };
     match &node.kind {
         NodeKind::Operators(_) => Some(warning("").hint("write it as one text: `\"1.2.3\"`")),
@@ -61,9 +61,7 @@ fn hash(tree: &SyntaxTree, value: NodeId) -> Option<Diagnostic> {
     (!literal).then(|| {
         Diagnostic::warning("hash-not-literal", "The hash is computed")
             .at(tree.span(node.range), "")
-            .note(
-                "`stxl source update` and review tools rewrite hashes, and find only literal ones",
-            )
+            .note("tools that update and review rewrite hashes, and find only literal ones")
             .hint("write it as one text: `\"sha256:…\"`")
     })
 }

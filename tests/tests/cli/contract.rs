@@ -133,6 +133,21 @@ fn diagnostics_have_a_fixed_shape() {
     }
 }
 
+#[test]
+fn what_stops_a_command_is_a_record_too() {
+    let place = Place::with_first_package();
+    for words in [
+        &["build", "--json", "a b/c"][..],
+        &["eval", "--json", "-C", "missing"],
+        &["build", "--json", "--store", "/proc/none"],
+    ] {
+        let ran = place.run(words);
+        let record = ran.json();
+        assert_eq!(keys(&record), ["event", "exit", "hint", "message", "version"]);
+        assert_eq!(record["exit"], ran.code, "{ran:?}");
+    }
+}
+
 /// Every command has help with an example.
 #[test]
 fn every_command_shows_an_example() {

@@ -144,6 +144,8 @@ fn an_executable_bit_in_the_workspace_does_not_matter() {
     let file = place.workspace().join("stages/stage0/hex1/hex1.hex0");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(build(&place), [0, total, 0, 0, total]);
-    place.edit("stages/stage0/hex1/hex1.hex0", |text| format!("# A comment\n{text}"));
+    place.edit("stages/stage0/hex1/hex1.hex0", |text| {
+        format!("# A comment\n{text}")
+    });
     assert_eq!(build(&place)[0], 1);
 }
