@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{PackageLabel, Platform, TreeId};
 
@@ -115,13 +116,17 @@ pub(crate) struct Shared {
     inputs: Inputs,
 }
 
+/// A table in the order of insertion. Its hashes are quick and can be made to collide by names that
+/// are chosen for it; what that costs ends at the limits of time.
+type Table<K, I> = IndexMap<K, I, FxBuildHasher>;
+
 #[derive(Default)]
 struct Inputs {
     configuration: Mutex<Option<Configuration>>,
-    files: Mutex<IndexMap<SourcePath, SourceFile>>,
-    folders: Mutex<IndexMap<SourcePath, SourceFolder>>,
-    directories: Mutex<IndexMap<DirectoryKey, ImportedDirectory>>,
-    packages: Mutex<IndexMap<PackageLabel, Package>>,
+    files: Mutex<Table<SourcePath, SourceFile>>,
+    folders: Mutex<Table<SourcePath, SourceFolder>>,
+    directories: Mutex<Table<DirectoryKey, ImportedDirectory>>,
+    packages: Mutex<Table<PackageLabel, Package>>,
 }
 
 /// The database; a clone is a handle of another thread to the same one.
@@ -141,7 +146,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Finds or makes an input. What it is made of is read without the lock.
 fn input<K: Hash + Eq + Clone, I: Copy>(
-    table: &Mutex<IndexMap<K, I>>,
+    table: &Mutex<Table<K, I>>,
     key: &K,
     make: impl FnOnce() -> I,
 ) -> I {

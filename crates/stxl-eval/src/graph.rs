@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use stxl_lang::{Diagnostic, Span};
 
 use crate::database::{Database, Db as _};
@@ -14,7 +15,7 @@ use crate::queries::{self, error, span_of_site};
 #[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<GraphNode>,
-    positions: IndexMap<NodeKey, usize>,
+    positions: IndexMap<NodeKey, usize, FxBuildHasher>,
 }
 
 /// A node and the positions of what it needs, in the order in which it does.

@@ -19,7 +19,7 @@ use stxl_model::{
 use self::compose::Composition;
 use self::runs::RunTable;
 use crate::database::Db;
-use crate::node::{Node, NodeKey, needed, output_of};
+use crate::node::{Needed, Node, NodeKey, needed, output_of};
 use crate::queries::{self, BuildFacts, error, span_of_site};
 
 /// The derivations of one output: its own, not those of what it needs.
@@ -36,7 +36,7 @@ pub(crate) struct Lowered {
 /// which they are known, and refuses cycles before.
 #[salsa::tracked(returns(clone))]
 pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
-    let is_broken = needed(db, node).is_broken;
+    let needed = needed(db, node);
     let node = node.key(db);
     db.shared().log(|| format!("lowered({node})"));
     let package = db.package(&node.label);
@@ -54,7 +54,7 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         db,
         node: &node,
         facts: &facts,
-        is_broken,
+        needed: &needed,
         runs: RunTable::of(expanded),
         nodes: Vec::new(),
         known: BTreeSet::new(),
@@ -88,8 +88,7 @@ struct Lowering<'l> {
     db: &'l dyn Db,
     node: &'l NodeKey,
     facts: &'l BuildFacts,
-    /// Whether some references of the output lead nowhere.
-    is_broken: bool,
+    needed: &'l Needed,
     runs: RunTable,
     nodes: Vec<EncodedNode>,
     known: BTreeSet<DerivationId>,

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use stxl_lang::{
     Diagnostic, Expanded, HostError, Operand, OutputExpression, Reference, RootExpression,
     RootOperation, Site,
@@ -44,11 +46,16 @@ pub(crate) struct Node {
     pub(crate) key: NodeKey,
 }
 
+/// Nodes without duplicates, in the order of insertion; they are numbers here.
+type NodeSet<'db> = IndexSet<Node<'db>, FxBuildHasher>;
+
 /// The nodes that one output is made of.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needed {
     /// Everything whose id its lowering reads: what is written, and what that brings.
     pub(crate) nodes: Vec<NodeKey>,
+    /// How many of them are written.
+    pub(crate) written: usize,
     /// Whether some references lead nowhere.
     pub(crate) is_broken: bool,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -110,13 +117,13 @@ pub(crate) fn needed<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Needed> {
         return Arc::default();
     };
     let mut needed = Needed::default();
-    let mut seen = BTreeSet::new();
+    let mut seen = NodeSet::default();
     for reference in references_of(expression) {
         match resolve(db, &node, reference) {
-            Ok(key) if seen.contains(&key) => {}
             Ok(key) => {
-                seen.insert(key.clone());
-                needed.nodes.push(key);
+                if seen.insert(Node::new(db, key.clone())) {
+                    needed.nodes.push(key);
+                }
             }
             Err(diagnostic) => {
                 needed.is_broken = true;
@@ -124,7 +131,8 @@ pub(crate) fn needed<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Needed> {
             }
         }
     }
-    let brought = brought_by(db, &needed.nodes);
+    let brought = brought_by_nodes(db, seen);
+    needed.written = needed.nodes.len();
     needed.nodes.extend(brought);
     Arc::new(needed)
 }
@@ -156,19 +164,31 @@ pub(crate) fn brings<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Brought> {
 /// What a list of nodes brings along, over any number of steps, without the nodes themselves: what
 /// is brought by something brought stands before it.
 pub(crate) fn brought_by(db: &dyn Db, nodes: &[NodeKey]) -> Vec<NodeKey> {
-    let mut seen: BTreeSet<NodeKey> = nodes.iter().cloned().collect();
+    let nodes = nodes.iter().map(|node| Node::new(db, node.clone()));
+    brought_by_nodes(db, nodes.collect())
+}
+
+fn brought_by_nodes<'db>(db: &'db dyn Db, nodes: NodeSet<'db>) -> Vec<NodeKey> {
     let mut ordered = Vec::new();
-    for node in nodes {
-        let mut stack = vec![(None, brings(db, Node::new(db, node.clone())), 0)];
+    let mut seen = nodes;
+    for position in 0..seen.len() {
+        let Some(node) = seen.get_index(position) else {
+            break;
+        };
+        let brought = brings(db, *node);
+        if brought.nodes.is_empty() {
+            continue;
+        }
+        let mut stack = vec![(None, brought, 0)];
         while let Some((owner, brought, next)) = stack.pop() {
             let Some(child) = brought.nodes.get(next).cloned() else {
                 ordered.extend(owner);
                 continue;
             };
             stack.push((owner, brought, next + 1));
-            if seen.insert(child.clone()) {
-                let below = brings(db, Node::new(db, child.clone()));
-                stack.push((Some(child), below, 0));
+            let node = Node::new(db, child.clone());
+            if seen.insert(node) {
+                stack.push((Some(child), brings(db, node), 0));
             }
         }
     }

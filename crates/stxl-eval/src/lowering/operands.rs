@@ -57,7 +57,18 @@ impl Lowering<'_> {
         site: &Site,
     ) -> Result<(), Reported> {
         let mut brought = Vec::new();
-        for node in brought_by(self.db, packages) {
+        // Most outputs name packages once, in one list: what that brings is known.
+        let (written, known) = self
+            .needed
+            .nodes
+            .split_at_checked(self.needed.written)
+            .unwrap_or_default();
+        let nodes = if written == packages {
+            known.to_vec()
+        } else {
+            brought_by(self.db, packages)
+        };
+        for node in nodes {
             let id = output_id(self.db, Node::new(self.db, node)).ok_or(Reported)?;
             if state.merged.insert(id) {
                 brought.push(id);
@@ -75,7 +86,7 @@ impl Lowering<'_> {
     /// The node a reference leads to. One that leads nowhere is among the diagnostics of `needed`,
     /// which checked them all: they are checked again only if some were refused.
     fn resolved(&self, reference: &Reference) -> Result<NodeKey, Reported> {
-        if self.is_broken {
+        if self.needed.is_broken {
             return resolve(self.db, self.node, reference).map_err(|_| Reported);
         }
         Ok(key_of(self.node, reference))
