@@ -14,7 +14,7 @@ use stxl_sandbox::{
     ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, SUPPLIED_DIRECTORY,
     SandboxSpec,
 };
-use stxl_store::{OpenOptions, Store, TreeEditor};
+use stxl_store::{OpenOptions, SealBounds, Store, TreeEditor};
 use stxl_tests::launcher::start_launcher;
 
 /// How many mounted roots are compared.
@@ -127,7 +127,12 @@ impl World {
         let said = String::from_utf8_lossy(&seen);
         assert_eq!(outcome.status, ExitStatus::Exited(0), "{said}");
         assert_eq!(hash_again(&seen), *tree, "merged of {hints:?}: {said}");
-        let sealed = self.store.seal(outcome.upper.as_fd(), tree, &Keep::Root);
+        let sealed = self.store.seal(
+            outcome.upper.as_fd(),
+            tree,
+            &Keep::Root,
+            SealBounds::default(),
+        );
         assert_eq!(
             sealed.expect("it can be sealed").tree,
             *tree,

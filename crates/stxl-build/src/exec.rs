@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
-use stxl_store::{CheckoutRef, Dropped, DroppedWhat, SealError, Store, StoreError};
+use stxl_store::{CheckoutRef, Dropped, DroppedWhat, SealBounds, SealError, Store, StoreError};
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
@@ -81,9 +81,14 @@ pub(crate) fn run(
             Verdict::Failed(cause) => failed(cause),
         });
     }
+    let cancelled = context.options.cancel.flag();
+    let bounds = SealBounds {
+        bytes_max: Some(prepared.spec.limits.scratch_bytes),
+        cancelled: Some(&cancelled),
+    };
     let sealed = context
         .store
-        .seal(outcome.upper.as_fd(), &step.root, &step.keep);
+        .seal(outcome.upper.as_fd(), &step.root, &step.keep, bounds);
     let sealed = sealed.map_err(|error| match error {
         SealError::Store(source) => store_end(node, source),
         other => failed(FailureCause::NotKept {

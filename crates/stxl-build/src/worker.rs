@@ -242,11 +242,12 @@ fn is_commit_due(last_commit: &Mutex<Instant>) -> bool {
     is_due
 }
 
-/// What an error of the store means for a job: missing objects are made again, all else ends the
-/// build.
+/// What an error of the store means for a job: missing objects are made again, what was called
+/// off is no failure, all else ends the build.
 pub(crate) fn store_end(node: &PlanNode, source: StoreError) -> Box<JobEnd> {
     Box::new(match source {
         StoreError::MissingBlob { .. } | StoreError::MissingTree { .. } => JobEnd::Missing(source),
+        StoreError::Cancelled => JobEnd::Cancelled,
         source => {
             let label = node.origin.label.clone();
             JobEnd::Broken(BuildError::Store { label, source })

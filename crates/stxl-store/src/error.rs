@@ -61,6 +61,9 @@ pub enum StoreError {
     /// Entries do not form a directory.
     #[error(transparent)]
     Tree(#[from] stxl_model::TreeError),
+    /// Whoever asked for the operation called it off.
+    #[error("the operation was called off")]
+    Cancelled,
     /// Collections came between the parts of an operation again and again.
     #[error("collections of garbage kept removing what was being stored")]
     Contended,

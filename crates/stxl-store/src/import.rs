@@ -80,7 +80,7 @@ impl Store {
 
     /// The tree of a single file, whatever its mode on the disk.
     fn file_tree(&self, file: &OwnedFd, path: &[u8], size: u64) -> Result<TreeId, ImportError> {
-        let (blob, size_bytes) = self.take_in_sized(file.as_fd(), path, size)?;
+        let (blob, size_bytes) = self.take_in_sized(file.as_fd(), path, size, None)?;
         let directory = Directory::of_file(blob, size_bytes);
         Ok(self.put_directory_unprotected(&directory)?)
     }
@@ -165,7 +165,8 @@ impl Walk<'_> {
                     return Err(unsupported(path, FileType::from_raw_mode(stat.st_mode)));
                 }
                 let size = stat.st_size.cast_unsigned();
-                let (blob, size_bytes) = self.store.take_in_sized(file.as_fd(), path, size)?;
+                let (blob, size_bytes) =
+                    self.store.take_in_sized(file.as_fd(), path, size, None)?;
                 Ok(Node::File {
                     blob,
                     size_bytes,

@@ -1,6 +1,7 @@
 //! Taking the bytes of files in: hashed while they are copied, so the id is that of the copy.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use rustix::fs::FileType;
@@ -36,26 +37,28 @@ impl Store {
     /// Copies the bytes of a file into the store without protecting them.
     pub(crate) fn take_in(&self, file: BorrowedFd<'_>, shown: &[u8]) -> Result<(BlobId, u64)> {
         let size = self.disk.stat(file, shown)?.st_size.cast_unsigned();
-        self.take_in_sized(file, shown, size)
+        self.take_in_sized(file, shown, size, None)
     }
 
     /// As [`Self::take_in`], for a file whose size was read just before; if it is another by now,
-    /// the bytes that are read count.
+    /// the bytes that are read count. Ends early once `cancelled` is set.
     pub(crate) fn take_in_sized(
         &self,
         file: BorrowedFd<'_>,
         shown: &[u8],
         size: u64,
+        cancelled: Option<&AtomicBool>,
     ) -> Result<(BlobId, u64)> {
+        refuse_cancelled(cancelled)?;
         if size > PACKED_BLOB_BYTES_MAX {
-            return self.take_in_large(file, shown, size);
+            return self.take_in_large(file, shown, size, cancelled);
         }
         let limit = usize::try_from(size).unwrap_or(usize::MAX) + 1;
         let mut bytes = vec![0; limit];
         let count = self.disk.read_at(file, shown, &mut bytes, 0)?;
         if count == limit {
             // It grew since its size was read.
-            return self.take_in_large(file, shown, size);
+            return self.take_in_large(file, shown, size, cancelled);
         }
         bytes.truncate(count);
         let blob = BlobId::of(&bytes);
@@ -68,16 +71,18 @@ impl Store {
         from: BorrowedFd<'_>,
         shown: &[u8],
         size: u64,
+        cancelled: Option<&AtomicBool>,
     ) -> Result<(BlobId, u64)> {
         let temporary = self.temporary_name()?;
         let to = self.disk.create(self.root(), &temporary, 0o600)?;
         let copied = if size >= PARALLEL_BYTES_MIN {
-            self.copy_beside_hashing((from, shown), (&to, &temporary))
+            self.copy_beside_hashing((from, shown), (&to, &temporary), cancelled)
         } else {
             let mut hasher = BlobHasher::default();
             let copied = self.copy((from, shown), (&to, &temporary), |chunk| {
+                refuse_cancelled(cancelled)?;
                 hasher.update(&chunk);
-                chunk
+                Ok(chunk)
             });
             copied.map(|copied| (hasher.finish(), copied))
         };
@@ -94,12 +99,13 @@ impl Store {
         }
     }
 
-    /// Copies until the end; `pass` sees every chunk and gives a buffer for the next one back.
+    /// Copies until the end; `pass` sees every chunk and gives a buffer for the next one back, or
+    /// ends the copy.
     fn copy(
         &self,
         (from, from_shown): (BorrowedFd<'_>, &[u8]),
         (to, to_shown): (&OwnedFd, &[u8]),
-        mut pass: impl FnMut(Vec<u8>) -> Vec<u8>,
+        mut pass: impl FnMut(Vec<u8>) -> Result<Vec<u8>>,
     ) -> Result<u64> {
         let mut offset = 0;
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -112,7 +118,7 @@ impl Store {
             chunk.truncate(count);
             self.disk.write_all_at(to, to_shown, &chunk, offset)?;
             offset += count as u64;
-            chunk = pass(chunk);
+            chunk = pass(chunk)?;
         }
     }
 
@@ -120,6 +126,7 @@ impl Store {
         &self,
         from: (BorrowedFd<'_>, &[u8]),
         to: (&OwnedFd, &[u8]),
+        cancelled: Option<&AtomicBool>,
     ) -> Result<(BlobId, u64)> {
         let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT);
         let (empty, emptied) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT + 2);
@@ -134,8 +141,9 @@ impl Store {
                 hasher.finish()
             });
             let copied = self.copy(from, to, |chunk| {
+                refuse_cancelled(cancelled)?;
                 let _sent = full.send(chunk);
-                emptied.try_recv().unwrap_or_default()
+                Ok(emptied.try_recv().unwrap_or_default())
             });
             drop(full);
             match hashing.join() {
@@ -180,6 +188,13 @@ impl Store {
                 .make_dir_if_missing(self.root(), directory.as_bytes())?;
         }
         self.disk.rename(self.root(), temporary, &path)
+    }
+}
+
+fn refuse_cancelled(cancelled: Option<&AtomicBool>) -> Result<()> {
+    match cancelled {
+        Some(flag) if flag.load(Ordering::Acquire) => Err(StoreError::Cancelled),
+        _ => Ok(()),
     }
 }
 

@@ -40,7 +40,7 @@ pub use layers::LAYERS_MAX;
 pub use lease::{ActionLock, ObjectRef};
 pub use object::BlobReader;
 pub use record::HistoryEntry;
-pub use seal::{Dropped, DroppedWhat, SealError, Sealed};
+pub use seal::{Dropped, DroppedWhat, SealBounds, SealError, Sealed};
 pub use store::{OpenOptions, Store};
 pub use trace::{Recorded, Resolved, Roots};
 pub use tree::{

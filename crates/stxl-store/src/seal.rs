@@ -3,10 +3,12 @@
 //! Only what the upper layer holds is read. Whiteouts and opaque directories are resolved against
 //! the merged tree below; copies that came out equal vanish by having the same id.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{FileType, Stat};
-use stxl_model::{Keep, Node, RootPath, TreeId};
+use stxl_model::{BlobId, Keep, Node, RootPath, TreeId};
 
 use crate::disk::Listed;
 use crate::error::StoreError;
@@ -18,6 +20,16 @@ const OPAQUE: &str = "user.overlay.opaque";
 const ALTERED: [&str; 2] = ["user.overlay.redirect", "user.overlay.metacopy"];
 const SPECIAL_BITS: u32 = 0o6000;
 const EXECUTABLE_BIT: u32 = 0o100;
+
+/// How much sealing may take in, and what calls it off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SealBounds<'a> {
+    /// What the sizes of the files taken in may add up to. The store writes holes out, so they
+    /// count; a file of several names counts once.
+    pub bytes_max: Option<u64>,
+    /// Once it is set, sealing ends with [`StoreError::Cancelled`].
+    pub cancelled: Option<&'a AtomicBool>,
+}
 
 /// What an upper layer became.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +88,18 @@ pub enum SealError {
         /// The directory.
         path: RootPath,
     },
+    /// The files are larger than they may be; found before the bytes of this one are read.
+    #[error(
+        "`{path}` has a size of {size_bytes} bytes, and all files that a build leaves may have {bytes_max} together, holes in them included"
+    )]
+    TooLarge {
+        /// The file that is too much.
+        path: RootPath,
+        /// Its size, holes included.
+        size_bytes: u64,
+        /// What all files may have together.
+        bytes_max: u64,
+    },
     /// Directories lie too deep in one another.
     #[error("`{path}` is more than {} directories deep", DEPTH_MAX)]
     TooDeep {
@@ -88,12 +112,21 @@ type Result<T> = std::result::Result<T, SealError>;
 
 impl Store {
     /// Seals the upper layer of an overlay whose lower layers showed the tree `parent`.
-    pub fn seal(&self, upper: BorrowedFd<'_>, parent: &TreeId, keep: &Keep) -> Result<Sealed> {
+    pub fn seal(
+        &self,
+        upper: BorrowedFd<'_>,
+        parent: &TreeId,
+        keep: &Keep,
+        bounds: SealBounds<'_>,
+    ) -> Result<Sealed> {
         let _phase = self.disk.phase(Phase::Seal);
         let mut dropped = Vec::new();
         let tree = self.import_again_if_swept(|| {
             let mut sealing = Sealing {
                 store: self,
+                bounds,
+                taken_bytes: 0,
+                linked: BTreeMap::new(),
                 dropped: Vec::new(),
             };
             let upper = self.disk.open_dir(upper, b".")?;
@@ -113,6 +146,11 @@ impl Store {
 
 struct Sealing<'a> {
     store: &'a Store,
+    bounds: SealBounds<'a>,
+    /// The sizes of the files taken in so far.
+    taken_bytes: u64,
+    /// What files of several names became, by device and inode.
+    linked: BTreeMap<(u64, u64), (BlobId, u64)>,
     dropped: Vec<Dropped>,
 }
 
@@ -273,13 +311,40 @@ impl Sealing<'_> {
         if names.iter().any(|name| name == b"security.capability") {
             self.report(path, DroppedWhat::Capabilities);
         }
-        let size = stat.st_size.cast_unsigned();
-        let (blob, size_bytes) = self.store.take_in_sized(file.as_fd(), shown, size)?;
+        let (blob, size_bytes) = self.content(file, path, &stat)?;
         Ok(Node::File {
             blob,
             size_bytes,
             executable: stat.st_mode & EXECUTABLE_BIT != 0,
         })
+    }
+
+    /// Takes the bytes of a file in, once for all its names.
+    fn content(&mut self, file: &OwnedFd, path: &RootPath, stat: &Stat) -> Result<(BlobId, u64)> {
+        let inode = (stat.st_dev, stat.st_ino);
+        if let Some(known) = self.linked.get(&inode) {
+            return Ok(*known);
+        }
+        let size_bytes = stat.st_size.cast_unsigned();
+        self.taken_bytes = self.taken_bytes.saturating_add(size_bytes);
+        if let Some(bytes_max) = self.bounds.bytes_max
+            && self.taken_bytes > bytes_max
+        {
+            return Err(SealError::TooLarge {
+                path: path.clone(),
+                size_bytes,
+                bytes_max,
+            });
+        }
+        let shown = path.as_relative_bytes();
+        let cancelled = self.bounds.cancelled;
+        let taken = self
+            .store
+            .take_in_sized(file.as_fd(), shown, size_bytes, cancelled)?;
+        if stat.st_nlink > 1 {
+            self.linked.insert(inode, taken);
+        }
+        Ok(taken)
     }
 
     fn report(&mut self, path: &RootPath, what: DroppedWhat) {

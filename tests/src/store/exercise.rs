@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use stxl_model::{Keep, Realisation, TreeId};
 use stxl_store::{
-    Failpoints, Fault, GcPolicy, HistoryEntry, ImportError, OpenOptions, SealError, Store,
-    StoreError,
+    Failpoints, Fault, GcPolicy, HistoryEntry, ImportError, OpenOptions, SealBounds, SealError,
+    Store, StoreError,
 };
 
 use super::world;
@@ -61,7 +61,7 @@ fn build(dir: &Path, store: &Store) -> Result<TreeId, StoreError> {
     let _checkout = store.checkout(&input)?;
     let upper = world::directory_fd(&dir.join("upper"));
     let sealed = store
-        .seal(upper.as_fd(), &input, &Keep::Root)
+        .seal(upper.as_fd(), &input, &Keep::Root, SealBounds::default())
         .map_err(|error| match error {
             SealError::Store(error) => error,
             other => panic!("{other}"),

@@ -27,6 +27,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("failure_report", failure_report),
     ("program_that_is_not_there", program_that_is_not_there),
     ("missing_output_subtree", missing_output_subtree),
+    ("sparse_file_of_256_gib", sparse_file_of_256_gib),
     ("timeouts", timeouts),
     ("cancel", cancel),
     ("two_processes_one_execution", two_processes_one_execution),
@@ -356,6 +357,24 @@ fn missing_output_subtree() {
         "the build left no directory `/nowhere`"
     );
     assert_eq!(failure.last_lines, ["hello"]);
+}
+
+fn sparse_file_of_256_gib() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let step = recipe.step("test/hole", &[], &["say hello", "sparse /out/s 256"]);
+    recipe.want("test/hole", step);
+    let begin = Instant::now();
+    let told = site.build(&recipe.plan);
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    expect(&told, [0, 0, 0, 0, 1, 1]);
+    let failure = &told.summary.failed[0];
+    assert_eq!(failure.cause.reason(), "not-kept");
+    let text = failure.cause.to_string();
+    assert!(text.contains("`/out/s`"), "{text}");
+    assert!(text.contains(&(256_u64 << 30).to_string()), "{text}");
+    assert_eq!(failure.last_lines, ["hello"]);
+    assert_sound(&site);
 }
 
 fn timeouts() {

@@ -1,4 +1,5 @@
 /* The program inside the sandboxes of the build tests: a few verbs, no shell, no library. */
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,6 +57,8 @@ int main(int argc, char **argv) {
     } else if (!strcmp(verb, "env") && argc == 4) { /* the value of a variable into a file */
         const char *value = getenv(argv[3]);
         put(out_file(argv[2]), value ? value : "unset", strlen(value ? value : "unset"));
+    } else if (!strcmp(verb, "sparse") && argc == 4) { /* a hole of that many GiB */
+        if (ftruncate(out_file(argv[2]), atoll(argv[3]) << 30) != 0) { perror(argv[2]); return 95; }
     } else if (!strcmp(verb, "fail") && argc == 3) {
         fprintf(stderr, "failing with %s\n", argv[2]);
         return atoi(argv[2]);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stxl_model::{Keep, Node, RootPath, Sha256, TreeId};
 use stxl_sandbox::{ExitStatus, Limits, Outcome, Personality, SandboxSpec};
-use stxl_store::{CheckoutRef, FileMode, TreeEditor};
+use stxl_store::{CheckoutRef, FileMode, SealBounds, TreeEditor};
 
 use super::case::{Case, CaseCommand, Expected};
 use super::place::Session;
@@ -77,7 +77,12 @@ fn run(
         hint = root;
         root = session
             .store
-            .seal(outcome.upper.as_fd(), &root, &Keep::Root)?
+            .seal(
+                outcome.upper.as_fd(),
+                &root,
+                &Keep::Root,
+                SealBounds::default(),
+            )?
             .tree;
     }
     let mut wrong = Vec::new();

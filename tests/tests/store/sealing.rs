@@ -4,10 +4,11 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use stxl_model::{Keep, RootPath, TreeId};
-use stxl_store::{DroppedWhat, SealError, Store};
+use stxl_store::{DroppedWhat, SealBounds, SealError, Store, StoreError};
 use stxl_tests::store::world::{self, assert_sound, import, open};
 use tempfile::{TempDir, tempdir};
 
@@ -32,8 +33,16 @@ impl World {
     }
 
     fn seal(&self, keep: &Keep) -> Result<stxl_store::Sealed, SealError> {
+        self.seal_within(keep, SealBounds::default())
+    }
+
+    fn seal_within(
+        &self,
+        keep: &Keep,
+        bounds: SealBounds<'_>,
+    ) -> Result<stxl_store::Sealed, SealError> {
         let upper = world::directory_fd(&self.upper(""));
-        self.store.seal(upper.as_fd(), &self.parent, keep)
+        self.store.seal(upper.as_fd(), &self.parent, keep, bounds)
     }
 
     fn paths(&self, tree: &TreeId) -> Vec<String> {
@@ -173,4 +182,81 @@ fn redirected_directories_and_bare_metadata_are_refused() {
         world.seal(&Keep::Root),
         Err(SealError::Altered { .. })
     ));
+}
+
+#[test]
+fn sizes_are_bounded_before_any_byte_is_read() {
+    let world = make();
+    let sparse = fs::File::create(world.upper("sparse")).unwrap();
+    sparse.set_len(256 << 30).unwrap();
+    let bounds = SealBounds {
+        bytes_max: Some(1 << 20),
+        cancelled: None,
+    };
+    match world.seal_within(&Keep::Root, bounds) {
+        Err(SealError::TooLarge {
+            path,
+            size_bytes,
+            bytes_max,
+        }) => {
+            assert_eq!(path.to_string(), "/sparse");
+            assert_eq!((size_bytes, bytes_max), (256 << 30, 1 << 20));
+        }
+        other => panic!("{other:?}"),
+    }
+    // Sizes are summed, and a file of several names counts once.
+    sparse.set_len(600 << 10).unwrap();
+    fs::hard_link(world.upper("sparse"), world.upper("again")).unwrap();
+    world.seal_within(&Keep::Root, bounds).unwrap();
+    fs::write(world.upper("zz"), world::pattern(600 << 10)).unwrap();
+    assert!(matches!(
+        world.seal_within(&Keep::Root, bounds),
+        Err(SealError::TooLarge { .. })
+    ));
+    assert_sound(&world.store);
+}
+
+#[test]
+fn a_large_copy_can_be_called_off() {
+    let world = make();
+    let sparse = fs::File::create(world.upper("sparse")).unwrap();
+    // Far more than is copied until the flag is seen, and little enough to do no harm.
+    sparse.set_len(2 << 30).unwrap();
+    let cancelled = AtomicBool::new(false);
+    let tmp = world.dir.path().join("store/tmp");
+    let has_copied = || walk_sizes(&tmp).is_some_and(|bytes| bytes > 0);
+    std::thread::scope(|scope| {
+        let sealing = scope.spawn(|| {
+            let bounds = SealBounds {
+                bytes_max: None,
+                cancelled: Some(&cancelled),
+            };
+            world.seal_within(&Keep::Root, bounds)
+        });
+        while !has_copied() && !sealing.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        cancelled.store(true, Ordering::Release);
+        assert!(matches!(
+            sealing.join().unwrap(),
+            Err(SealError::Store(StoreError::Cancelled))
+        ));
+    });
+    assert_eq!(
+        walk_sizes(&tmp),
+        Some(0),
+        "the part that was copied is gone"
+    );
+    assert_sound(&world.store);
+}
+
+/// The bytes of the files in the directories of a directory.
+fn walk_sizes(path: &Path) -> Option<u64> {
+    let mut bytes = 0;
+    for session in fs::read_dir(path).ok()? {
+        for file in fs::read_dir(session.ok()?.path()).ok()? {
+            bytes += file.ok()?.metadata().ok()?.len();
+        }
+    }
+    Some(bytes)
 }
