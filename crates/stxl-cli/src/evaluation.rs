@@ -18,10 +18,9 @@ use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
 use crate::arguments::Selection;
 use crate::failure::{Exit, Failure};
-use crate::json_line;
 use crate::progress::plural;
 use crate::session::THIS_PROGRAM;
-use crate::terminal::{Terminal, Tone, print_data};
+use crate::terminal::{Terminal, Tone, print_record};
 
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
@@ -122,7 +121,7 @@ fn show(
                 event: "diagnostics",
                 diagnostics,
             };
-            print_data(json_line(&record).as_bytes())
+            print_record(&record)
         }
         Audience::Person | Audience::Program => {
             let style = if terminal.is_colored() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use stxl_store::StoreError;
 
 /// What the process returns. Where several hold, the user's text comes before the environment,
@@ -79,6 +80,34 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
+    }
+}
+
+/// The record that `--json` prints when a command stops for another reason than its text.
+#[derive(Serialize)]
+pub(crate) struct WireFailure<'a> {
+    version: u32,
+    event: &'static str,
+    exit: u8,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> WireFailure<'a> {
+    /// The record of a failure that has a message.
+    pub(crate) fn of(failure: &'a Failure) -> Self {
+        let Failure {
+            exit,
+            message,
+            hint,
+        } = failure;
+        Self {
+            version: 1,
+            event: "error",
+            exit: exit.code(),
+            message,
+            hint: hint.as_deref(),
+        }
     }
 }
 

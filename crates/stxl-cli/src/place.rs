@@ -61,6 +61,11 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))
 }
 
+/// Whether `NO_COLOR` asks for none.
+pub(crate) fn is_color_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// What kind of terminal the person sits at, as programs on it want to know.
 pub(crate) fn terminal_kind() -> Option<OsString> {
     std::env::var_os("TERM").filter(|kind| !kind.is_empty())

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::arguments::ColorChoice;
 use crate::failure::Failure;
+use crate::place;
 
 /// Where messages go.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +28,10 @@ pub(crate) enum Tone {
 }
 
 impl Terminal {
-    /// Looks at standard error and the user's choice. `NO_COLOR` with any value means none.
+    /// Looks at standard error and the user's choice. `NO_COLOR` with any text means none.
     pub(crate) fn new(choice: ColorChoice) -> Self {
         let is_interactive = io::stderr().is_terminal();
-        let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_refused = place::is_color_refused();
         let is_colored = match choice {
             ColorChoice::Auto => is_interactive && !is_refused,
             ColorChoice::Always => true,

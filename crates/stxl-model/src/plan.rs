@@ -14,7 +14,8 @@ pub use serialized::{EncodedNode, EncodedPlan, PlanWriter};
 
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
 ///
-/// Invariant: no duplicate ids, `positions` holds them in the order of the nodes; every node's inputs stand before it; every root is a node.
+/// Invariant: no duplicate ids, `positions` holds them in the order of the nodes; every node's
+/// inputs stand before it; every root is a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     nodes: Vec<PlanNode>,

@@ -143,7 +143,10 @@ fn what_stops_a_command_is_a_record_too() {
     ] {
         let ran = place.run(words);
         let record = ran.json();
-        assert_eq!(keys(&record), ["event", "exit", "hint", "message", "version"]);
+        assert_eq!(
+            keys(&record),
+            ["event", "exit", "hint", "message", "version"]
+        );
         assert_eq!(record["exit"], ran.code, "{ran:?}");
     }
 }

@@ -6,7 +6,7 @@ use stxl_sandbox::{GuardState, self_test};
 use crate::arguments::{Arguments, DoctorArguments};
 use crate::failure::{Exit, Failure};
 use crate::session;
-use crate::terminal::{Terminal, Tone, print_data};
+use crate::terminal::{Terminal, Tone, print_data, print_record};
 
 /// One line of `stxl doctor --json`.
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ pub(crate) fn run(
             healthy: missing == 0,
             guards,
         };
-        print_data(crate::json_line(&report).as_bytes())?;
+        print_record(&report)?;
     } else {
         print_data(table(&guards, terminal).as_bytes())?;
     }

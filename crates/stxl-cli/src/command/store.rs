@@ -13,8 +13,8 @@ use crate::evaluation::{self, Audience};
 use crate::failure::{Exit, Failure, of_store};
 use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
-use crate::terminal::{Terminal, Tone, print_data, size};
-use crate::{interrupt, json_line, place};
+use crate::terminal::{Terminal, Tone, print_data, print_record, size};
+use crate::{interrupt, place};
 
 /// The record of `stxl store gc --json`.
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ pub(crate) fn gc(
             bytes_freed,
             bytes_left,
         };
-        return print_data(json_line(&record).as_bytes());
+        return print_record(&record);
     }
     terminal.note(&format!(
         "removed {objects} objects and {checkouts} checkouts: {} freed, {} left",
@@ -120,7 +120,7 @@ pub(crate) fn verify(
         _ => false,
     };
     if verify.json {
-        print_data(json_line(&wire(&report, is_repaired)).as_bytes())?;
+        print_record(&wire(&report, is_repaired))?;
     }
     let checked = size(report.bytes_checked);
     if report.damages.is_empty() {

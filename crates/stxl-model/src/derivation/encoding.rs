@@ -262,8 +262,8 @@ fn decode_compose<I: Input>(decoder: &mut Decoder<'_>) -> Result<Compose<I>, Dec
     Ok(Compose { inputs, ops })
 }
 
-/// Reads a list. Room is made for its items at once, as long as it is a short one: the number may be
-/// a lie.
+/// Reads a list. Room is made for its items at once, as long as it is a short one: the number may
+/// be a lie.
 fn decode_list<'d, T>(
     decoder: &mut Decoder<'d>,
     item: impl Fn(&mut Decoder<'d>) -> Result<T, DecodeError>,

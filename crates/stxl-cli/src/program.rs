@@ -1,0 +1,68 @@
+//! From words to an exit code: which command runs, and what is said when it stops.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::arguments::{Arguments, Command, StoreCommand};
+use crate::failure::{Exit, Failure, WireFailure};
+use crate::terminal::{Terminal, print_record};
+use crate::{command, evaluation};
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    match std::env::args_os().nth(1) {
+        Some(first) if first == stxl_sandbox::LAUNCHER_ARGUMENT => stxl_sandbox::launcher_main(),
+        Some(first) if first == evaluation::EVALUATOR_ARGUMENT => evaluation::child_main(),
+        _ => ExitCode::from(run(std::env::args_os()).code()),
+    }
+}
+
+fn run(words: impl Iterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, everything else is a mistake on the command line.
+            let printed = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => Exit::Fine,
+                _ => Exit::Usage,
+            };
+        }
+    };
+    let terminal = Terminal::new(arguments.color);
+    match dispatch(&arguments, terminal) {
+        Ok(()) => Exit::Fine,
+        Err(failure) => {
+            if arguments.command.is_for_programs() && !failure.message.is_empty() {
+                // That nobody reads it changes nothing about the failure.
+                drop(print_record(&WireFailure::of(&failure)));
+            }
+            terminal.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Init(init) => command::init::run(init, terminal),
+        Command::Eval(eval) => command::eval::run(arguments, eval, terminal),
+        Command::Build(build) => command::build::run(arguments, build, terminal),
+        Command::Log(log) => command::log::run(arguments, log, terminal),
+        Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
+        Command::Store(StoreCommand::Gc(gc)) => command::store::gc(arguments, gc, terminal),
+        Command::Store(StoreCommand::Verify(verify)) => {
+            command::store::verify(arguments, verify, terminal)
+        }
+        Command::Store(StoreCommand::Path(path)) => command::store::path(arguments, path, terminal),
+        Command::Store(StoreCommand::RebuildDb) => command::store::rebuild_db(arguments, terminal),
+        Command::Doctor(doctor) => command::doctor::run(arguments, doctor, terminal),
+        Command::Completions(completions) => {
+            command::completions::run(completions);
+            Ok(())
+        }
+    }
+}
