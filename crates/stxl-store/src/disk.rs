@@ -361,6 +361,13 @@ impl Disk {
         rustix::fs::fstat(fd).map_err(|errno| StoreError::io("stat", path, errno))
     }
 
+    /// How many bytes can still be written on the disk that something open lies on.
+    pub(crate) fn free_bytes(&self, fd: impl AsFd, path: &[u8]) -> Result<u64> {
+        let usage =
+            rustix::fs::fstatvfs(fd).map_err(|errno| StoreError::io("stat", path, errno))?;
+        Ok(usage.f_bavail.saturating_mul(usage.f_frsize))
+    }
+
     /// The status of a name, links not followed; nothing when it is missing.
     pub(crate) fn stat_at(&self, at: BorrowedFd<'_>, path: &[u8]) -> Result<Option<Stat>> {
         let stat = rustix::fs::statat(at, path, AtFlags::SYMLINK_NOFOLLOW);

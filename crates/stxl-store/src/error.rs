@@ -91,9 +91,27 @@ impl StoreError {
                     || code == Some(Errno::DQUOT.raw_os_error())
             }
             Self::Index { source, .. } => {
+                let shared_memory_could_not_grow = source.sqlite_error().is_some_and(|error| {
+                    error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+                });
                 source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+                    || shared_memory_could_not_grow
             }
             _ => false,
         }
+    }
+
+    /// Whether more room on the disk may help. The database tells a file that could not be made or
+    /// grow from other errors of the disk only in part.
+    pub(crate) fn may_want_room(&self) -> bool {
+        let code = match self {
+            Self::Index { source, .. } => source.sqlite_error_code(),
+            _ => None,
+        };
+        self.is_disk_full()
+            || matches!(
+                code,
+                Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::CannotOpen)
+            )
     }
 }

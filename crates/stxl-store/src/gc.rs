@@ -20,7 +20,7 @@ use crate::failpoints::Phase;
 use crate::index::{self, digest_at, u64_at};
 use crate::lease::{Leased, SWEEP_LOCK};
 use crate::record::Record;
-use crate::store::{BALLAST_BYTES, BALLAST_FILE, Store, now};
+use crate::store::{Store, now};
 
 pub(crate) use mark::Marked;
 
@@ -74,6 +74,13 @@ impl Store {
     /// Removes what is neither reachable nor leased, as far as the policy allows.
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport> {
         let _phase = self.disk.phase(Phase::Gc);
+        self.release_ballast()?;
+        let collected = self.collect(policy);
+        let restored = self.restore_ballast();
+        collected.and_then(|report| restored.map(|()| report))
+    }
+
+    fn collect(&self, policy: &GcPolicy) -> Result<GcReport> {
         let mut report = GcReport::default();
         let mut marked = Marked::default();
         self.mark(policy, &mut marked)?;
@@ -90,7 +97,6 @@ impl Store {
         self.collect_packs(&mut sweep, &mut report)?;
         self.forget_requests(policy)?;
         self.compact_journal()?;
-        self.restore_ballast()?;
         report.bytes_left = self.object_bytes()?;
         Ok(report)
     }
@@ -259,24 +265,6 @@ impl Store {
                 .query_map([oldest.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })
-    }
-
-    pub(crate) fn restore_ballast(&self) -> Result<()> {
-        if self.disk.stat_at(self.root(), BALLAST_FILE)?.is_some() {
-            return Ok(());
-        }
-        let ballast = self.disk.open_or_create(self.root(), BALLAST_FILE)?;
-        let written = self
-            .disk
-            .write_all_at(&ballast, BALLAST_FILE, &vec![0; BALLAST_BYTES], 0);
-        match written {
-            // There is still no room for it; the next collection tries again.
-            Err(error) if error.is_disk_full() => {
-                self.disk.remove(self.root(), BALLAST_FILE)?;
-                Ok(())
-            }
-            result => result,
-        }
     }
 
     /// Bytes of all packs and large blobs.

@@ -4,6 +4,7 @@
 //! that describe themselves; the index, a database, is a cache of them. Start at [`Store`].
 
 mod answer;
+mod ballast;
 mod checkout;
 mod disk;
 mod entry;

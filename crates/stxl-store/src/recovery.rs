@@ -13,9 +13,7 @@ use crate::failpoints::Operation;
 use crate::index::{self, FileState, Freshness, Index, JOURNAL, Location};
 use crate::journal::{self, JOURNAL_FILE, entry_bytes};
 use crate::pack;
-use crate::store::{
-    BALLAST_FILE, INDEX_FILE, INDEX_SUM_FILE, IndexCheck, OPEN_LOCK, Store, USE_LOCK, blob_path,
-};
+use crate::store::{INDEX_FILE, INDEX_SUM_FILE, IndexCheck, OPEN_LOCK, Store, USE_LOCK, blob_path};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -29,9 +27,10 @@ impl Store {
         }
         let path = self.path.join("index.db");
         let mut opened = Index::open(&path);
-        if opened.as_ref().is_err_and(StoreError::is_disk_full) {
+        let wants_room = opened.as_ref().is_err_and(StoreError::may_want_room);
+        if wants_room {
             // The index needs a little room even for reading; this is what the ballast is for.
-            self.disk.remove(self.root(), BALLAST_FILE)?;
+            self.release_ballast()?;
             opened = Index::open(&path);
         }
         if opened.as_ref().is_err_and(is_corrupt) {
@@ -41,6 +40,9 @@ impl Store {
         let (index, freshness) = opened?;
         self.disk.lock(&self.use_lock, USE_LOCK, Lock::Shared)?;
         self.index = Some(index);
+        if wants_room {
+            self.restore_ballast()?;
+        }
         if freshness == Freshness::Fresh {
             self.invalidate_index_sum()?;
         }
@@ -135,7 +137,17 @@ impl Store {
         let open_lock = self.disk.open_or_create(self.root(), OPEN_LOCK)?;
         self.disk.lock(&open_lock, OPEN_LOCK, Lock::Exclusive)?;
         let is_last = self.disk.try_lock(&self.use_lock, USE_LOCK)?;
-        if !is_last || !matches!(self.index_sum()?, IndexSum::None) {
+        if !is_last {
+            return Ok(());
+        }
+        let summed = self.leave_index_sum();
+        // The room that the index gave back is set aside before anybody else takes it.
+        self.restore_ballast()?;
+        summed
+    }
+
+    fn leave_index_sum(&self) -> Result<()> {
+        if !matches!(self.index_sum()?, IndexSum::None) {
             return Ok(());
         }
         for file in INDEX_LOG_FILES {
@@ -156,6 +168,21 @@ impl Store {
         let file = self.disk.create(self.root(), temporary, 0o600)?;
         self.disk.write_all_at(&file, INDEX_SUM_FILE, &bytes, 0)?;
         self.disk.rename(self.root(), temporary, INDEX_SUM_FILE)
+    }
+
+    /// As [`Self::recover`], with the room of the ballast if there is no other.
+    pub(crate) fn recover_with_room(&self) -> Result<()> {
+        match self.recover() {
+            Err(error) if error.is_disk_full() => {
+                self.release_ballast()?;
+                self.recover()?;
+                self.restore_ballast()
+            }
+            recovered => {
+                recovered?;
+                self.restore_ballast_if_ample()
+            }
+        }
     }
 
     /// Tidies up after sessions that ended early and indexes what they left. The caller holds the

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use stxl_model::{Digest, Directory, TreeId};
 
+use crate::ballast::{BALLAST_BYTES, BALLAST_FILE};
 use crate::disk::{Disk, Lock};
 use crate::entry::{CHECK_BYTES, FORMAT_VERSION, check_of};
 use crate::error::StoreError;
@@ -24,8 +25,6 @@ pub(crate) const INDEX_FILE: &[u8] = b"index.db";
 pub(crate) const INDEX_SUM_FILE: &[u8] = b"index.sum";
 pub(crate) const OPEN_LOCK: &[u8] = b"locks/open";
 pub(crate) const USE_LOCK: &[u8] = b"locks/use";
-pub(crate) const BALLAST_FILE: &[u8] = b"ballast";
-pub(crate) const BALLAST_BYTES: usize = 256 * 1024;
 
 const DIRECTORIES: [&[u8]; 7] = [
     b"packs",
@@ -133,7 +132,7 @@ impl Store {
             found_at_opening: Mutex::default(),
             index_check: options.index_check,
         };
-        let recovered = store.open_index().and_then(|()| store.recover());
+        let recovered = store.open_index().and_then(|()| store.recover_with_room());
         // A store that is given up takes the lock itself to close the index.
         drop(open_lock);
         recovered.map(|()| store)

@@ -9,6 +9,7 @@ use std::os::fd::AsFd as _;
 
 use stxl_model::{ActionId, Digest, Node, TreeId};
 
+use crate::ballast::{BALLAST_BYTES, BALLAST_FILE};
 use crate::entry::{FILE_HEADER_BYTES, FileKind, HEADER_BYTES, Scanned, file_header, scan};
 use crate::error::StoreError;
 use crate::index::{self, JOURNAL};
@@ -16,9 +17,7 @@ use crate::journal::JOURNAL_FILE;
 use crate::lease::{SWEEPS_FILE, is_sweeps_file_whole, read_leases};
 use crate::pack;
 use crate::record::Record;
-use crate::store::{
-    BALLAST_BYTES, BALLAST_FILE, FORMAT_FILE, INDEX_FILE, Store, format_bytes, lock,
-};
+use crate::store::{FORMAT_FILE, INDEX_FILE, Store, format_bytes, lock};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -119,7 +118,7 @@ impl Store {
             findings.add(FORMAT_FILE, 0, "not the mark of a store of this format");
         }
         if let Some(bytes) = self.whole_file(BALLAST_FILE)?
-            && (bytes.len() != BALLAST_BYTES || bytes.iter().any(|byte| *byte != 0))
+            && (bytes.len() > BALLAST_BYTES || bytes.iter().any(|byte| *byte != 0))
         {
             findings.add(BALLAST_FILE, 0, "not the zeros it is made of");
         }

@@ -1,5 +1,6 @@
 //! Faults at every operation: the process is killed, the disk fails, the disk is full.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -101,19 +102,8 @@ fn a_disk_that_is_full_from_any_operation_on_is_reported_and_harmless() {
 
 #[test]
 fn a_really_full_disk_fails_cleanly_and_can_be_collected() {
-    let dir = tempdir().unwrap();
-    let mount = dir.path().join("small");
-    std::fs::create_dir(&mount).unwrap();
-    rustix::mount::mount(
-        "tmpfs",
-        &mount,
-        "tmpfs",
-        rustix::mount::MountFlags::empty(),
-        Some(c"size=4m"),
-    )
-    .expect("a small tmpfs can be mounted: this test needs root");
-    let _mounted = Unmount(mount.clone());
-    let store_dir = mount.join("store");
+    let (_dir, mounted) = mount_small();
+    let store_dir = mounted.0.join("store");
     let store = world::open(&store_dir);
     let kept = world::tree_of(&store, "kept", b"kept");
     store.set_root("kept", Some(kept));
@@ -132,6 +122,67 @@ fn a_really_full_disk_fails_cleanly_and_can_be_collected() {
     store.commit().unwrap();
     assert!(store.has_tree_complete(&kept).unwrap());
     assert_sound(&store);
+}
+
+#[test]
+fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
+    let (_dir, mounted) = mount_small();
+    let store_dir = mounted.0.join("store");
+    let store = world::open(&store_dir);
+    let kept = world::tree_of(&store, "kept", b"kept");
+    store.set_root("kept", Some(kept));
+    store.put_blob(&world::pattern(1_000_000)).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    fill_up(&mounted.0.join("other"));
+    // Again and again: what is opened without collecting uses nothing of the ballast up.
+    for round in 0..20 {
+        let store = world::open(&store_dir);
+        assert!(store.has_tree_complete(&kept).unwrap(), "round {round}");
+        let put = store.put_blob(&world::pattern(500_000 + round));
+        let error = put.and_then(|_| store.commit()).unwrap_err();
+        assert!(error.is_disk_full(), "round {round}: {error}");
+        drop(store);
+        fill_up(&mounted.0.join(format!("other-{round}")));
+    }
+    let store = world::open(&store_dir);
+    let report = store.gc(&GcPolicy::default()).unwrap();
+    assert!(report.bytes_freed >= 1_000_000, "{report:?}");
+    assert!(store.verify().unwrap().damages.is_empty());
+    assert_sound(&store);
+    drop(store);
+    let ballast = std::fs::metadata(store_dir.join("ballast")).unwrap();
+    assert_eq!(ballast.len(), 256 * 1024, "the room is set aside again");
+    let store = world::open(&store_dir);
+    assert!(store.has_tree_complete(&kept).unwrap());
+    store.put_blob(&world::pattern(300_000)).unwrap();
+    store.commit().unwrap();
+}
+
+/// A directory with a small disk of its own below it.
+fn mount_small() -> (TempDir, Unmount) {
+    let dir = tempdir().unwrap();
+    let mount = dir.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    rustix::mount::mount(
+        "tmpfs",
+        &mount,
+        "tmpfs",
+        rustix::mount::MountFlags::empty(),
+        Some(c"size=4m"),
+    )
+    .expect("a small tmpfs can be mounted: this test needs root");
+    (dir, Unmount(mount))
+}
+
+/// Writes a file that takes what room there is.
+fn fill_up(path: &Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    let full = std::iter::repeat_with(|| file.write_all(&[1; 1024]))
+        .take(8 * 1024)
+        .find_map(Result::err)
+        .expect("a small disk is full at some time");
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
 }
 
 /// Puts blobs, large and small, until that fails.

@@ -6,10 +6,11 @@ use std::os::fd::AsFd as _;
 use stxl_model::TreeId;
 
 use super::{Result, VerifyReport};
+use crate::ballast::BALLAST_FILE;
 use crate::journal::JOURNAL_FILE;
 use crate::lease::SWEEPS_FILE;
 use crate::pack;
-use crate::store::{BALLAST_FILE, INDEX_FILE, Store, lock};
+use crate::store::{INDEX_FILE, Store, lock};
 
 const QUARANTINE: &[u8] = b"quarantine";
 
