@@ -287,6 +287,14 @@ impl Run<'_> {
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }
+        // Whatever is wrong with a package is among the diagnostics; should one ever be missing, no
+        // plan without the package may pass for a good one.
+        let without_output = targets.iter().filter(|it| it.nodes.is_empty());
+        let unexplained: Vec<Diagnostic> = without_output.map(without_reason).collect();
+        if !unexplained.is_empty() {
+            diagnostics.extend(unexplained);
+            return (None, diagnostics);
+        }
         let mut writer = plan_of(&graph, &results, &targets);
         if let Some(writer) = &mut writer
             && seen.iter().any(|label| self.is_local(label))
@@ -302,6 +310,14 @@ impl Run<'_> {
             .and_then(|layers| layers.last())
             .is_some_and(is_local)
     }
+}
+
+fn without_reason(target: &Target) -> Diagnostic {
+    let message = format!(
+        "`{}` has no output and no reason, which is a mistake of stxl's",
+        target.label
+    );
+    error("evaluator-stopped", message, None)
 }
 
 /// Puts the derivations together, inputs first: the roots in order, each after what it needs.

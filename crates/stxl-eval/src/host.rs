@@ -11,12 +11,23 @@ use crate::database::{Db, FileState, Package};
 use crate::queries::{self, Failure};
 use crate::suggestion::nearest_packages;
 
+/// What the evaluation of a file read of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reads {
+    /// The packages whose values were read, sorted.
+    pub(crate) packages: Vec<PackageLabel>,
+    /// The files it imported, over any number of steps, about which compiling says something,
+    /// sorted.
+    pub(crate) faulty_files: Vec<SourcePath>,
+}
+
 /// Answers by queries for the evaluation of one file, and remembers whose values were read.
 pub(crate) struct QueryHost<'db> {
     db: &'db dyn Db,
     label: PackageLabel,
     path: SourcePath,
     reads: RefCell<BTreeSet<PackageLabel>>,
+    faulty: RefCell<BTreeSet<SourcePath>>,
 }
 
 impl<'db> QueryHost<'db> {
@@ -26,12 +37,16 @@ impl<'db> QueryHost<'db> {
             label,
             path,
             reads: RefCell::default(),
+            faulty: RefCell::default(),
         }
     }
 
-    /// The packages whose values were read, sorted.
-    pub(crate) fn into_reads(self) -> Vec<PackageLabel> {
-        self.reads.into_inner().into_iter().collect()
+    /// What was read on the way.
+    pub(crate) fn into_reads(self) -> Reads {
+        Reads {
+            packages: self.reads.into_inner().into_iter().collect(),
+            faulty_files: self.faulty.into_inner().into_iter().collect(),
+        }
     }
 }
 
@@ -149,6 +164,12 @@ impl Host for QueryHost<'_> {
 
     fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
         let found = module(self.db, path);
+        let file = self.db.file(path);
+        if file.state(self.db) != FileState::Missing
+            && !queries::compiled(self.db, file).diagnostics.is_empty()
+        {
+            self.faulty.borrow_mut().insert(path.clone());
+        }
         self.db.shared().evaluating(Some(&self.path));
         found
     }

@@ -8,10 +8,10 @@ use stxl_lang::{
     DefinitionContext, Diagnostic, ExpandRequest, Expanded, Layer, Module, Severity, SourcePath,
     Span, Value,
 };
-use stxl_model::{PackageLabel, Platform};
+use stxl_model::Platform;
 
 use crate::database::{Configured, Db, FileState, Package, SourceFile};
-use crate::host::QueryHost;
+use crate::host::{QueryHost, Reads};
 use crate::source_tree::is_definition;
 use crate::without_sites::definition_without_sites;
 
@@ -33,20 +33,20 @@ pub(crate) enum Failure {
     Cycle,
 }
 
-/// A definition, what is to be said about it, and the packages whose values it read.
+/// A definition, what is to be said about it, and what it read of other files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DefinitionResult {
     pub(crate) outcome: Result<Arc<Definition>, Failure>,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) reads: Vec<PackageLabel>,
+    pub(crate) reads: Reads,
 }
 
-/// An expanded package, what is to be said about it, and the packages whose values it read.
+/// An expanded package, what is to be said about it, and what it read of other files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExpandedResult {
     pub(crate) expanded: Option<Arc<Expanded>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) reads: Vec<PackageLabel>,
+    pub(crate) reads: Reads,
 }
 
 /// Compiles a file. Never cut off here: modules cannot be compared, definitions can.
@@ -125,11 +125,11 @@ pub(crate) fn definition(db: &dyn Db, package: Package, layer: u32) -> Arc<Defin
     };
     let layers = package.layers(db);
     let Some(path) = layers.get(layer as usize) else {
-        return failed(Failure::Missing, Vec::new(), Vec::new());
+        return failed(Failure::Missing, Vec::new(), Reads::default());
     };
     let file = compiled(db, db.file(path));
     let Some(module) = &file.module else {
-        return failed(Failure::Reported, Vec::new(), Vec::new());
+        return failed(Failure::Reported, Vec::new(), Reads::default());
     };
     let context = DefinitionContext {
         package: label.clone(),
@@ -156,7 +156,7 @@ fn definition_in_cycle(
     _package: Package,
     _layer: u32,
 ) -> Arc<DefinitionResult> {
-    let (diagnostics, reads) = (Vec::new(), Vec::new());
+    let (diagnostics, reads) = (Vec::new(), Reads::default());
     Arc::new(DefinitionResult {
         outcome: Err(Failure::Cycle),
         diagnostics,
@@ -269,7 +269,7 @@ fn expanded_for(
         return Arc::new(ExpandedResult {
             expanded: None,
             diagnostics: Vec::new(),
-            reads: Vec::new(),
+            reads: Reads::default(),
         });
     };
     let path = definition.path.clone();

@@ -8,6 +8,7 @@ use stxl_model::PackageLabel;
 use super::Run;
 use crate::database::{Configured, Database, Db as _};
 use crate::graph::Graph;
+use crate::host::Reads;
 use crate::parallel;
 use crate::queries::{self, Failure};
 use crate::value_cycle;
@@ -17,6 +18,18 @@ struct Said {
     diagnostics: Vec<Diagnostic>,
     reads: Vec<PackageLabel>,
     is_cyclic: bool,
+}
+
+impl Said {
+    /// Adds what was read, and what is said about the files that were imported: nobody else asks
+    /// what is wrong with those.
+    fn add_reads(&mut self, db: &Database, reads: &Reads) {
+        self.reads.extend(reads.packages.iter().cloned());
+        for path in &reads.faulty_files {
+            let file = queries::compiled(db, db.file(path));
+            self.diagnostics.extend(file.diagnostics.iter().cloned());
+        }
+    }
 }
 
 impl Run<'_> {
@@ -78,7 +91,7 @@ impl Run<'_> {
             said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
             said.diagnostics
                 .extend(definition.diagnostics.iter().cloned());
-            said.reads.extend(definition.reads.iter().cloned());
+            said.add_reads(db, &definition.reads);
         }
         let asked = [self.configured_for(db, label)];
         let is_target = configurations.is_none();
@@ -87,7 +100,7 @@ impl Run<'_> {
             let expanded = queries::expanded(db, package, configured);
             said.diagnostics
                 .extend(expanded.diagnostics.iter().cloned());
-            said.reads.extend(expanded.reads.iter().cloned());
+            said.add_reads(db, &expanded.reads);
         }
         said
     }
