@@ -1,6 +1,7 @@
 //! What every operation of the store can fail with: the disk, the index, damage, absence.
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 use stxl_model::{BlobId, TreeId};
@@ -14,6 +15,16 @@ pub enum StoreError {
         /// What was attempted, such as `write`.
         operation: &'static str,
         /// The path, inside the store unless it is absolute.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The store's directory cannot be written, and even reading takes locks in it.
+    #[error(
+        "the store `{path}` cannot be written, and even reading it takes locks in it: {source}"
+    )]
+    NotWritable {
+        /// The directory of the store.
         path: String,
         /// What the system answered.
         source: io::Error,
@@ -80,6 +91,24 @@ impl StoreError {
 
     pub(crate) fn index(operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Index { operation, source }
+    }
+
+    /// Says which store it is that cannot be written, if this is what is wrong.
+    pub(crate) fn naming_store(self, store: &Path) -> Self {
+        match self {
+            Self::Io { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Self::NotWritable {
+                    path: store.display().to_string(),
+                    source,
+                }
+            }
+            other => other,
+        }
     }
 
     /// Whether the disk, or the quota on it, is full.

@@ -109,8 +109,9 @@ impl Store {
         let disk = Disk::new(options.faults);
         let root = disk.open_root(path)?;
         let boot = disk.boot_id()?;
-        prepare_layout(&disk, root.as_fd())?;
-        let open_lock = disk.open_or_create(root.as_fd(), OPEN_LOCK)?;
+        prepare_layout(&disk, root.as_fd()).map_err(|error| error.naming_store(path))?;
+        let open_lock = disk.open_or_create(root.as_fd(), OPEN_LOCK);
+        let open_lock = open_lock.map_err(|error| error.naming_store(path))?;
         disk.lock(&open_lock, OPEN_LOCK, Lock::Exclusive)?;
         let use_lock = disk.open_or_create(root.as_fd(), USE_LOCK)?;
         let session = Session::new(&disk, root.as_fd(), &boot)?;

@@ -159,6 +159,21 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
     store.commit().unwrap();
 }
 
+#[test]
+fn a_store_on_a_disk_that_is_only_read_is_named() {
+    let (_dir, mounted) = mount_small();
+    let store_dir = mounted.0.join("store");
+    drop(world::open(&store_dir));
+    rustix::mount::mount_remount(&mounted.0, rustix::mount::MountFlags::RDONLY, "").unwrap();
+    let Err(error) = Store::open(&store_dir, OpenOptions::default()) else {
+        panic!("a store that cannot be locked opens");
+    };
+    let text = error.to_string();
+    let named = format!("the store `{}` cannot be written", store_dir.display());
+    assert!(text.starts_with(&named), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+}
+
 /// A directory with a small disk of its own below it.
 fn mount_small() -> (TempDir, Unmount) {
     let dir = tempdir().unwrap();
