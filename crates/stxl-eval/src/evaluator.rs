@@ -281,9 +281,7 @@ impl Run<'_> {
         for result in results.iter().flatten() {
             diagnostics.extend(result.diagnostics.iter().cloned());
         }
-        let mut labels: Vec<PackageLabel> = targets.iter().map(|it| it.label.clone()).collect();
-        labels.extend(graph.nodes.iter().map(|node| node.key.label.clone()));
-        let seen = self.diagnose_packages(db, &graph, labels, &mut diagnostics);
+        let seen = self.diagnose_packages(db, &graph, &targets, &mut diagnostics);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }

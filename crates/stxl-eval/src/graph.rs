@@ -23,6 +23,8 @@ pub(crate) struct GraphNode {
     pub(crate) key: NodeKey,
     pub(crate) needs: Vec<usize>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What it refers to that is itself wrong, and thus no node.
+    pub(crate) faulty: Vec<NodeKey>,
 }
 
 /// What one node says about others.
@@ -30,6 +32,7 @@ struct Reached {
     needed: Arc<Needed>,
     brought: Vec<NodeKey>,
     diagnostics: Vec<Diagnostic>,
+    faulty: Vec<NodeKey>,
 }
 
 impl Graph {
@@ -61,6 +64,7 @@ impl Graph {
                 if let Some(node) = graph.nodes.get_mut(position) {
                     node.needs = needs;
                     node.diagnostics = reached.diagnostics;
+                    node.faulty = reached.faulty;
                 }
             }
             begin = graph.nodes.len() - frontier.len();
@@ -74,11 +78,11 @@ impl Graph {
         }
         let position = self.nodes.len();
         self.positions.insert(key.clone(), position);
-        let (needs, diagnostics) = (Vec::new(), Vec::new());
         self.nodes.push(GraphNode {
             key: key.clone(),
-            needs,
-            diagnostics,
+            needs: Vec::new(),
+            diagnostics: Vec::new(),
+            faulty: Vec::new(),
         });
         frontier.push(key.clone());
         position
@@ -238,9 +242,12 @@ fn reach_from(db: &Database, key: &NodeKey) -> Reached {
     let brought = brings(db, node);
     let mut diagnostics = needed.diagnostics.clone();
     diagnostics.extend(brought.diagnostics.iter().cloned());
+    let mut faulty = needed.faulty.clone();
+    faulty.extend(brought.faulty.iter().cloned());
     Reached {
         needed,
         brought: brought.nodes.clone(),
         diagnostics,
+        faulty,
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Needed {
     /// Whether some references lead nowhere.
     pub(crate) is_broken: bool,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What references lead to that is itself wrong.
+    pub(crate) faulty: Vec<NodeKey>,
 }
 
 /// What every consumer of an output gets besides.
@@ -66,10 +68,26 @@ pub(crate) struct Needed {
 pub(crate) struct Brought {
     pub(crate) nodes: Vec<NodeKey>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What references lead to that is itself wrong.
+    pub(crate) faulty: Vec<NodeKey>,
 }
 
-/// A reference that leads nowhere; without a diagnostic when the reason is reported elsewhere.
-pub(crate) type Unresolved = Option<Box<Diagnostic>>;
+/// Why a reference leads nowhere.
+pub(crate) enum Unresolved {
+    /// The reference is wrong.
+    Wrong(Box<Diagnostic>),
+    /// What it names has no definition or no outputs; the driver has to ask why.
+    Faulty(Box<NodeKey>),
+}
+
+impl Unresolved {
+    fn sort_into(self, diagnostics: &mut Vec<Diagnostic>, faulty: &mut Vec<NodeKey>) {
+        match self {
+            Self::Wrong(diagnostic) => diagnostics.push(*diagnostic),
+            Self::Faulty(key) => faulty.push(*key),
+        }
+    }
+}
 
 /// Finds an output, or the test that stands for one.
 pub(crate) fn output_of<'e>(
@@ -125,9 +143,9 @@ pub(crate) fn needed<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Needed> {
                     needed.nodes.push(key);
                 }
             }
-            Err(diagnostic) => {
+            Err(unresolved) => {
                 needed.is_broken = true;
-                needed.diagnostics.extend(diagnostic.map(|boxed| *boxed));
+                unresolved.sort_into(&mut needed.diagnostics, &mut needed.faulty);
             }
         }
     }
@@ -155,7 +173,9 @@ pub(crate) fn brings<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Brought> {
         match resolve(db, &node, reference) {
             Ok(key) if brought.nodes.contains(&key) => {}
             Ok(key) => brought.nodes.push(key),
-            Err(diagnostic) => brought.diagnostics.extend(diagnostic.map(|boxed| *boxed)),
+            Err(unresolved) => {
+                unresolved.sort_into(&mut brought.diagnostics, &mut brought.faulty);
+            }
         }
     }
     Arc::new(brought)
@@ -202,13 +222,14 @@ pub(crate) fn resolve(
     reference: &Reference,
 ) -> Result<NodeKey, Unresolved> {
     let label = reference.package.as_ref().unwrap_or(&user.label);
-    let package =
-        check_label(db, &user.label, label).map_err(|error| label_error(db, reference, &error))?;
-    let facts = queries::facts(db, package).ok_or(None)?;
+    let package = check_label(db, &user.label, label)
+        .map_err(|error| label_error(db, user, reference, &error))?;
+    let faulty = || Unresolved::Faulty(Box::new(key_of(user, reference)));
+    let facts = queries::facts(db, package).ok_or_else(faulty)?;
     let problem = |id, message: String, hints: Vec<String>| -> Unresolved {
         let mut diagnostic = error(id, message, Some(span_of_site(db, &reference.site)));
         diagnostic.hints = hints;
-        Some(Box::new(diagnostic))
+        Unresolved::Wrong(Box::new(diagnostic))
     };
     let platform = reference.platform.unwrap_or(user.configured.platform);
     if let Some(platforms) = &facts.platforms
@@ -241,7 +262,7 @@ pub(crate) fn resolve(
     }
     let key = key_of(user, reference);
     let options = Arc::clone(&key.configured.options);
-    let names = output_names(db, package, platform, options).ok_or(None)?;
+    let names = output_names(db, package, platform, options).ok_or_else(faulty)?;
     if !names.contains(&reference.output) {
         let near = nearest(
             reference.output.as_str(),
@@ -289,8 +310,13 @@ fn joined(
 }
 
 /// What is wrong with a label, for references that the language did not see (`base` of a stage).
-fn label_error(db: &dyn Db, reference: &Reference, wrong: &HostError) -> Unresolved {
-    let label = reference.package.as_ref()?;
+fn label_error(
+    db: &dyn Db,
+    user: &NodeKey,
+    reference: &Reference,
+    wrong: &HostError,
+) -> Unresolved {
+    let label = reference.package.as_ref().unwrap_or(&user.label);
     let span = span_of_site(db, &reference.site);
     let diagnostic = match wrong {
         HostError::Unknown { suggestions } => {
@@ -308,9 +334,11 @@ fn label_error(db: &dyn Db, reference: &Reference, wrong: &HostError) -> Unresol
             diagnostic.hints = vec![hint.to_owned()];
             diagnostic
         }
-        HostError::Cycle { .. } | HostError::Unreadable { .. } | HostError::Failed => return None,
+        HostError::Cycle { .. } | HostError::Unreadable { .. } | HostError::Failed => {
+            return Unresolved::Faulty(Box::new(key_of(user, reference)));
+        }
     };
-    Some(Box::new(diagnostic))
+    Unresolved::Wrong(Box::new(diagnostic))
 }
 
 /// The references an output is made of, in the order of its operations, each step visited once.

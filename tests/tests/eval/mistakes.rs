@@ -381,3 +381,38 @@ fn an_output_that_cannot_be_compared_or_merged() {
         shown(&evaluation.diagnostics)
     );
 }
+
+#[test]
+fn a_mistake_in_what_is_needed_is_said_when_only_the_user_is_asked_for() {
+    let misspelt = "custom(#{ verison: \"1\" });\n\nfn build(p) { #{ main: root().out(\"/\") } }\n";
+    let user = |need: &str| script_package(&format!("\"{need}\""), "");
+    for need in ["core/b", "core/b:foo"] {
+        let mut world = World::new(&[
+            ("stages/core/a/package.rhai", &user(need)),
+            ("stages/core/b/package.rhai", misspelt),
+        ]);
+        let evaluation = world.evaluate(&["core/a"]);
+        let said = shown(&evaluation.diagnostics);
+        assert!(evaluation.plan.is_none(), "{said}");
+        assert!(
+            said.contains("error unknown-field at stages/core/b/package.rhai"),
+            "{said}"
+        );
+        assert!(!said.contains("evaluator-stopped"), "{said}");
+    }
+    let mut world = World::new(&[
+        ("stages/core/a/package.rhai", &user("core/b")),
+        ("stages/core/b/package.rhai", &script_package("", "")),
+        (
+            "local/core/b/package.rhai",
+            "prior().change(#{ verison: \"2\" })\n",
+        ),
+    ]);
+    let evaluation = world.evaluate(&["core/a"]);
+    let said = shown(&evaluation.diagnostics);
+    assert!(
+        said.contains("error unknown-field at local/core/b/package.rhai"),
+        "{said}"
+    );
+    assert!(!said.contains("evaluator-stopped"), "{said}");
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stxl_lang::{Diagnostic, Severity};
 use stxl_model::PackageLabel;
 
-use super::Run;
+use super::{Run, Target};
 use crate::database::{Configured, Database, Db as _};
 use crate::graph::Graph;
 use crate::host::Reads;
@@ -33,23 +33,32 @@ impl Said {
 }
 
 impl Run<'_> {
-    /// Adds the diagnostics of the packages and of all whose values they read, and returns them
-    /// all.
+    /// Adds the diagnostics of the packages that were asked for or are needed, and of all whose
+    /// values they read, and returns them all.
     pub(super) fn diagnose_packages(
         &self,
         db: &Database,
         graph: &Graph,
-        labels: Vec<PackageLabel>,
+        targets: &[Target],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> BTreeSet<PackageLabel> {
         let mut configurations: BTreeMap<PackageLabel, BTreeSet<Configured>> = BTreeMap::new();
-        for node in &graph.nodes {
-            let known = configurations.entry(node.key.label.clone()).or_default();
-            known.insert(node.key.configured.clone());
+        for key in graph
+            .nodes
+            .iter()
+            .flat_map(|node| node.faulty.iter().chain([&node.key]))
+        {
+            let known = configurations.entry(key.label.clone()).or_default();
+            known.insert(key.configured.clone());
+        }
+        // One that was asked for in vain has no node.
+        for target in targets.iter().filter(|target| target.nodes.is_empty()) {
+            let known = configurations.entry(target.label.clone()).or_default();
+            known.insert(self.configured_for(db, &target.label));
         }
         let mut seen = BTreeSet::new();
         let mut explained: BTreeSet<PackageLabel> = BTreeSet::new();
-        let mut frontier: BTreeSet<PackageLabel> = labels.into_iter().collect();
+        let mut frontier: BTreeSet<PackageLabel> = configurations.keys().cloned().collect();
         while !frontier.is_empty() {
             let batch: Vec<PackageLabel> = std::mem::take(&mut frontier).into_iter().collect();
             let said = parallel::map(db, &batch, |db, label| {
@@ -93,11 +102,10 @@ impl Run<'_> {
                 .extend(definition.diagnostics.iter().cloned());
             said.add_reads(db, &definition.reads);
         }
-        let asked = [self.configured_for(db, label)];
-        let is_target = configurations.is_none();
-        let configurations = configurations.into_iter().flatten();
-        for configured in configurations.chain(asked.iter().filter(|_| is_target)) {
-            let expanded = queries::expanded(db, package, configured);
+        // Of one whose values alone are read: as if it was asked for.
+        let asked = || BTreeSet::from([self.configured_for(db, label)]);
+        for configured in configurations.cloned().unwrap_or_else(asked) {
+            let expanded = queries::expanded(db, package, &configured);
             said.diagnostics
                 .extend(expanded.diagnostics.iter().cloned());
             said.add_reads(db, &expanded.reads);
