@@ -58,12 +58,15 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         runs: RunTable::of(expanded),
         nodes: Vec::new(),
         known: BTreeSet::new(),
-        after_runs: BTreeMap::new(),
+        states: BTreeMap::new(),
+        roots: BTreeMap::new(),
         outputs: BTreeMap::new(),
         diagnostics: Vec::new(),
     };
     let name = node.to_label().to_string();
+    db.shared().evaluating(Some(&facts.path));
     let id = lowering.output(expression, name).ok();
+    db.shared().evaluating(None);
     let Lowering {
         nodes, diagnostics, ..
     } = lowering;
@@ -92,8 +95,11 @@ struct Lowering<'l> {
     runs: RunTable,
     nodes: Vec<EncodedNode>,
     known: BTreeSet<DerivationId>,
-    /// The states after runs, by the address of the step.
-    after_runs: BTreeMap<usize, RootState>,
+    /// The states after runs, and of roots used as operands or for outputs used as operands, by the
+    /// address of the step.
+    states: BTreeMap<usize, RootState>,
+    /// Roots used as operands, by the address of the step.
+    roots: BTreeMap<usize, DerivationId>,
     /// Outputs used as operands, by address.
     outputs: BTreeMap<usize, DerivationId>,
     diagnostics: Vec<Diagnostic>,
@@ -243,13 +249,24 @@ impl Lowering<'_> {
         Ok(self.materialise(tree, name, &output.site))
     }
 
-    /// Follows a chain from its beginning, or from the last run that is known.
+    /// Follows the chain of an operand once, however often it is used: roots made of roots, each
+    /// used twice, would take exponential time.
+    fn remember(&mut self, root: &RootExpression) -> Result<(), Reported> {
+        let address = address(&root.0);
+        if !self.states.contains_key(&address) {
+            let state = self.root(root)?;
+            self.states.insert(address, state);
+        }
+        Ok(())
+    }
+
+    /// Follows a chain from its beginning, or from the last step that is known.
     fn root(&mut self, root: &RootExpression) -> Result<RootState, Reported> {
         let mut steps = Vec::new();
         let mut next = Some(root);
         let mut state = RootState::default();
         while let Some(RootExpression(step)) = next {
-            if let Some(known) = self.after_runs.get(&address(step)) {
+            if let Some(known) = self.states.get(&address(step)) {
                 state = known.clone();
                 break;
             }
@@ -327,7 +344,7 @@ impl Lowering<'_> {
             }
             RootOperation::Run(_) => {
                 self.run(state, step)?;
-                self.after_runs.insert(address(step), state.clone());
+                self.states.insert(address(step), state.clone());
             }
         }
         Ok(())

@@ -458,3 +458,42 @@ fn a_folder_beside_the_workspace_is_imported_by_local_definitions_only() {
         );
     }
 }
+
+/// A build whose root is made over and over of itself.
+fn nested_roots(times: u32, step: &str) -> String {
+    format!(
+        "custom(#{{ version: \"1\", license: \"MIT\", base: [] }});\n\nfn build(p) {{\n    \
+         let r = root().write(\"/x\", \"x\");\n    for i in 0..{times} {{ r = {step}; }}\n    \
+         #{{ main: r.out(\"/\") }}\n}}\n"
+    )
+}
+
+#[test]
+fn roots_made_of_roots_are_lowered_once_each() {
+    for (times, step) in [
+        (40, "root([r, r])"),
+        (40, "r.add([r])"),
+        (40, "root([r.out(\"/\"), r.out(\"/x\")])"),
+        (40, "root().put(r, \"/a\").put(r, \"/b\")"),
+        (40, "root([r, r]).run([\"/x\"])"),
+        (4000, "root([r, r])"),
+    ] {
+        let before = Instant::now();
+        let evaluation = evaluate_within(ChildLimits::default(), &nested_roots(times, step));
+        let took = before.elapsed();
+        let said = shown(&evaluation.diagnostics);
+        let plan = evaluation.plan.unwrap_or_else(|| panic!("{step}: {said}"));
+        assert!(
+            plan.nodes().len() > times as usize,
+            "{step}: {}",
+            plan.nodes().len()
+        );
+        assert!(took < Duration::from_secs(8), "{step}: {took:?}");
+        println!("{took:?}: {step}");
+    }
+}
+
+#[test]
+fn roots_that_merge_all_before_them() {
+    check(&nested_roots(4000, "r.add([r])"));
+}

@@ -10,7 +10,7 @@ use stxl_model::{
 };
 
 use super::compose::Composition;
-use super::{Lowering, Reported, RootState, output_id};
+use super::{Lowering, Reported, RootState, address, output_id};
 use crate::database::FileState;
 use crate::node::{Node, NodeKey, brought_by, key_of, resolve};
 use crate::settings::{LOCAL_OVERLAY, is_local};
@@ -108,15 +108,23 @@ impl Lowering<'_> {
             Operand::Seed(seed) => self.seed(seed),
             Operand::Fetch(source) => Ok(self.fetch(source)),
             Operand::Root(root) => {
+                let address = address(&root.0);
+                if let Some(id) = self.roots.get(&address) {
+                    return Ok(*id);
+                }
+                self.remember(root)?;
                 let state = self.root(root)?;
                 let name = format!("{}: root", self.node.label);
-                Ok(self.materialise(state.tree, name, site))
+                let id = self.materialise(state.tree, name, site);
+                self.roots.insert(address, id);
+                Ok(id)
             }
             Operand::Output(output) => {
                 let address = Arc::as_ptr(output).addr();
                 if let Some(id) = self.outputs.get(&address) {
                     return Ok(*id);
                 }
+                self.remember(&output.root)?;
                 let name = format!("{}: part", self.node.label);
                 let id = self.output(output, name)?;
                 self.outputs.insert(address, id);
@@ -247,7 +255,11 @@ impl Lowering<'_> {
         self.check_outside(directory)?;
         let key = (directory.path.clone(), directory.ignore.clone());
         let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
-        let tree = match self.db.directory(&key).tree(self.db) {
+        // Reading a large directory takes its time, which is not that of the text.
+        self.db.shared().evaluating(None);
+        let tree = self.db.directory(&key).tree(self.db);
+        self.db.shared().evaluating(Some(&self.facts.path));
+        let tree = match tree {
             Ok(tree) if is_directory => tree,
             Ok(_) => {
                 let message = format!("`{}` is not a directory", directory.path);
