@@ -103,7 +103,8 @@ pub(crate) trait Db: salsa::Database {
     fn package(&self, label: &PackageLabel) -> Package;
 }
 
-/// Told, on the evaluating thread, which file the language turns to there; none when it is done.
+/// Told, on the evaluating thread, which file the language or the lowering turns to there; none
+/// when it is done.
 pub(crate) type Progress = Box<dyn Fn(Option<&SourcePath>) + Send + Sync>;
 
 /// What is the same for every thread and every revision.
