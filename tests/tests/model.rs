@@ -1,13 +1,14 @@
 //! The canonical encoding: golden vectors per kind, and what readers refuse.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use stxl_model::{
     Archive, ArchiveFormat, BuildUid, Compose, DecodeError, Derivation, DerivationId, Digest,
-    Directory, Entry, Exec, Fetch, HexTextError, Image, ImageConfig, Import, ImportDecode,
-    ImportKind, ImportSource, Keep, Label, LabelError, Mode, ModeTable, Node, NodeOrigin,
-    OutputName, PackageLabel, Plan, PlanError, PlanRoot, Platform, PutMode, RootPath, Selector,
-    Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
+    Directory, Entry, Exec, Fetch, Fragment, FragmentInput, FragmentWriter, HexTextError, Image,
+    ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label, LabelError, Mode,
+    ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot, PlanWriter,
+    Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
 };
 
 fn path(text: &str) -> RootPath {
@@ -361,6 +362,79 @@ fn plans_survive_serialisation_and_refuse_damage() {
     let outputs = BTreeMap::from([(OutputName::main(), input(7))]);
     let root = plan.add_root(PlanRoot { label, outputs });
     assert!(matches!(root, Err(PlanError::MissingRoot { .. })));
+}
+
+/// A fetch that a fragment needs, and the fragment: a compose over it, and an exec over that.
+fn fragment_over_a_need() -> (Derivation<DerivationId>, Fragment) {
+    let fetch = Derivation::Fetch(Fetch {
+        sha256: Sha256::of(b"source"),
+    });
+    let mut writer = FragmentWriter::default();
+    let compose = Derivation::Compose(Compose {
+        inputs: vec![FragmentInput::Need(0)],
+        ops: every_operation(),
+    });
+    let composed = writer.add(&compose, &origin());
+    assert_eq!(writer.add(&compose, &origin()), composed, "one for equals");
+    let over = |root| exec(Keep::Root).try_map_inputs(|_| Ok::<_, Infallible>(root));
+    let Ok(exec) = over(composed);
+    let result = writer.add(&exec, &origin());
+    (fetch, writer.finish(result))
+}
+
+#[test]
+fn a_linked_fragment_is_what_its_derivations_are_over_known_ids() {
+    let (fetch, fragment) = fragment_over_a_need();
+    let mut expected = Plan::default();
+    let fetched = expected.add(fetch.clone(), origin).unwrap();
+    let compose = Derivation::Compose(Compose {
+        inputs: vec![fetched],
+        ops: every_operation(),
+    });
+    let composed = expected.add(compose, origin).unwrap();
+    let exec = exec(Keep::Root).try_map_inputs(|_| Ok::<_, Infallible>(composed));
+    let Ok(exec) = exec;
+    let executed = expected.add(exec, origin).unwrap();
+
+    let mut first = FragmentWriter::default();
+    let Ok(fetch) = fetch.try_map_inputs(|_| Ok::<_, Infallible>(FragmentInput::Need(0)));
+    let result = first.add(&fetch, &origin());
+    let mut plan = PlanWriter::default();
+    let linked = plan.link(first.finish(result).as_bytes(), &[]).unwrap();
+    assert_eq!(linked, fetched);
+    let linked = plan.link(fragment.as_bytes(), &[linked]).unwrap();
+    assert_eq!(linked, executed);
+    assert_eq!(plan.finish().decode().unwrap(), expected);
+}
+
+#[test]
+fn a_damaged_fragment_gives_no_id_to_another_recipe() {
+    let (fetch, fragment) = fragment_over_a_need();
+    let Ok(fetch) = fetch.try_map_inputs(|_| Ok::<_, Infallible>(FragmentInput::Need(0)));
+    let link = |bytes: &[u8]| {
+        let mut writer = FragmentWriter::default();
+        let result = writer.add(&fetch, &origin());
+        let mut plan = PlanWriter::default();
+        let need = plan.link(writer.finish(result).as_bytes(), &[])?;
+        plan.link(bytes, &[need])?;
+        Plan::from_bytes(plan.finish().as_bytes())
+    };
+    let bytes = fragment.as_bytes();
+    let whole = link(bytes).unwrap();
+    assert_eq!(whole.nodes().len(), 3);
+    assert!(PlanWriter::default().link(bytes, &[]).is_err(), "no needs");
+    for length in 0..bytes.len() {
+        assert!(link(&bytes[..length]).is_err(), "cut at {length}");
+    }
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.to_vec();
+        flipped[at] ^= 1;
+        let linked = link(&flipped);
+        assert!(
+            !matches!(linked, Err(PlanError::WrongId { .. })),
+            "flipped at {at}"
+        );
+    }
 }
 
 #[test]

@@ -8,15 +8,13 @@ use std::sync::Arc;
 
 use rayon::ThreadPool;
 use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
-use stxl_model::{
-    DerivationId, EncodedPlan, OutputName, PackageLabel, Plan, PlanRoot, PlanWriter, Platform,
-    Selector,
-};
+use stxl_model::{EncodedPlan, PackageLabel, Plan, PlanWriter, Platform, Selector};
 
 use crate::database::{Configured, Database, Progress};
 use crate::graph::Graph;
 use crate::layout::{Layout, list_packages};
-use crate::lowering::{Lowered, lowered};
+use crate::link::link;
+use crate::lowering::lowered;
 use crate::node::{Node, NodeKey};
 use crate::parallel;
 use crate::queries::error;
@@ -248,9 +246,9 @@ struct Run<'r> {
 }
 
 /// A package that was asked for: the outputs wanted of it.
-struct Target {
-    label: PackageLabel,
-    nodes: Vec<NodeKey>,
+pub(crate) struct Target {
+    pub(crate) label: PackageLabel,
+    pub(crate) nodes: Vec<NodeKey>,
 }
 
 impl Run<'_> {
@@ -258,27 +256,14 @@ impl Run<'_> {
         let (targets, mut diagnostics) = self.select(db);
         let roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
         let graph = Graph::reach(db, &roots);
-        let waves = graph.waves();
-        let mut results: Vec<Option<Arc<Lowered>>> = graph.nodes.iter().map(|_| None).collect();
-        for wave in &waves {
-            let lowered = parallel::map(db, wave, |db, position| {
-                let key = graph.nodes.get(*position)?.key.clone();
-                Some(lowered(db, Node::new(db, key)))
-            });
-            for (position, lowered) in wave.iter().zip(lowered) {
-                if let Some(result) = results.get_mut(*position) {
-                    *result = lowered;
-                }
-            }
-        }
-        let planned: usize = waves.iter().map(Vec::len).sum();
-        if planned < graph.nodes.len() {
-            diagnostics.extend(graph.cycles(db, &waves));
-        }
+        let results = parallel::map(db, &graph.nodes, |db, node| {
+            lowered(db, Node::new(db, node.key.clone()))
+        });
+        diagnostics.extend(graph.cycles(db));
         for node in &graph.nodes {
             diagnostics.extend(node.diagnostics.iter().cloned());
         }
-        for result in results.iter().flatten() {
+        for result in &results {
             diagnostics.extend(result.diagnostics.iter().cloned());
         }
         let seen = self.diagnose_packages(db, &graph, &targets, &mut diagnostics);
@@ -293,7 +278,13 @@ impl Run<'_> {
             diagnostics.extend(unexplained);
             return (None, diagnostics);
         }
-        let mut writer = plan_of(&graph, &results, &targets);
+        let mut writer = match link(&graph, &results, &targets) {
+            Ok(writer) => writer,
+            Err(wrong) => {
+                diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
+                None
+            }
+        };
         if let Some(writer) = &mut writer
             && seen.iter().any(|label| self.is_local(label))
         {
@@ -316,43 +307,4 @@ fn without_reason(target: &Target) -> Diagnostic {
         target.label
     );
     error("evaluator-stopped", message, None)
-}
-
-/// Puts the derivations together, inputs first: the roots in order, each after what it needs.
-fn plan_of(
-    graph: &Graph,
-    results: &[Option<Arc<Lowered>>],
-    targets: &[Target],
-) -> Option<PlanWriter> {
-    let mut plan = PlanWriter::default();
-    let mut is_added = vec![false; graph.nodes.len()];
-    for root in targets.iter().flat_map(|target| &target.nodes) {
-        let mut stack = vec![(graph.position(root)?, 0)];
-        while let Some((position, next)) = stack.pop() {
-            if is_added.get(position).copied().unwrap_or(true) {
-                continue;
-            }
-            if let Some(need) = graph.nodes.get(position)?.needs.get(next) {
-                stack.push((position, next + 1));
-                stack.push((*need, 0));
-                continue;
-            }
-            *is_added.get_mut(position)? = true;
-            for node in &results.get(position)?.as_ref()?.nodes {
-                plan.add(node);
-            }
-        }
-    }
-    for target in targets {
-        let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
-        for key in &target.nodes {
-            let result = results.get(graph.position(key)?)?.as_ref()?;
-            outputs.insert(key.output.clone(), result.id?);
-        }
-        plan.add_root(&PlanRoot {
-            label: target.label.clone(),
-            outputs,
-        });
-    }
-    Some(plan)
 }

@@ -93,48 +93,11 @@ impl Graph {
         self.positions.get(key).copied()
     }
 
-    /// Waves of positions: each needs only earlier waves. Those that are in a cycle, or need one
-    /// that is, are in none.
-    pub(crate) fn waves(&self) -> Vec<Vec<usize>> {
-        let mut users: Vec<Vec<usize>> = self.nodes.iter().map(|_| Vec::new()).collect();
-        let mut missing: Vec<usize> = Vec::with_capacity(self.nodes.len());
-        for (position, node) in self.nodes.iter().enumerate() {
-            missing.push(node.needs.len());
-            for need in &node.needs {
-                if let Some(users) = users.get_mut(*need) {
-                    users.push(position);
-                }
-            }
-        }
-        let mut waves = Vec::new();
-        let mut wave: Vec<usize> = (0..self.nodes.len())
-            .filter(|position| missing.get(*position) == Some(&0))
-            .collect();
-        while !wave.is_empty() {
-            let mut next = Vec::new();
-            for position in &wave {
-                for user in users.get(*position).into_iter().flatten() {
-                    if let Some(count) = missing.get_mut(*user) {
-                        *count -= 1;
-                        if *count == 0 {
-                            next.push(*user);
-                        }
-                    }
-                }
-            }
-            next.sort_unstable();
-            waves.push(std::mem::replace(&mut wave, next));
-        }
-        waves
-    }
-
-    /// One diagnostic for every cycle among nodes that are in no wave, each node in at most one.
-    pub(crate) fn cycles(&self, db: &Database, waves: &[Vec<usize>]) -> Vec<Diagnostic> {
-        let mut is_done = vec![false; self.nodes.len()];
-        for position in waves.iter().flatten() {
-            if let Some(done) = is_done.get_mut(*position) {
-                *done = true;
-            }
+    /// One diagnostic for every cycle, each node in at most one.
+    pub(crate) fn cycles(&self, db: &Database) -> Vec<Diagnostic> {
+        let mut is_done = self.ordered();
+        if is_done.iter().all(|done| *done) {
+            return Vec::new();
         }
         let mut starts: Vec<usize> = (0..self.nodes.len()).collect();
         starts.sort_by(|left, right| self.key(*left).cmp(&self.key(*right)));
@@ -145,6 +108,34 @@ impl Graph {
             }
         }
         diagnostics
+    }
+
+    /// Which nodes neither are in a cycle nor need one that is, by position.
+    fn ordered(&self) -> Vec<bool> {
+        let mut users: Vec<Vec<usize>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        let mut missing: Vec<usize> = Vec::with_capacity(self.nodes.len());
+        for (position, node) in self.nodes.iter().enumerate() {
+            missing.push(node.needs.len());
+            for need in &node.needs {
+                if let Some(users) = users.get_mut(*need) {
+                    users.push(position);
+                }
+            }
+        }
+        let mut ready: Vec<usize> = (0..self.nodes.len())
+            .filter(|position| missing.get(*position) == Some(&0))
+            .collect();
+        while let Some(position) = ready.pop() {
+            for user in users.get(position).into_iter().flatten() {
+                if let Some(count) = missing.get_mut(*user) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(*user);
+                    }
+                }
+            }
+        }
+        missing.into_iter().map(|count| count == 0).collect()
     }
 
     fn key(&self, position: usize) -> Option<&NodeKey> {

@@ -12,6 +12,7 @@ mod graph;
 mod host;
 pub mod json;
 mod layout;
+mod link;
 mod lowering;
 mod node;
 mod parallel;

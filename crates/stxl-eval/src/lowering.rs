@@ -8,12 +8,15 @@ mod runs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use stxl_lang::{
     Diagnostic, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation, RootStep,
     Site,
 };
 use stxl_model::{
-    BuildUid, Derivation, DerivationId, EncodedNode, Exec, Keep, NodeOrigin, RootPath, TreeOp,
+    BuildUid, Derivation, Exec, Fragment, FragmentInput, FragmentWriter, Keep, NodeOrigin,
+    RootPath, TreeOp,
 };
 
 use self::compose::Composition;
@@ -25,15 +28,12 @@ use crate::queries::{self, BuildFacts, error, span_of_site};
 /// The derivations of one output: its own, not those of what it needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lowered {
-    /// The derivation that gives the output; none when something is wrong.
-    pub(crate) id: Option<DerivationId>,
-    /// Derivations, inputs before those that need them; without duplicates.
-    pub(crate) nodes: Vec<EncodedNode>,
+    /// The derivations over the list of [`Needed`]; none when something is wrong.
+    pub(crate) fragment: Option<Fragment>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Lowers an output. The ids of the nodes it needs are asked for: the driver asks in an order in
-/// which they are known, and refuses cycles before.
+/// Lowers an output, without the ids of what it needs.
 #[salsa::tracked(returns(clone))]
 pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
     let needed = needed(db, node);
@@ -55,9 +55,9 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         node: &node,
         facts: &facts,
         needed: &needed,
+        needs: needed.nodes.iter().collect(),
         runs: RunTable::of(expanded),
-        nodes: Vec::new(),
-        known: BTreeSet::new(),
+        derivations: FragmentWriter::default(),
         states: BTreeMap::new(),
         roots: BTreeMap::new(),
         outputs: BTreeMap::new(),
@@ -65,23 +65,18 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
     };
     let name = node.to_label().to_string();
     db.shared().evaluating(Some(&facts.path));
-    let id = lowering.output(expression, name).ok();
+    let result = lowering.output(expression, name).ok();
     db.shared().evaluating(None);
     let Lowering {
-        nodes, diagnostics, ..
+        derivations,
+        diagnostics,
+        ..
     } = lowering;
+    let result = result.filter(|_| diagnostics.is_empty());
     Arc::new(Lowered {
-        id: id.filter(|_| diagnostics.is_empty()),
-        nodes,
+        fragment: result.map(|result| derivations.finish(result)),
         diagnostics,
     })
-}
-
-/// The derivation id of an output. Cut off when only places, names or other things that are in no
-/// id changed.
-#[salsa::tracked(returns(copy))]
-pub(crate) fn output_id<'db>(db: &'db dyn Db, node: Node<'db>) -> Option<DerivationId> {
-    lowered(db, node).id
 }
 
 /// A mistake that is among the diagnostics, here or elsewhere.
@@ -92,16 +87,17 @@ struct Lowering<'l> {
     node: &'l NodeKey,
     facts: &'l BuildFacts,
     needed: &'l Needed,
+    /// The nodes of `needed`, to be found by what they are.
+    needs: IndexSet<&'l NodeKey, FxBuildHasher>,
     runs: RunTable,
-    nodes: Vec<EncodedNode>,
-    known: BTreeSet<DerivationId>,
+    derivations: FragmentWriter,
     /// The states after runs, and of roots used as operands or for outputs used as operands, by the
     /// address of the step.
     states: BTreeMap<usize, RootState>,
     /// Roots used as operands, by the address of the step.
-    roots: BTreeMap<usize, DerivationId>,
+    roots: BTreeMap<usize, FragmentInput>,
     /// Outputs used as operands, by address.
-    outputs: BTreeMap<usize, DerivationId>,
+    outputs: BTreeMap<usize, FragmentInput>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -112,7 +108,7 @@ struct RootState {
     /// The path whose subtree is all that the last run kept.
     kept: Option<RootPath>,
     /// What was merged into the root, so that nothing is brought twice.
-    merged: BTreeSet<DerivationId>,
+    merged: BTreeSet<FragmentInput>,
     has_out: bool,
     cwd: RootPath,
     env: Arc<BTreeMap<String, String>>,
@@ -190,19 +186,18 @@ impl Lowering<'_> {
         }
     }
 
-    fn add(&mut self, derivation: &Derivation<DerivationId>, origin: &NodeOrigin) -> DerivationId {
-        let node = EncodedNode::new(derivation, origin);
-        let id = node.id();
-        if self.known.insert(id) {
-            self.nodes.push(node);
-        }
-        id
+    fn add(
+        &mut self,
+        derivation: &Derivation<FragmentInput>,
+        origin: &NodeOrigin,
+    ) -> FragmentInput {
+        self.derivations.add(derivation, origin)
     }
 
     /// Turns what is pending into one derivation, or none when it is just another one's tree.
-    fn materialise(&mut self, tree: Composition, name: String, site: &Site) -> DerivationId {
+    fn materialise(&mut self, tree: Composition, name: String, site: &Site) -> FragmentInput {
         match tree.into_derivation() {
-            Ok(id) => id,
+            Ok(input) => input,
             Err(compose) => {
                 let origin = self.origin(name, site);
                 self.add(&Derivation::Compose(compose), &origin)
@@ -214,7 +209,7 @@ impl Lowering<'_> {
         &mut self,
         output: &OutputExpression,
         name: String,
-    ) -> Result<DerivationId, Reported> {
+    ) -> Result<FragmentInput, Reported> {
         let RootState { mut tree, kept, .. } = self.root(&output.root)?;
         let asserts = output.filters.iter().filter_map(|filter| match filter {
             OutputFilter::AssertEqual(left, right) => Some((left, right)),
@@ -285,8 +280,8 @@ impl Lowering<'_> {
                 self.merge(state, operands, &step.site)?;
             }
             RootOperation::Put { what, at, mode } => {
-                let id = self.operand(what, &step.site)?;
-                let input = state.tree.input(id);
+                let given = self.operand(what, &step.site)?;
+                let input = state.tree.input(given);
                 state.tree.push(match what {
                     Operand::File(_) | Operand::Seed(_) | Operand::Fetch(_) => TreeOp::PutFile {
                         input,
@@ -307,8 +302,8 @@ impl Lowering<'_> {
                 at,
                 strip_components,
             } => {
-                let id = self.unpacked(archive, *strip_components, &step.site)?;
-                let input = state.tree.input(id);
+                let given = self.unpacked(archive, *strip_components, &step.site)?;
+                let input = state.tree.input(given);
                 state.tree.push(TreeOp::PutTree {
                     input,
                     at: at.clone(),
@@ -319,8 +314,8 @@ impl Lowering<'_> {
                 strip_components,
             } => {
                 for patch in patches {
-                    let id = self.patch(patch, &step.site)?;
-                    let (input, at) = (state.tree.input(id), state.cwd.clone());
+                    let given = self.patch(patch, &step.site)?;
+                    let (input, at) = (state.tree.input(given), state.cwd.clone());
                     let strip_components = *strip_components;
                     state.tree.push(TreeOp::Patch {
                         input,
@@ -387,8 +382,8 @@ impl Lowering<'_> {
             script.path.as_str().clone_into(&mut origin.file);
             origin.script_line = script.line;
         }
-        let id = self.add(&Derivation::Exec(exec), &origin);
-        state.tree = Composition::of(id);
+        let result = self.add(&Derivation::Exec(exec), &origin);
+        state.tree = Composition::of(result);
         state.kept = match run.keep {
             Keep::Root => None,
             Keep::Subtree(path) => Some(path),

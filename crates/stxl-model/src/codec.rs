@@ -11,6 +11,7 @@ pub const ENCODING_VERSION: u32 = 1;
 #[derive(Debug, Default)]
 pub struct Encoder {
     bytes: Vec<u8>,
+    holes: Vec<usize>,
 }
 
 /// Reads the canonical encoding.
@@ -71,9 +72,20 @@ impl Encoder {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Leaves room for bytes that are not known yet, as zeros.
+    pub(crate) fn hole(&mut self, count: usize) {
+        self.holes.push(self.bytes.len());
+        self.bytes.resize(self.bytes.len() + count, 0);
+    }
+
     /// The encoding.
     pub fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// The encoding and where its holes begin, in order.
+    pub(crate) fn finish_with_holes(self) -> (Vec<u8>, Vec<usize>) {
+        (self.bytes, self.holes)
     }
 }
 

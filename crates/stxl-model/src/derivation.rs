@@ -14,7 +14,7 @@ use crate::digest::{ActionId, DerivationId, Digest, Sha256, TreeId};
 use crate::path::RootPath;
 use crate::platform::Platform;
 
-pub use encoding::Input;
+pub use encoding::{Input, KnownInput};
 pub use operation::{PutMode, TreeOp};
 
 const DERIVATION_CONTEXT: &str = "stxl 2026 derivation, version 1";

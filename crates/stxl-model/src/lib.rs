@@ -17,7 +17,8 @@ mod tree;
 pub use codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
 pub use derivation::{
     Action, Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, Image,
-    ImageConfig, Import, ImportKind, Input, Keep, Kind, Mode, ModeTable, PutMode, TreeOp, Unpack,
+    ImageConfig, Import, ImportKind, Input, Keep, Kind, KnownInput, Mode, ModeTable, PutMode,
+    TreeOp, Unpack,
 };
 pub use digest::{
     ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, Sha256Hasher,
@@ -27,8 +28,8 @@ pub use hex_text::{HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{
-    EncodedNode, EncodedPlan, ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode,
-    PlanRoot, PlanWriter,
+    EncodedPlan, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource, NodeOrigin,
+    Plan, PlanError, PlanNode, PlanRoot, PlanWriter,
 };
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};

@@ -1,5 +1,6 @@
 //! Plans: the graph of derivations for a request, with what travels beside it.
 
+mod fragment;
 mod serialized;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use crate::derivation::{Derivation, Kind};
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
-pub use serialized::{EncodedNode, EncodedPlan, PlanWriter};
+pub use fragment::{Fragment, FragmentInput, FragmentWriter};
+pub use serialized::{EncodedPlan, PlanWriter};
 
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
 ///

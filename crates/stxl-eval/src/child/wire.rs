@@ -262,16 +262,14 @@ pub(super) fn write_answer(
         .map(DiagnosticWire::from)
         .collect();
     let plan = evaluation.plan.as_ref();
-    let pieces = || plan.into_iter().flat_map(EncodedPlan::pieces);
+    let plan_bytes = plan.map(EncodedPlan::as_bytes).unwrap_or_default();
     let mut head = Encoder::default();
     head.raw(ANSWER_MAGIC);
     head.u32(VERSION);
     head.byte(u8::from(plan.is_some()));
-    head.count(pieces().map(<[u8]>::len).sum());
+    head.count(plan_bytes.len());
     output.write_all(&head.finish())?;
-    for piece in pieces() {
-        output.write_all(piece)?;
-    }
+    output.write_all(plan_bytes)?;
     let mut rest = Encoder::default();
     rest.bytes(&serde_json::to_vec(&diagnostics)?);
     output.write_all(&rest.finish())?;

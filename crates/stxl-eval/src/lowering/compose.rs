@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stxl_model::{Compose, DerivationId, RootPath, TreeOp};
+use stxl_model::{Compose, FragmentInput, RootPath, TreeOp};
 
 /// A directory that no root has; selecting it gives an empty tree.
 const EMPTY_DIRECTORY: &[u8] = b"/.stxl-empty";
@@ -10,38 +10,38 @@ const EMPTY_DIRECTORY: &[u8] = b"/.stxl-empty";
 /// Operations over inputs, applied to an empty tree.
 #[derive(Clone, Default)]
 pub(super) struct Composition {
-    inputs: Vec<DerivationId>,
-    positions: BTreeMap<DerivationId, u32>,
+    inputs: Vec<FragmentInput>,
+    positions: BTreeMap<FragmentInput, u32>,
     ops: Vec<TreeOp>,
 }
 
 impl Composition {
-    /// The tree of a derivation as it is.
-    pub(super) fn of(id: DerivationId) -> Self {
+    /// The tree of an input as it is.
+    pub(super) fn of(input: FragmentInput) -> Self {
         let mut composition = Self::default();
-        composition.merge(id);
+        composition.merge(input);
         composition
     }
 
     /// Trees that may not replace anything of each other; one alone is merged as it is.
-    pub(super) fn of_brought(ids: &[DerivationId]) -> Self {
-        if let [id] = ids {
-            return Self::of(*id);
+    pub(super) fn of_brought(inputs: &[FragmentInput]) -> Self {
+        if let [only] = inputs {
+            return Self::of(*only);
         }
         let mut composition = Self::default();
-        for id in ids {
-            let input = composition.input(*id);
+        for input in inputs {
+            let input = composition.input(*input);
             composition.ops.push(TreeOp::MergeStrict { input });
         }
         composition
     }
 
     /// The position of an input, which is added unless it is there.
-    pub(super) fn input(&mut self, id: DerivationId) -> u32 {
+    pub(super) fn input(&mut self, input: FragmentInput) -> u32 {
         let next = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        let position = *self.positions.entry(id).or_insert(next);
+        let position = *self.positions.entry(input).or_insert(next);
         if position == next {
-            self.inputs.push(id);
+            self.inputs.push(input);
         }
         position
     }
@@ -50,8 +50,8 @@ impl Composition {
         self.ops.push(operation);
     }
 
-    pub(super) fn merge(&mut self, id: DerivationId) {
-        let input = self.input(id);
+    pub(super) fn merge(&mut self, input: FragmentInput) {
+        let input = self.input(input);
         self.ops.push(TreeOp::Merge { input });
     }
 
@@ -63,9 +63,9 @@ impl Composition {
     }
 
     /// The compose, or the one input when it is merged and nothing else happens.
-    pub(super) fn into_derivation(self) -> Result<DerivationId, Compose<DerivationId>> {
+    pub(super) fn into_derivation(self) -> Result<FragmentInput, Compose<FragmentInput>> {
         match (self.inputs.as_slice(), self.ops.as_slice()) {
-            ([id], [TreeOp::Merge { .. }]) => Ok(*id),
+            ([only], [TreeOp::Merge { .. }]) => Ok(*only),
             _ => Err(Compose {
                 inputs: self.inputs,
                 ops: self.ops,

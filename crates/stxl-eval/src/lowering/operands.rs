@@ -5,14 +5,14 @@ use stxl_lang::{
     DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site, SourcePath,
 };
 use stxl_model::{
-    ArchiveFormat, BlobId, Derivation, DerivationId, Directory, Fetch, Import, ImportDecode,
+    ArchiveFormat, BlobId, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode,
     ImportKind, ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
 };
 
 use super::compose::Composition;
-use super::{Lowering, Reported, RootState, address, output_id};
+use super::{Lowering, Reported, RootState, address};
 use crate::database::FileState;
-use crate::node::{Node, NodeKey, brought_by, key_of, resolve};
+use crate::node::{NodeKey, brought_by, key_of, resolve};
 use crate::settings::{LOCAL_OVERLAY, is_local};
 use crate::suggestion::nearest;
 
@@ -41,9 +41,9 @@ impl Lowering<'_> {
                 let site = operand_site(operand).unwrap_or(site);
                 return Err(self.report_with_hints("file-merged", message, site, vec![hint]));
             }
-            let id = self.operand(operand, site)?;
-            state.merged.insert(id);
-            state.tree.merge(id);
+            let input = self.operand(operand, site)?;
+            state.merged.insert(input);
+            state.tree.merge(input);
         }
         Ok(())
     }
@@ -69,9 +69,9 @@ impl Lowering<'_> {
             brought_by(self.db, packages)
         };
         for node in nodes {
-            let id = output_id(self.db, Node::new(self.db, node)).ok_or(Reported)?;
-            if state.merged.insert(id) {
-                brought.push(id);
+            let input = self.need(&node)?;
+            if state.merged.insert(input) {
+                brought.push(input);
             }
         }
         if brought.is_empty() {
@@ -92,16 +92,24 @@ impl Lowering<'_> {
         Ok(key_of(self.node, reference))
     }
 
-    /// The derivation that gives an operand's tree.
+    /// A node by its position among what is needed, in which everything is that can be named.
+    fn need(&self, node: &NodeKey) -> Result<FragmentInput, Reported> {
+        let position = self.needs.get_index_of(node).ok_or(Reported)?;
+        u32::try_from(position)
+            .map(FragmentInput::Need)
+            .map_err(|_| Reported)
+    }
+
+    /// What gives an operand's tree.
     pub(super) fn operand(
         &mut self,
         operand: &Operand,
         site: &Site,
-    ) -> Result<DerivationId, Reported> {
+    ) -> Result<FragmentInput, Reported> {
         match operand {
             Operand::Package(reference) => {
                 let node = self.resolved(reference)?;
-                output_id(self.db, Node::new(self.db, node)).ok_or(Reported)
+                self.need(&node)
             }
             Operand::File(file) => self.file(file),
             Operand::Directory(directory) => self.directory(directory),
@@ -109,26 +117,26 @@ impl Lowering<'_> {
             Operand::Fetch(source) => Ok(self.fetch(source)),
             Operand::Root(root) => {
                 let address = address(&root.0);
-                if let Some(id) = self.roots.get(&address) {
-                    return Ok(*id);
+                if let Some(known) = self.roots.get(&address) {
+                    return Ok(*known);
                 }
                 self.remember(root)?;
                 let state = self.root(root)?;
                 let name = format!("{}: root", self.node.label);
-                let id = self.materialise(state.tree, name, site);
-                self.roots.insert(address, id);
-                Ok(id)
+                let input = self.materialise(state.tree, name, site);
+                self.roots.insert(address, input);
+                Ok(input)
             }
             Operand::Output(output) => {
                 let address = Arc::as_ptr(output).addr();
-                if let Some(id) = self.outputs.get(&address) {
-                    return Ok(*id);
+                if let Some(known) = self.outputs.get(&address) {
+                    return Ok(*known);
                 }
                 self.remember(&output.root)?;
                 let name = format!("{}: part", self.node.label);
-                let id = self.output(output, name)?;
-                self.outputs.insert(address, id);
-                Ok(id)
+                let input = self.output(output, name)?;
+                self.outputs.insert(address, input);
+                Ok(input)
             }
         }
     }
@@ -139,7 +147,7 @@ impl Lowering<'_> {
         archive: &Operand,
         strip_components: u32,
         site: &Site,
-    ) -> Result<DerivationId, Reported> {
+    ) -> Result<FragmentInput, Reported> {
         let file_name = match archive {
             Operand::File(file) => file_name(file.path.as_str()),
             Operand::Fetch(source) => fetch_name(source),
@@ -164,7 +172,11 @@ impl Lowering<'_> {
         Ok(self.add(&Derivation::Unpack(unpack), &origin))
     }
 
-    pub(super) fn patch(&mut self, patch: &Operand, site: &Site) -> Result<DerivationId, Reported> {
+    pub(super) fn patch(
+        &mut self,
+        patch: &Operand,
+        site: &Site,
+    ) -> Result<FragmentInput, Reported> {
         match patch {
             Operand::File(_) | Operand::Fetch(_) => self.operand(patch, site),
             Operand::Package(_)
@@ -178,7 +190,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn fetch(&mut self, source: &FetchSource) -> DerivationId {
+    fn fetch(&mut self, source: &FetchSource) -> FragmentInput {
         let name = format!("{}: fetch {}", self.node.label, fetch_name(source));
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
@@ -188,7 +200,7 @@ impl Lowering<'_> {
         self.add(&Derivation::Fetch(fetch), &origin)
     }
 
-    fn file(&mut self, file: &FileImport) -> Result<DerivationId, Reported> {
+    fn file(&mut self, file: &FileImport) -> Result<FragmentInput, Reported> {
         let bytes = self.bytes_of(&file.path, &file.site)?;
         let tree = tree_of_file(&bytes);
         let name = format!(
@@ -204,7 +216,7 @@ impl Lowering<'_> {
         Ok(self.import(name, import, source, &file.site))
     }
 
-    fn seed(&mut self, seed: &SeedImport) -> Result<DerivationId, Reported> {
+    fn seed(&mut self, seed: &SeedImport) -> Result<FragmentInput, Reported> {
         let text = self.bytes_of(&seed.path, &seed.site)?;
         let bytes = match decode_hex_text(&text) {
             Ok(bytes) => bytes,
@@ -251,7 +263,7 @@ impl Lowering<'_> {
         Ok(self.import(name, import, source, &seed.site))
     }
 
-    fn directory(&mut self, directory: &DirectoryImport) -> Result<DerivationId, Reported> {
+    fn directory(&mut self, directory: &DirectoryImport) -> Result<FragmentInput, Reported> {
         self.check_outside(directory)?;
         let key = (directory.path.clone(), directory.ignore.clone());
         let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
@@ -305,7 +317,7 @@ impl Lowering<'_> {
         import: Import,
         source: ImportSource,
         site: &Site,
-    ) -> DerivationId {
+    ) -> FragmentInput {
         let mut origin = self.origin(name, site);
         origin.import = Some(source);
         self.add(&Derivation::Import(import), &origin)

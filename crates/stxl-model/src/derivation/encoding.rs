@@ -14,10 +14,15 @@ use crate::platform::Platform;
 /// Longest list that room is made for before it is read.
 const LIST_ROOM_MAX: usize = 64;
 
-/// What an encoding can name inputs by: derivation ids or tree ids.
-pub trait Input: Sized {
+/// What an encoding can name inputs by: derivation ids, tree ids, or, in a fragment, numbers that
+/// stand for ids which are not known yet. All take the same number of bytes.
+pub trait Input {
     /// Appends the input.
     fn encode(&self, encoder: &mut Encoder);
+}
+
+/// An input that can be read back: derivation ids and tree ids.
+pub trait KnownInput: Input + Sized {
     /// Reads an input.
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 }
@@ -26,7 +31,9 @@ impl Input for DerivationId {
     fn encode(&self, encoder: &mut Encoder) {
         encoder.raw(self.digest().as_bytes());
     }
+}
 
+impl KnownInput for DerivationId {
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         decoder
             .array()
@@ -38,7 +45,9 @@ impl Input for TreeId {
     fn encode(&self, encoder: &mut Encoder) {
         encoder.raw(self.digest().as_bytes());
     }
+}
 
+impl KnownInput for TreeId {
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         decoder
             .array()
@@ -54,35 +63,12 @@ impl<I: Input> Derivation<I> {
         encoder.finish()
     }
 
-    /// Reads a canonical encoding.
-    pub fn decode(encoding: &[u8]) -> Result<Self, DecodeError> {
-        let mut decoder = Decoder::new(encoding);
-        let derivation = match decoder.byte()? {
-            1 => Self::Fetch(Fetch {
-                sha256: Sha256::from_bytes(decoder.array()?),
-            }),
-            2 => Self::Import(decode_import(&mut decoder)?),
-            3 => Self::Unpack(Unpack {
-                archive: I::decode(&mut decoder)?,
-                format: decode_format(&mut decoder)?,
-                strip_components: decoder.u32()?,
-            }),
-            4 => Self::Exec(decode_exec(&mut decoder)?),
-            5 => Self::Compose(decode_compose(&mut decoder)?),
-            6 => Self::Archive(Archive {
-                tree: I::decode(&mut decoder)?,
-                format: decode_format(&mut decoder)?,
-                modes: decode_modes(&mut decoder)?,
-            }),
-            7 => Self::Image(Image {
-                tree: I::decode(&mut decoder)?,
-                modes: decode_modes(&mut decoder)?,
-                config: decode_config(&mut decoder)?,
-            }),
-            _ => return Err(decoder.error("a kind of derivation")),
-        };
-        decoder.finish()?;
-        Ok(derivation)
+    /// The canonical encoding, and where the inputs stand in it, in the order of
+    /// [`Derivation::inputs`], for inputs that leave a hole.
+    pub(crate) fn encode_with_holes(&self) -> (Vec<u8>, Vec<usize>) {
+        let mut encoder = Encoder::default();
+        self.encode_into(&mut encoder);
+        encoder.finish_with_holes()
     }
 
     fn encode_into(&self, encoder: &mut Encoder) {
@@ -142,6 +128,39 @@ impl<I: Input> Derivation<I> {
     }
 }
 
+impl<I: KnownInput> Derivation<I> {
+    /// Reads a canonical encoding.
+    pub fn decode(encoding: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(encoding);
+        let derivation = match decoder.byte()? {
+            1 => Self::Fetch(Fetch {
+                sha256: Sha256::from_bytes(decoder.array()?),
+            }),
+            2 => Self::Import(decode_import(&mut decoder)?),
+            3 => Self::Unpack(Unpack {
+                archive: I::decode(&mut decoder)?,
+                format: decode_format(&mut decoder)?,
+                strip_components: decoder.u32()?,
+            }),
+            4 => Self::Exec(decode_exec(&mut decoder)?),
+            5 => Self::Compose(decode_compose(&mut decoder)?),
+            6 => Self::Archive(Archive {
+                tree: I::decode(&mut decoder)?,
+                format: decode_format(&mut decoder)?,
+                modes: decode_modes(&mut decoder)?,
+            }),
+            7 => Self::Image(Image {
+                tree: I::decode(&mut decoder)?,
+                modes: decode_modes(&mut decoder)?,
+                config: decode_config(&mut decoder)?,
+            }),
+            _ => return Err(decoder.error("a kind of derivation")),
+        };
+        decoder.finish()?;
+        Ok(derivation)
+    }
+}
+
 pub(super) fn encode_path(encoder: &mut Encoder, path: &RootPath) {
     encoder.bytes(&path.to_absolute_bytes());
 }
@@ -198,7 +217,7 @@ fn encode_exec<I: Input>(encoder: &mut Encoder, exec: &Exec<I>) {
     }
 }
 
-fn decode_exec<I: Input>(decoder: &mut Decoder<'_>) -> Result<Exec<I>, DecodeError> {
+fn decode_exec<I: KnownInput>(decoder: &mut Decoder<'_>) -> Result<Exec<I>, DecodeError> {
     let sandbox_abi = decoder.u32()?;
     let runs_on = decode_platform(decoder)?;
     let target = decode_platform(decoder)?;
@@ -256,7 +275,7 @@ fn decode_import(decoder: &mut Decoder<'_>) -> Result<Import, DecodeError> {
     })
 }
 
-fn decode_compose<I: Input>(decoder: &mut Decoder<'_>) -> Result<Compose<I>, DecodeError> {
+fn decode_compose<I: KnownInput>(decoder: &mut Decoder<'_>) -> Result<Compose<I>, DecodeError> {
     let inputs = decode_list(decoder, I::decode)?;
     let ops = decode_list(decoder, TreeOp::decode)?;
     Ok(Compose { inputs, ops })

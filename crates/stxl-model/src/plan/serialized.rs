@@ -2,42 +2,34 @@
 //! store keeps as history. Readers refuse other versions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 
 use super::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
 use crate::codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
-use crate::derivation::{Derivation, Input as _};
+use crate::derivation::{Derivation, Input as _, KnownInput as _};
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
 const PLAN_MAGIC: &[u8; 8] = b"stxlplan";
 
-/// A node of a plan as it is written: what an evaluator keeps and joins to a plan, so that nothing
-/// is encoded twice. Two are equal when id, derivation and origin are. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedNode {
-    id: DerivationId,
-    bytes: Arc<[u8]>,
-}
-
-/// Joins encoded nodes to a plan.
+/// Joins derivations to a plan as it is written.
+///
+/// Nodes are added as their encodings, so that whoever has these encodes nothing again.
 #[derive(Debug, Default)]
 pub struct PlanWriter {
-    nodes: Vec<Arc<[u8]>>,
-    known: IndexSet<DerivationId>,
+    nodes: Encoder,
+    known: IndexSet<DerivationId, FxBuildHasher>,
     roots: Encoder,
     root_count: usize,
     is_local: bool,
 }
 
-/// A plan that this process made itself, as it is written, in pieces.
+/// A plan that this process made itself, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedPlan {
-    head: Vec<u8>,
-    nodes: Vec<Arc<[u8]>>,
-    roots: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 /// Whether the ids in the bytes of a plan are computed again.
@@ -47,29 +39,14 @@ enum Ids {
     Trusted,
 }
 
-impl EncodedNode {
-    /// Encodes a derivation; its id is the digest of this encoding.
-    pub fn new(derivation: &Derivation<DerivationId>, origin: &NodeOrigin) -> Self {
-        let encoding = derivation.encode();
-        let id = DerivationId::of_encoding(&encoding);
-        let mut encoder = Encoder::default();
-        encoder.reserve(encoding.len() + ORIGIN_BYTES_GUESSED);
-        encode_node(&mut encoder, &id, &encoding, origin);
-        let bytes = encoder.finish().into();
-        Self { id, bytes }
-    }
-
-    /// The id of the derivation.
-    pub fn id(&self) -> DerivationId {
-        self.id
-    }
-}
-
 impl PlanWriter {
-    /// Adds a node unless it is there. What it needs has to be there; the reader checks it.
-    pub fn add(&mut self, node: &EncodedNode) {
-        if self.known.insert(node.id) {
-            self.nodes.push(Arc::clone(&node.bytes));
+    /// Adds a derivation by its encoding and that of its origin, unless it is there. What it needs
+    /// has to be there; the reader checks it.
+    pub(super) fn add(&mut self, id: DerivationId, encoding: &[u8], origin: &[u8]) {
+        if self.known.insert(id) {
+            id.encode(&mut self.nodes);
+            self.nodes.bytes(encoding);
+            self.nodes.raw(origin);
         }
     }
 
@@ -86,35 +63,28 @@ impl PlanWriter {
 
     /// The plan.
     pub fn finish(self) -> EncodedPlan {
-        let mut head = Encoder::default();
-        encode_head(&mut head, self.is_local, self.nodes.len());
-        let mut roots = Encoder::default();
-        roots.count(self.root_count);
-        roots.raw(&self.roots.finish());
+        let (nodes, roots) = (self.nodes.finish(), self.roots.finish());
+        let mut encoder = Encoder::default();
+        encoder.reserve(nodes.len() + roots.len() + HEAD_BYTES_MAX);
+        encode_head(&mut encoder, self.is_local, self.known.len());
+        encoder.raw(&nodes);
+        encoder.count(self.root_count);
+        encoder.raw(&roots);
         EncodedPlan {
-            head: head.finish(),
-            nodes: self.nodes,
-            roots: roots.finish(),
+            bytes: encoder.finish(),
         }
     }
 }
 
 impl EncodedPlan {
-    /// The bytes as [`Plan::from_bytes`] reads them, in pieces.
-    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let nodes = self.nodes.iter().map(AsRef::as_ref);
-        let head = std::iter::once(self.head.as_slice());
-        head.chain(nodes).chain([self.roots.as_slice()])
+    /// The bytes as [`Plan::from_bytes`] reads them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    /// Reads the plan. The ids are not computed again: nobody else wrote them.
+    /// Reads the plan. The ids are not computed again: this process computed them.
     pub fn decode(&self) -> Result<Plan, PlanError> {
-        let (mut plan, _) = decode_head(&mut Decoder::new(&self.head))?;
-        for node in &self.nodes {
-            plan.push(decode_node(&mut Decoder::new(node), Ids::Trusted)?)?;
-        }
-        decode_roots(&mut plan, &mut Decoder::new(&self.roots))?;
-        Ok(plan)
+        decode_plan(&self.bytes, Ids::Trusted)
     }
 }
 
@@ -136,33 +106,29 @@ impl Plan {
 
     /// Reads a plan and checks that every derivation has the id it is recorded under.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
-        let mut decoder = Decoder::new(bytes);
-        let (mut plan, node_count) = decode_head(&mut decoder)?;
-        for _ in 0..node_count {
-            plan.push(decode_node(&mut decoder, Ids::Checked)?)?;
-        }
-        decode_roots(&mut plan, &mut decoder)?;
-        decoder.finish()?;
-        Ok(plan)
+        decode_plan(bytes, Ids::Checked)
     }
 }
 
-/// Room that is made for an origin and the id; most need less.
-const ORIGIN_BYTES_GUESSED: usize = 224;
+/// The most bytes of what stands beside nodes and roots: mark, version, whether the plan is local,
+/// and two counts.
+const HEAD_BYTES_MAX: usize = 8 + 4 + 1 + 8 + 8;
 
-/// Reads what stands before the nodes: a plan without any, and their number.
-fn decode_head(decoder: &mut Decoder<'_>) -> Result<(Plan, usize), DecodeError> {
+fn decode_plan(bytes: &[u8], ids: Ids) -> Result<Plan, PlanError> {
+    let mut decoder = Decoder::new(bytes);
     if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
-        return Err(decoder.error("a plan of this version"));
+        return Err(decoder.error("a plan of this version").into());
     }
-    let plan = Plan {
+    let mut plan = Plan {
         is_local: decoder.byte()? != 0,
         ..Plan::default()
     };
-    // Not by `count`, which holds the number against what follows here.
-    let node_count = decoder.u64()?;
-    let error = decoder.error("a number of nodes");
-    Ok((plan, usize::try_from(node_count).map_err(|_| error)?))
+    for _ in 0..decoder.count()? {
+        plan.push(decode_node(&mut decoder, ids)?)?;
+    }
+    decode_roots(&mut plan, &mut decoder)?;
+    decoder.finish()?;
+    Ok(plan)
 }
 
 fn decode_node(decoder: &mut Decoder<'_>, ids: Ids) -> Result<PlanNode, PlanError> {
@@ -218,7 +184,7 @@ fn encode_root(encoder: &mut Encoder, root: &PlanRoot) {
     }
 }
 
-fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
+pub(super) fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
     let NodeOrigin {
         name,
         label,
