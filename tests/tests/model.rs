@@ -400,9 +400,9 @@ fn a_linked_fragment_is_what_its_derivations_are_over_known_ids() {
     let Ok(fetch) = fetch.try_map_inputs(|_| Ok::<_, Infallible>(FragmentInput::Need(0)));
     let result = first.add(&fetch, &origin());
     let mut plan = PlanWriter::default();
-    let linked = plan.link(first.finish(result).as_bytes(), &[]).unwrap();
+    let linked = plan.link(&first.finish(result), &[]).unwrap();
     assert_eq!(linked, fetched);
-    let linked = plan.link(fragment.as_bytes(), &[linked]).unwrap();
+    let linked = plan.link(&fragment, &[linked]).unwrap();
     assert_eq!(linked, executed);
     assert_eq!(plan.finish().decode().unwrap(), expected);
 }
@@ -415,14 +415,17 @@ fn a_damaged_fragment_gives_no_id_to_another_recipe() {
         let mut writer = FragmentWriter::default();
         let result = writer.add(&fetch, &origin());
         let mut plan = PlanWriter::default();
-        let need = plan.link(writer.finish(result).as_bytes(), &[])?;
-        plan.link(bytes, &[need])?;
+        let need = plan.link(&writer.finish(result), &[])?;
+        plan.link(&Fragment::from_bytes(bytes), &[need])?;
         Plan::from_bytes(plan.finish().as_bytes())
     };
     let bytes = fragment.as_bytes();
     let whole = link(bytes).unwrap();
     assert_eq!(whole.nodes().len(), 3);
-    assert!(PlanWriter::default().link(bytes, &[]).is_err(), "no needs");
+    assert!(
+        PlanWriter::default().link(&fragment, &[]).is_err(),
+        "no needs"
+    );
     for length in 0..bytes.len() {
         assert!(link(&bytes[..length]).is_err(), "cut at {length}");
     }

@@ -71,7 +71,7 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Show the plan: what a build would do, without doing it
     #[command(
-        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
     )]
     Eval(EvalArguments),
     /// Build packages
@@ -124,9 +124,20 @@ pub(crate) struct EvalArguments {
     #[arg(long)]
     pub(crate) json: bool,
 
+    #[command(flatten)]
+    pub(crate) details: EvalDetails,
+}
+
+/// What is told besides the plan.
+#[derive(Debug, Args)]
+pub(crate) struct EvalDetails {
     /// Say of every step whether it is cached, would run, or waits for one that would
     #[arg(long)]
     pub(crate) status: bool,
+
+    /// Tell what was recalled from earlier evaluations, and why the rest was evaluated
+    #[arg(long)]
+    pub(crate) explain_cache: bool,
 }
 
 #[derive(Debug, Args)]

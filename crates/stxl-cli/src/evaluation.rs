@@ -1,14 +1,15 @@
 //! From labels on the command line to a plan, with whatever is wrong shown.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde::Serialize;
 use stxl_eval::{
-    ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest, EvaluatorProgram,
-    Tests, evaluate_in_child,
+    Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
+    EvaluatorProgram, Remembered, Tests, TraceFolder, UnsavedTrace, evaluate_remembering,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
@@ -16,14 +17,18 @@ use stxl_lang::{Language, Severity, SourceError, SourcePath, SourceTree};
 use stxl_model::{Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
-use crate::arguments::Selection;
+use crate::arguments::{Arguments, Selection};
 use crate::failure::{Exit, Failure};
+use crate::place;
 use crate::progress::plural;
-use crate::session::THIS_PROGRAM;
+use crate::session::{self, THIS_PROGRAM};
 use crate::terminal::{Terminal, Tone, print_record};
 
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
+
+/// The directory of the store that evaluations are remembered in.
+const TRACES: &str = "evaluation";
 
 /// How many diagnostics a person is shown at once; `--json` has all of them.
 const SHOWN_MAX: usize = 50;
@@ -45,13 +50,46 @@ struct WireDiagnostics {
     diagnostics: Vec<DiagnosticRecord>,
 }
 
-/// Evaluates in a limited child process and shows diagnostics.
+/// A plan, and what is to be remembered of its making.
+#[must_use]
+pub(crate) struct Evaluated {
+    plan: Plan,
+    unsaved: Option<UnsavedTrace>,
+    /// What was recalled and what was evaluated.
+    pub(crate) account: Account,
+}
+
+impl Evaluated {
+    /// The plan, before anything is remembered.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Remembers the evaluation for the next one, as the owner of the store: a process of root's
+    /// becomes that user for good. That it cannot be remembered costs time only.
+    pub(crate) fn remember(
+        self,
+        arguments: &Arguments,
+        terminal: Terminal,
+    ) -> Result<Plan, Failure> {
+        if let Some(unsaved) = self.unsaved {
+            session::become_store_owner(arguments)?;
+            if let Err(error) = unsaved.save() {
+                terminal.note(&format!("the evaluation cannot be remembered: {error}"));
+            }
+        }
+        Ok(self.plan)
+    }
+}
+
+/// Evaluates in a limited child process what is not remembered, and shows diagnostics.
 pub(crate) fn evaluate(
+    arguments: &Arguments,
     workspace: &Path,
     selection: &Selection,
     audience: Audience,
     terminal: Terminal,
-) -> Result<Plan, Failure> {
+) -> Result<Evaluated, Failure> {
     let selectors: Vec<Selector> = selection
         .labels
         .iter()
@@ -75,9 +113,48 @@ pub(crate) fn evaluate(
         path: THIS_PROGRAM.into(),
         args: vec![EVALUATOR_ARGUMENT.to_owned()],
     };
-    let evaluation = evaluate_in_child(&program, &request).map_err(Failure::environment)?;
+    let traces = TraceFolder {
+        path: place::store(arguments)?.join(TRACES),
+        program: this_program().map_err(Failure::environment)?,
+    };
+    let Remembered {
+        evaluation,
+        unsaved,
+        account,
+    } = evaluate_remembering(&program, &request, &traces).map_err(Failure::environment)?;
     show(&evaluation, workspace, audience, terminal)?;
-    evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))
+    let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
+    Ok(Evaluated {
+        plan,
+        unsaved,
+        account,
+    })
+}
+
+/// Evaluates, and remembers the evaluation at once.
+pub(crate) fn plan(
+    arguments: &Arguments,
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    evaluate(arguments, workspace, selection, audience, terminal)?.remember(arguments, terminal)
+}
+
+/// What tells this program from every other: its version, and which file it is. Another build of
+/// the same version may evaluate differently.
+fn this_program() -> std::io::Result<String> {
+    let file = std::fs::metadata(THIS_PROGRAM)?;
+    Ok(format!(
+        "stxl {} {}:{} {} bytes, changed {}.{:09}",
+        env!("CARGO_PKG_VERSION"),
+        file.dev(),
+        file.ino(),
+        file.len(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ))
 }
 
 /// What the evaluator's process does. Text of the workspace meets no process of root's.

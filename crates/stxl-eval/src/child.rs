@@ -14,6 +14,8 @@ mod progress;
 mod wire;
 
 pub use limits::ChildLimits;
+pub(crate) use local_folders::named_folders;
+pub(crate) use parent::record_in_child;
 pub use parent::{ChildError, EvaluatorProgram, evaluate_in_child};
 pub use process::child_main;
 pub use wire::ChildRequest;

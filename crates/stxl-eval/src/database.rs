@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -14,7 +14,7 @@ use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{PackageLabel, Platform, TreeId};
 
 use crate::directory_import::import_directory;
-use crate::layout::{Layers, Layout};
+use crate::layout::{Layers, Layout, layers_of};
 use crate::settings::{Bases, SeedAllowList, Settings};
 use crate::source_tree::{EntryKind, WorkspaceTree};
 
@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) progress: Option<Progress>,
     is_logging: AtomicBool,
     log: Mutex<Vec<String>>,
+    /// The folders of layers, when packages are found as they are asked for.
+    layers_on_demand: OnceLock<Vec<String>>,
     inputs: Inputs,
 }
 
@@ -195,22 +197,19 @@ impl Db for Database {
     }
 
     fn package(&self, label: &PackageLabel) -> Package {
-        let make = || Package::new(self, label.clone(), Layers::from([]));
+        let make = || {
+            let folders = self.shared.layers_on_demand.get();
+            let layers =
+                folders.map(|folders| layers_of(self.shared.tree.as_ref(), folders, label));
+            Package::new(self, label.clone(), layers.unwrap_or_default())
+        };
         input(&self.shared.inputs.packages, label, make)
     }
 }
 
 impl Shared {
     fn read_state(&self, path: &SourcePath) -> FileState {
-        match self.tree.read(path) {
-            Ok(bytes) => FileState::File(bytes),
-            Err(SourceError::NotFound { .. }) => FileState::Missing,
-            Err(SourceError::Unreadable { reason, .. }) => match self.tree.kind(path) {
-                Ok(EntryKind::Directory) => FileState::Directory,
-                _ => FileState::Unreadable(reason),
-            },
-        }
-        .or_directory_of(self, path)
+        FileState::read(self.tree.as_ref(), path)
     }
 
     fn read_names(&self, path: &SourcePath) -> Arc<[String]> {
@@ -237,13 +236,15 @@ impl Shared {
 }
 
 impl FileState {
-    /// A tree without directories of its own (memory) says "not found" of a folder.
-    fn or_directory_of(self, shared: &Shared, path: &SourcePath) -> Self {
-        match self {
-            Self::Missing if matches!(shared.tree.kind(path), Ok(EntryKind::Directory)) => {
-                Self::Directory
-            }
-            other => other,
+    /// Reads what stands at a path.
+    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> Self {
+        let is_directory = || matches!(tree.kind(path), Ok(EntryKind::Directory));
+        match tree.read(path) {
+            Ok(bytes) => Self::File(bytes),
+            // A tree without directories of its own (memory) says "not found" of a folder.
+            Err(_) if is_directory() => Self::Directory,
+            Err(SourceError::NotFound { .. }) => Self::Missing,
+            Err(SourceError::Unreadable { reason, .. }) => Self::Unreadable(reason),
         }
     }
 }
@@ -256,12 +257,19 @@ impl Database {
             progress,
             is_logging: AtomicBool::new(false),
             log: Mutex::default(),
+            layers_on_demand: OnceLock::new(),
             inputs: Inputs::default(),
         };
         Self {
             storage: salsa::Storage::new(None),
             shared: Arc::new(shared),
         }
+    }
+
+    /// Looks for packages as they are asked for, in these folders, from now on: there is no list of
+    /// all of them.
+    pub(crate) fn find_packages_on_demand(&self, folders: Vec<String>) {
+        self.shared.layers_on_demand.get_or_init(|| folders);
     }
 
     /// Begins or ends remembering which queries run.

@@ -3,22 +3,26 @@
 mod diagnose;
 mod select;
 
-use std::collections::BTreeMap;
+pub(crate) use diagnose::sort;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
 use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
-use stxl_model::{EncodedPlan, PackageLabel, Plan, PlanWriter, Platform, Selector};
+use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 
 use crate::database::{Configured, Database, Progress};
-use crate::graph::Graph;
-use crate::layout::{Layout, list_packages};
-use crate::link::link;
+use crate::graph::{Follow, Graph};
+use crate::layout::{Layout, find_packages, layer_folders, list_packages};
+use crate::link::{LinkError, link};
 use crate::lowering::lowered;
-use crate::node::{Node, NodeKey};
+use crate::node::{Node, NodeKey, is_output};
 use crate::parallel;
 use crate::queries::error;
-use crate::settings::{SETTINGS_FILE, Settings, is_local};
+use crate::read::{Found, Read};
+use crate::record::{Evaluated, Records};
+use crate::settings::{SETTINGS_FILE, Settings};
 use crate::source_tree::WorkspaceTree;
 
 /// What is asked of an evaluation.
@@ -55,10 +59,51 @@ pub struct Evaluation {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What comes of an evaluation, with the plan as bytes.
-pub(crate) struct EncodedEvaluation {
-    pub(crate) plan: Option<EncodedPlan>,
+/// What comes of an evaluation before it is linked: records, unless there is an error.
+pub(crate) struct Recorded {
+    pub(crate) outcome: Option<(Records, Vec<Target>)>,
+    /// Sorted by place, without duplicates; those of records are among them.
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Recorded {
+    /// Links what was recorded.
+    pub(crate) fn into_evaluation(self) -> Evaluation {
+        let Self {
+            outcome,
+            mut diagnostics,
+        } = self;
+        let planned = outcome.map(|(records, targets)| {
+            let linked = link(&records, &targets)?;
+            Ok::<_, LinkError>(linked.plan.decode()?)
+        });
+        let plan = match planned.transpose() {
+            Ok(plan) => plan,
+            Err(wrong) => {
+                diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
+                None
+            }
+        };
+        Evaluation { plan, diagnostics }
+    }
+}
+
+/// How much of a workspace is evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What the request needs.
+    Everything,
+    /// Parts of that, since the rest is on record.
+    Only(Parts),
+}
+
+/// What is to be evaluated besides what the selectors of the request name; none name everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// Outputs that something on record needs, as far as they exist.
+    pub(crate) nodes: Vec<NodeKey>,
+    /// The packages without a record: references into others are not followed.
+    pub(crate) packages: BTreeSet<PackageLabel>,
 }
 
 /// How an evaluator uses the machine. None of it changes a result.
@@ -128,31 +173,34 @@ impl Evaluator {
 
     /// Reads what changed, and plans what is asked for. Independent errors are all reported.
     pub fn evaluate(&mut self, request: &EvaluationRequest) -> Evaluation {
-        let EncodedEvaluation {
-            plan,
-            mut diagnostics,
-        } = self.evaluate_encoded(request);
-        let plan = match plan.map(|plan| plan.decode()).transpose() {
-            Ok(plan) => plan,
-            Err(wrong) => {
-                diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
-                None
-            }
-        };
-        Evaluation { plan, diagnostics }
+        self.record(request, &Scope::Everything).into_evaluation()
     }
 
-    /// Like [`Self::evaluate`], with the plan as the bytes that go to another process.
-    pub(crate) fn evaluate_encoded(&mut self, request: &EvaluationRequest) -> EncodedEvaluation {
+    /// Like [`Self::evaluate`], without linking.
+    pub(crate) fn record(&mut self, request: &EvaluationRequest, scope: &Scope) -> Recorded {
         if !std::mem::take(&mut self.is_fresh) {
             self.db.refresh();
         }
-        let (settings, mut diagnostics) = self.read_settings();
+        let ReadSettings {
+            settings,
+            mut diagnostics,
+            found: settings_found,
+        } = read_settings(self.tree.as_ref());
         for overlay in &settings.overlays {
             self.tree.allow_folder(overlay);
         }
-        let (layout, layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
-        diagnostics.extend(layout_diagnostics);
+        let layout = match scope {
+            Scope::Everything => {
+                let (layout, layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
+                diagnostics.extend(layout_diagnostics);
+                layout
+            }
+            Scope::Only(_) => {
+                self.db.find_packages_on_demand(layer_folders(&settings));
+                let named = request.selectors.iter().filter_map(Selector::package);
+                find_packages(self.tree.as_ref(), &settings, named)
+            }
+        };
         if let Some(listed) = &self.listed {
             listed(layout.packages.len());
         }
@@ -167,20 +215,26 @@ impl Evaluator {
             settings: &settings,
             layout: &layout,
             request,
+            scope,
             configured,
         };
         // On a thread of the pool, for its stack.
-        let (plan, found) = self.pool.install(move || run.run(&db));
+        let (outcome, found) = self.pool.install(move || run.run(&db));
         diagnostics.extend(found);
         let is_error = |it: &Diagnostic| it.severity == Severity::Error;
-        if plan.is_none() && !diagnostics.iter().any(is_error) {
+        if outcome.is_none() && !diagnostics.iter().any(is_error) {
             let message = "There is no plan and no reason, which is a mistake of stxl's".to_owned();
             diagnostics.push(error("evaluator-stopped", message, None));
         }
-        diagnose::sort(&mut diagnostics);
+        sort(&mut diagnostics);
         let is_good = !diagnostics.iter().any(is_error);
-        EncodedEvaluation {
-            plan: plan.filter(|_| is_good),
+        let outcome = outcome.filter(|_| is_good).map(|(mut records, targets)| {
+            let read = Read::File(SourcePath::new(SETTINGS_FILE));
+            records.reads.insert(read, settings_found);
+            (records, targets)
+        });
+        Recorded {
+            outcome,
             diagnostics,
         }
     }
@@ -194,14 +248,18 @@ impl Evaluator {
     pub fn take_query_log(&self) -> Vec<String> {
         self.db.take_log()
     }
+}
 
-    fn read_settings(&self) -> (Settings, Vec<Diagnostic>) {
-        read_settings(self.tree.as_ref())
-    }
+/// What reading `stxl.toml` gives.
+pub(crate) struct ReadSettings {
+    pub(crate) settings: Settings,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The bytes that were read.
+    pub(crate) found: Found,
 }
 
 /// Reads `stxl.toml`.
-pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> (Settings, Vec<Diagnostic>) {
+pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> ReadSettings {
     let path = SourcePath::new(SETTINGS_FILE);
     let at = |offset: usize| {
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
@@ -211,28 +269,36 @@ pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> (Settings, Vec<Diagnost
             end: offset,
         })
     };
+    let without = |diagnostic| ReadSettings {
+        settings: Settings::empty(),
+        diagnostics: vec![diagnostic],
+        found: Found::Nothing,
+    };
     let bytes = match tree.read(&path) {
         Ok(bytes) => bytes,
         Err(SourceError::NotFound { .. }) => {
             let message = format!("There is no `{SETTINGS_FILE}` here");
             let mut diagnostic = error("no-workspace", message, None);
             diagnostic.hints = vec!["`stxl init` makes a workspace".to_owned()];
-            return (Settings::empty(), vec![diagnostic]);
+            return without(diagnostic);
         }
         Err(SourceError::Unreadable { reason, .. }) => {
             let message = format!("`{SETTINGS_FILE}` cannot be read: {reason}");
-            return (
-                Settings::empty(),
-                vec![error("unreadable-file", message, at(0))],
-            );
+            return without(error("unreadable-file", message, at(0)));
         }
     };
     match std::str::from_utf8(&bytes) {
-        Ok(text) => Settings::parse(&path, text),
+        Ok(text) => {
+            let (settings, diagnostics) = Settings::parse(&path, text);
+            ReadSettings {
+                settings,
+                diagnostics,
+                found: Found::Bytes(BlobId::of(&bytes)),
+            }
+        }
         Err(wrong) => {
             let message = format!("`{SETTINGS_FILE}` is not text in UTF-8");
-            let diagnostic = error("not-utf8", message, at(wrong.valid_up_to()));
-            (Settings::empty(), vec![diagnostic])
+            without(error("not-utf8", message, at(wrong.valid_up_to())))
         }
     }
 }
@@ -242,6 +308,7 @@ struct Run<'r> {
     settings: &'r Settings,
     layout: &'r Layout,
     request: &'r EvaluationRequest,
+    scope: &'r Scope,
     configured: Configured,
 }
 
@@ -252,21 +319,40 @@ pub(crate) struct Target {
 }
 
 impl Run<'_> {
-    fn run(&self, db: &Database) -> (Option<EncodedPlan>, Vec<Diagnostic>) {
-        let (targets, mut diagnostics) = self.select(db);
-        let roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
-        let graph = Graph::reach(db, &roots);
-        let results = parallel::map(db, &graph.nodes, |db, node| {
-            lowered(db, Node::new(db, node.key.clone()))
+    fn run(&self, db: &Database) -> (Option<(Records, Vec<Target>)>, Vec<Diagnostic>) {
+        let (targets, mut diagnostics) = match self.scope {
+            Scope::Only(_) if self.request.selectors.is_empty() => (Vec::new(), Vec::new()),
+            Scope::Everything | Scope::Only(_) => self.select(db),
+        };
+        let mut roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
+        let follow = match self.scope {
+            Scope::Everything => Follow::Everywhere,
+            Scope::Only(parts) => {
+                // Those that are gone are missed by whoever asked.
+                let is_there = |key: &&NodeKey| is_output(db, key);
+                roots.extend(parts.nodes.iter().filter(is_there).cloned());
+                Follow::Into(&parts.packages)
+            }
+        };
+        let graph = Graph::reach(db, &roots, follow);
+        let lowered = parallel::map(db, &graph.nodes, |db, node| {
+            if node.is_followed {
+                lowered(db, Node::new(db, node.key.clone()))
+            } else {
+                Arc::default()
+            }
         });
         diagnostics.extend(graph.cycles(db));
         for node in &graph.nodes {
             diagnostics.extend(node.diagnostics.iter().cloned());
         }
-        for result in &results {
+        for result in &lowered {
             diagnostics.extend(result.diagnostics.iter().cloned());
         }
-        let seen = self.diagnose_packages(db, &graph, &targets, &mut diagnostics);
+        let seen = self.diagnose_packages(db, &graph, &targets);
+        for package in seen.values() {
+            diagnostics.extend(package.diagnostics.iter().cloned());
+        }
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);
         }
@@ -278,26 +364,13 @@ impl Run<'_> {
             diagnostics.extend(unexplained);
             return (None, diagnostics);
         }
-        let mut writer = match link(&graph, &results, &targets) {
-            Ok(writer) => writer,
-            Err(wrong) => {
-                diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
-                None
-            }
+        let evaluated = Evaluated {
+            graph: &graph,
+            lowered: &lowered,
+            seen: &seen,
         };
-        if let Some(writer) = &mut writer
-            && seen.iter().any(|label| self.is_local(label))
-        {
-            writer.mark_local();
-        }
-        (writer.map(PlanWriter::finish), diagnostics)
-    }
-
-    fn is_local(&self, label: &PackageLabel) -> bool {
-        let layers = self.layout.packages.get(label);
-        layers
-            .and_then(|layers| layers.last())
-            .is_some_and(is_local)
+        let records = Records::of(db, &evaluated);
+        (records.map(|records| (records, targets)), diagnostics)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The graph of nodes a request reaches, and an order in which they can be lowered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use stxl_lang::{Diagnostic, Span};
+use stxl_model::PackageLabel;
 
 use crate::database::{Database, Db as _};
 use crate::node::{Needed, Node, NodeKey, brings, needed, site_of_need};
@@ -21,10 +23,32 @@ pub(crate) struct Graph {
 /// A node and the positions of what it needs, in the order in which it does.
 pub(crate) struct GraphNode {
     pub(crate) key: NodeKey,
+    /// Whether it was followed; one that was not is only named.
+    pub(crate) is_followed: bool,
     pub(crate) needs: Vec<usize>,
+    /// What it brings itself, one step far.
+    pub(crate) brings: Vec<usize>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What it refers to that is itself wrong, and thus no node.
     pub(crate) faulty: Vec<NodeKey>,
+}
+
+/// How far references are followed.
+#[derive(Clone, Copy)]
+pub(crate) enum Follow<'f> {
+    /// To everything that is reached.
+    Everywhere,
+    /// Into these packages; others are only named.
+    Into(&'f BTreeSet<PackageLabel>),
+}
+
+impl Follow<'_> {
+    fn leads_to(self, key: &NodeKey) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Into(packages) => packages.contains(&key.label),
+        }
+    }
 }
 
 /// What one node says about others.
@@ -36,43 +60,49 @@ struct Reached {
 }
 
 impl Graph {
-    /// Follows references from the roots. Every round expands all nodes that the round before
-    /// found, in parallel: no node is evaluated that is not reached.
-    pub(crate) fn reach(db: &Database, roots: &[NodeKey]) -> Self {
+    /// Follows references from the roots, as far as it is said. Every round expands all nodes that
+    /// the round before found, in parallel: no node is evaluated that is not reached.
+    pub(crate) fn reach(db: &Database, roots: &[NodeKey], follow: Follow<'_>) -> Self {
         let mut graph = Self::default();
-        let mut frontier: Vec<NodeKey> = Vec::new();
-        for root in roots {
-            graph.find_or_add(root, &mut frontier);
-        }
-        let mut begin = 0;
-        while begin < graph.nodes.len() {
+        let mut frontier: Vec<usize> = roots.iter().map(|root| graph.find_or_add(root)).collect();
+        frontier.sort_unstable();
+        frontier.dedup();
+        while !frontier.is_empty() {
+            let keys: Vec<NodeKey> = frontier
+                .iter()
+                .filter_map(|position| graph.key(*position).cloned())
+                .collect();
             // Expanding apart from what references need of other packages keeps threads from
             // waiting for each other.
-            parallel::map(db, &frontier, |db, key| {
+            parallel::map(db, &keys, |db, key| {
                 queries::expanded(db, db.package(&key.label), &key.configured);
             });
-            let reached = parallel::map(db, &frontier, reach_from);
-            frontier.clear();
-            for (position, reached) in (begin..).zip(reached) {
+            let reached = parallel::map(db, &keys, reach_from);
+            let begin = graph.nodes.len();
+            for (position, reached) in frontier.iter().zip(reached) {
                 let needs = reached.needed.nodes.iter();
-                let needs = needs
-                    .map(|key| graph.find_or_add(key, &mut frontier))
-                    .collect();
-                for key in &reached.brought {
-                    graph.find_or_add(key, &mut frontier);
-                }
-                if let Some(node) = graph.nodes.get_mut(position) {
+                let needs = needs.map(|key| graph.find_or_add(key)).collect();
+                let brings = reached.brought.iter();
+                let brings = brings.map(|key| graph.find_or_add(key)).collect();
+                if let Some(node) = graph.nodes.get_mut(*position) {
+                    node.is_followed = true;
                     node.needs = needs;
+                    node.brings = brings;
                     node.diagnostics = reached.diagnostics;
                     node.faulty = reached.faulty;
                 }
             }
-            begin = graph.nodes.len() - frontier.len();
+            let found = graph.nodes.get(begin..).unwrap_or_default();
+            frontier = (begin..)
+                .zip(found)
+                .filter(|(_, node)| follow.leads_to(&node.key))
+                .map(|(position, _)| position)
+                .collect();
         }
         graph
     }
 
-    fn find_or_add(&mut self, key: &NodeKey, frontier: &mut Vec<NodeKey>) -> usize {
+    fn find_or_add(&mut self, key: &NodeKey) -> usize {
         if let Some(position) = self.positions.get(key) {
             return *position;
         }
@@ -80,17 +110,13 @@ impl Graph {
         self.positions.insert(key.clone(), position);
         self.nodes.push(GraphNode {
             key: key.clone(),
+            is_followed: false,
             needs: Vec::new(),
+            brings: Vec::new(),
             diagnostics: Vec::new(),
             faulty: Vec::new(),
         });
-        frontier.push(key.clone());
         position
-    }
-
-    /// The position of a node.
-    pub(crate) fn position(&self, key: &NodeKey) -> Option<usize> {
-        self.positions.get(key).copied()
     }
 
     /// One diagnostic for every cycle, each node in at most one.

@@ -9,6 +9,7 @@ use stxl_model::PackageLabel;
 
 use crate::database::{Db, FileState, Package};
 use crate::queries::{self, Failure};
+use crate::read::Read;
 use crate::suggestion::nearest_packages;
 
 /// What the evaluation of a file read of others.
@@ -16,6 +17,8 @@ use crate::suggestion::nearest_packages;
 pub(crate) struct Reads {
     /// The packages whose values were read, sorted.
     pub(crate) packages: Vec<PackageLabel>,
+    /// Files and folders, sorted.
+    pub(crate) places: Vec<Read>,
     /// The files it imported, over any number of steps, about which compiling says something,
     /// sorted.
     pub(crate) faulty_files: Vec<SourcePath>,
@@ -27,6 +30,7 @@ pub(crate) struct QueryHost<'db> {
     label: PackageLabel,
     path: SourcePath,
     reads: RefCell<BTreeSet<PackageLabel>>,
+    places: RefCell<BTreeSet<Read>>,
     faulty: RefCell<BTreeSet<SourcePath>>,
 }
 
@@ -37,14 +41,20 @@ impl<'db> QueryHost<'db> {
             label,
             path,
             reads: RefCell::default(),
+            places: RefCell::default(),
             faulty: RefCell::default(),
         }
+    }
+
+    fn note(&self, read: Read) {
+        self.places.borrow_mut().insert(read);
     }
 
     /// What was read on the way.
     pub(crate) fn into_reads(self) -> Reads {
         Reads {
             packages: self.reads.into_inner().into_iter().collect(),
+            places: self.places.into_inner().into_iter().collect(),
             faulty_files: self.faulty.into_inner().into_iter().collect(),
         }
     }
@@ -163,6 +173,7 @@ impl Host for QueryHost<'_> {
     }
 
     fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
+        self.note(Read::File(path.clone()));
         let found = module(self.db, path);
         let file = self.db.file(path);
         if file.state(self.db) != FileState::Missing
@@ -175,14 +186,17 @@ impl Host for QueryHost<'_> {
     }
 
     fn has_file(&self, path: &SourcePath) -> bool {
+        self.note(Read::Presence(path.clone()));
         has_file(self.db, path)
     }
 
     fn list(&self, folder: &SourcePath) -> Vec<String> {
+        self.note(Read::Folder(folder.clone()));
         self.db.folder(folder).names(self.db).to_vec()
     }
 
     fn read_text(&self, path: &SourcePath) -> Result<Arc<str>, HostError> {
+        self.note(Read::File(path.clone()));
         read_text(self.db, path)
     }
 

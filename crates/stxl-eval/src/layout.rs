@@ -30,28 +30,66 @@ pub(crate) fn list_packages(
 ) -> (Layout, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut found: BTreeMap<PackageLabel, Vec<SourcePath>> = BTreeMap::new();
-    let mut folders = vec!["stages"];
-    folders.extend(
-        settings
-            .overlays
-            .iter()
-            .map(|overlay| overlay.trim_end_matches('/')),
-    );
-    folders.push(LOCAL_OVERLAY);
-    for folder in folders {
+    for folder in layer_folders(settings) {
         let mut lister = Lister {
             tree,
             settings,
             found: &mut found,
             diagnostics: &mut diagnostics,
         };
-        lister.list_layer(folder);
+        lister.list_layer(&folder);
     }
     let packages = found
         .into_iter()
         .map(|(label, layers)| (label, layers.into()))
         .collect();
     (Layout { packages }, diagnostics)
+}
+
+/// The folders of layers, lowest first.
+pub(crate) fn layer_folders(settings: &Settings) -> Vec<String> {
+    let overlays = settings.overlays.iter();
+    let overlays = overlays.map(|overlay| overlay.trim_end_matches('/').to_owned());
+    let mut folders = vec!["stages".to_owned()];
+    folders.extend(overlays);
+    folders.push(LOCAL_OVERLAY.to_owned());
+    folders
+}
+
+/// Finds single packages, as [`list_packages`] would, without listing a folder.
+pub(crate) fn find_packages<'l>(
+    tree: &dyn WorkspaceTree,
+    settings: &Settings,
+    labels: impl IntoIterator<Item = &'l PackageLabel>,
+) -> Layout {
+    let folders = layer_folders(settings);
+    let layers = labels.into_iter().filter_map(|label| {
+        let layers = layers_of(tree, &folders, label);
+        (!layers.is_empty()).then(|| (label.clone(), layers))
+    });
+    Layout {
+        packages: layers.collect(),
+    }
+}
+
+/// The files a package is made of; none for one that does not exist.
+pub(crate) fn layers_of(
+    tree: &dyn WorkspaceTree,
+    folders: &[String],
+    label: &PackageLabel,
+) -> Layers {
+    let files = folders
+        .iter()
+        .map(|folder| SourcePath::new(&format!("{folder}/{label}/{PACKAGE_FILE}")));
+    files.filter(|file| is_package_file(tree, file)).collect()
+}
+
+/// Whether a path can be a package's file.
+pub(crate) fn is_package_file(tree: &dyn WorkspaceTree, file: &SourcePath) -> bool {
+    match tree.kind(file) {
+        Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => true,
+        Ok(EntryKind::Directory) | Err(_) => false,
+    }
 }
 
 struct Lister<'l> {
@@ -69,9 +107,8 @@ impl Lister<'_> {
             let mut is_empty = true;
             for package in packages {
                 let file = SourcePath::new(&format!("{folder}/{package}/{PACKAGE_FILE}"));
-                match self.tree.kind(&file) {
-                    Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => {}
-                    Ok(EntryKind::Directory) | Err(_) => continue,
+                if !is_package_file(self.tree, &file) {
+                    continue;
                 }
                 is_empty = false;
                 match PackageLabel::parse(&format!("{stage}/{package}")) {

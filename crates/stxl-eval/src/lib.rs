@@ -6,6 +6,7 @@
 
 mod child;
 mod database;
+mod diagnostic_wire;
 mod directory_import;
 mod evaluator;
 mod graph;
@@ -17,9 +18,13 @@ mod lowering;
 mod node;
 mod parallel;
 mod queries;
+mod read;
+mod record;
+mod selection;
 mod settings;
 mod source_tree;
 mod suggestion;
+mod trace;
 mod value_cycle;
 mod without_sites;
 
@@ -35,3 +40,4 @@ pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, IMPORT_BYTES_MAX, MemoryTree, OpenWorkspaceError,
     TEXT_BYTES_MAX, WorkspaceTree,
 };
+pub use trace::{Account, Reason, Remembered, TraceFolder, UnsavedTrace, evaluate_remembering};

@@ -1,64 +1,162 @@
-//! From lowered outputs to a plan: ids are computed in the order in which outputs need each other.
+//! From records to a plan: ids are computed in the order in which outputs need each other.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stxl_model::{DerivationId, OutputName, PlanError, PlanRoot, PlanWriter};
+use stxl_lang::Diagnostic;
+use stxl_model::{
+    DerivationId, EncodedPlan, OutputName, PackageLabel, PlanError, PlanRoot, PlanWriter,
+};
 
 use crate::evaluator::Target;
-use crate::graph::Graph;
-use crate::lowering::Lowered;
+use crate::record::{NodeRecord, Records};
+use crate::settings::is_local;
 
-/// Joins fragments to a plan, inputs first: the roots in order, each after what it needs. None when
-/// something that is needed was not lowered, which is among the diagnostics.
-pub(crate) fn link(
-    graph: &Graph,
-    lowered: &[Arc<Lowered>],
-    targets: &[Target],
-) -> Result<Option<PlanWriter>, PlanError> {
-    let mut plan = PlanWriter::default();
-    let mut ids: Vec<Option<DerivationId>> = vec![None; graph.nodes.len()];
-    let mut needs = Vec::new();
-    for root in targets.iter().flat_map(|target| &target.nodes) {
-        let mut stack: Vec<(usize, usize)> =
-            graph.position(root).map(|at| (at, 0)).into_iter().collect();
-        while let Some((position, next)) = stack.pop() {
-            let Some((node, lowered)) = graph.nodes.get(position).zip(lowered.get(position)) else {
-                return Ok(None);
-            };
-            if ids.get(position).is_some_and(Option::is_some) {
-                continue;
-            }
-            if let Some(need) = node.needs.get(next) {
-                stack.push((position, next + 1));
-                stack.push((*need, 0));
-                continue;
-            }
-            let Some(fragment) = &lowered.fragment else {
-                return Ok(None);
-            };
-            needs.clear();
-            needs.extend(node.needs.iter().filter_map(|need| *ids.get(*need)?));
-            if needs.len() < node.needs.len() {
-                return Ok(None);
-            }
-            let id = plan.link(fragment.as_bytes(), &needs)?;
-            if let Some(known) = ids.get_mut(position) {
-                *known = Some(id);
-            }
-        }
-    }
+/// What a plan is made of is not there: records are missing, or need each other in a circle.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// A node without a record.
+    #[error("`{node}` was not evaluated")]
+    Missing { node: String },
+    /// A node that needs itself.
+    #[error("`{node}` needs itself")]
+    Cycle { node: String },
+    /// A fragment is damaged.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// A plan, and what is to be said about the packages in it.
+pub(crate) struct Linked {
+    pub(crate) plan: EncodedPlan,
+    /// Warnings, in no order and with duplicates.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Joins records to a plan, inputs first: the roots in order, each after what it needs.
+pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, LinkError> {
+    let mut linker = Linker {
+        records,
+        by_node: records.by_node(),
+        ids: vec![None; records.nodes.len()],
+        is_begun: vec![false; records.nodes.len()],
+        plan: PlanWriter::default(),
+    };
     for target in targets {
         let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
         for key in &target.nodes {
-            let id = graph.position(key).and_then(|position| *ids.get(position)?);
-            let Some(id) = id else { return Ok(None) };
+            let position = records.nodes.get_index_of(key);
+            let missing = || LinkError::Missing {
+                node: key.to_string(),
+            };
+            let id = linker.link_from(position.ok_or_else(missing)?)?;
             outputs.insert(key.output.clone(), id);
         }
-        plan.add_root(&PlanRoot {
+        linker.plan.add_root(&PlanRoot {
             label: target.label.clone(),
             outputs,
         });
     }
-    Ok(Some(plan))
+    let mut diagnostics = Vec::new();
+    let Linker { ids, mut plan, .. } = linker;
+    for label in seen(records, &ids, targets) {
+        if let Some(package) = records.packages.get(label) {
+            diagnostics.extend(package.diagnostics.iter().cloned());
+            if package.layers.last().is_some_and(is_local) {
+                plan.mark_local();
+            }
+        }
+    }
+    Ok(Linked {
+        plan: plan.finish(),
+        diagnostics,
+    })
+}
+
+/// The packages of a plan, those that were asked for, and all whose values these read.
+fn seen<'r>(
+    records: &'r Records,
+    ids: &[Option<DerivationId>],
+    targets: &'r [Target],
+) -> BTreeSet<&'r PackageLabel> {
+    let linked = records.nodes.iter().zip(ids);
+    let linked = linked.filter_map(|(key, id)| id.map(|_| &key.label));
+    let mut seen: BTreeSet<&PackageLabel> = linked.collect();
+    seen.extend(targets.iter().map(|target| &target.label));
+    let mut frontier: Vec<&PackageLabel> = seen.iter().copied().collect();
+    while let Some(label) = frontier.pop() {
+        let package = records.packages.get(label);
+        for read in package.into_iter().flat_map(|package| &package.values_of) {
+            if seen.insert(read) {
+                frontier.push(read);
+            }
+        }
+    }
+    seen
+}
+
+struct Linker<'r> {
+    records: &'r Records,
+    by_node: Vec<Option<&'r NodeRecord>>,
+    /// By position of the node.
+    ids: Vec<Option<DerivationId>>,
+    is_begun: Vec<bool>,
+    plan: PlanWriter,
+}
+
+impl Linker<'_> {
+    /// Links a node after all it needs.
+    fn link_from(&mut self, root: usize) -> Result<DerivationId, LinkError> {
+        let mut needs = Vec::new();
+        let mut stack = vec![(root, 0)];
+        while let Some((position, next)) = stack.pop() {
+            if self.id(position).is_some() {
+                continue;
+            }
+            let record = self.record(position)?;
+            // A node is begun once, unless what it needs leads back to it.
+            if let Some(is_begun) = self.is_begun.get_mut(position).filter(|_| next == 0)
+                && std::mem::replace(is_begun, true)
+            {
+                let node = self.shown(position);
+                return Err(LinkError::Cycle { node });
+            }
+            if let Some(need) = record.needs.get(next) {
+                stack.push((position, next + 1));
+                stack.push((*need as usize, 0));
+                continue;
+            }
+            needs.clear();
+            for need in &record.needs {
+                let missing = || LinkError::Missing {
+                    node: self.shown(*need as usize),
+                };
+                needs.push(self.id(*need as usize).ok_or_else(missing)?);
+            }
+            let id = self.plan.link(&record.fragment, &needs)?;
+            if let Some(known) = self.ids.get_mut(position) {
+                *known = Some(id);
+            }
+        }
+        self.id(root).ok_or_else(|| LinkError::Missing {
+            node: self.shown(root),
+        })
+    }
+
+    fn id(&self, position: usize) -> Option<DerivationId> {
+        self.ids.get(position).copied().flatten()
+    }
+
+    fn shown(&self, position: usize) -> String {
+        let key = self.records.nodes.get_index(position);
+        key.map_or_else(|| position.to_string(), ToString::to_string)
+    }
+}
+
+impl<'r> Linker<'r> {
+    fn record(&self, position: usize) -> Result<&'r NodeRecord, LinkError> {
+        let record = self.by_node.get(position).copied().flatten();
+        record.ok_or_else(|| LinkError::Missing {
+            node: self.shown(position),
+        })
+    }
 }

@@ -24,12 +24,15 @@ use self::runs::RunTable;
 use crate::database::Db;
 use crate::node::{Needed, Node, NodeKey, needed, output_of};
 use crate::queries::{self, BuildFacts, error, span_of_site};
+use crate::read::Read;
 
 /// The derivations of one output: its own, not those of what it needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lowered {
     /// The derivations over the list of [`Needed`]; none when something is wrong.
     pub(crate) fragment: Option<Fragment>,
+    /// What was looked at of the workspace.
+    pub(crate) reads: Vec<Read>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         states: BTreeMap::new(),
         roots: BTreeMap::new(),
         outputs: BTreeMap::new(),
+        reads: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
     let name = node.to_label().to_string();
@@ -69,12 +73,14 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
     db.shared().evaluating(None);
     let Lowering {
         derivations,
+        reads,
         diagnostics,
         ..
     } = lowering;
     let result = result.filter(|_| diagnostics.is_empty());
     Arc::new(Lowered {
         fragment: result.map(|result| derivations.finish(result)),
+        reads: reads.into_iter().collect(),
         diagnostics,
     })
 }
@@ -98,6 +104,7 @@ struct Lowering<'l> {
     roots: BTreeMap<usize, FragmentInput>,
     /// Outputs used as operands, by address.
     outputs: BTreeMap<usize, FragmentInput>,
+    reads: BTreeSet<Read>,
     diagnostics: Vec<Diagnostic>,
 }
 

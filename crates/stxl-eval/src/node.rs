@@ -30,6 +30,20 @@ pub(crate) struct NodeKey {
 }
 
 impl NodeKey {
+    /// The nodes of some outputs of a package.
+    pub(crate) fn of_outputs(
+        label: &PackageLabel,
+        configured: &Configured,
+        outputs: Vec<OutputName>,
+    ) -> Vec<Self> {
+        let node = |output| Self {
+            label: label.clone(),
+            configured: configured.clone(),
+            output,
+        };
+        outputs.into_iter().map(node).collect()
+    }
+
     /// The node as a label, without its configuration.
     pub(crate) fn to_label(&self) -> Label {
         Label {
@@ -100,6 +114,13 @@ pub(crate) fn output_of<'e>(
             .get(output.as_str().strip_prefix(TEST_PREFIX)?)
     };
     expanded.outputs.get(output).or_else(test).map(Arc::as_ref)
+}
+
+/// Whether there is such an output.
+pub(crate) fn is_output(db: &dyn Db, key: &NodeKey) -> bool {
+    let result = queries::expanded(db, db.package(&key.label), &key.configured);
+    let expanded = result.expanded.as_ref();
+    expanded.is_some_and(|expanded| output_of(expanded, &key.output).is_some())
 }
 
 /// The output that stands for a test.

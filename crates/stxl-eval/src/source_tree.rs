@@ -10,6 +10,7 @@ mod memory;
 use stxl_lang::{SourceError, SourcePath, SourceTree};
 
 pub use buffers::BufferedTree;
+pub(crate) use disk::Stamp;
 pub use disk::{DiskSourceTree, OpenWorkspaceError};
 pub use memory::MemoryTree;
 

@@ -155,6 +155,15 @@ impl Label {
 }
 
 impl Selector {
+    /// The one package that it names; none when it names more.
+    pub fn package(&self) -> Option<&PackageLabel> {
+        match self {
+            Self::All | Self::Stage(_) => None,
+            Self::Package(label) => Some(label),
+            Self::Output(label) => Some(&label.package),
+        }
+    }
+
     /// Parses a stage, a package or an output.
     pub fn parse(text: &str) -> Result<Self, LabelError> {
         if text.contains(':') {

@@ -46,7 +46,8 @@ impl Platform {
         }
     }
 
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
+    /// The platform a code stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|platform| platform.code() == code)

@@ -39,7 +39,7 @@ pub(crate) fn run(
         Audience::Person
     };
     // Evaluated before this process gives up what root may read.
-    let plan = evaluation::evaluate(&workspace, &build.selection, audience, terminal)?;
+    let plan = evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
     let session = session::open(arguments)?;
     let options = BuildOptions {
         source_dir,
@@ -67,7 +67,8 @@ pub(crate) fn run(
             terminal.note(&format!(
                 "`{path}` changed while building; evaluating once more"
             ));
-            let plan = evaluation::evaluate(&workspace, &build.selection, audience, terminal)?;
+            let plan =
+                evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
             execute(&session, &plan, &options, audience, terminal)
         }
         built => built,

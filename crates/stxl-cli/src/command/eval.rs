@@ -1,6 +1,7 @@
 //! `stxl eval`.
 
 use stxl_build::NodeStatus;
+use stxl_eval::Account;
 use stxl_eval::json::{DerivationStatus, EvalRecord};
 use stxl_model::{Kind, Plan};
 
@@ -22,21 +23,48 @@ pub(crate) fn run(
     } else {
         Audience::Person
     };
-    let plan = evaluation::evaluate(&workspace, &eval.selection, audience, terminal)?;
-    let status = if eval.status {
+    let evaluated =
+        evaluation::evaluate(arguments, &workspace, &eval.selection, audience, terminal)?;
+    if eval.details.explain_cache {
+        terminal.text(&account_text(&evaluated.account));
+    }
+    let plan = evaluated.plan();
+    let status = if eval.details.status {
         let store = session::open_store_only(arguments)?;
-        Some(stxl_build::status(&store, &plan).map_err(|error| of_store(&error))?)
+        Some(stxl_build::status(&store, plan).map_err(|error| of_store(&error))?)
     } else {
         None
     };
     match audience {
-        Audience::Program => print_record(&record(&plan, status.as_deref())),
+        Audience::Program => print_record(&record(plan, status.as_deref()))?,
         Audience::Person => {
-            print_data(table(&plan, status.as_deref()).as_bytes())?;
-            terminal.note(&totals(&plan, status.as_deref()));
-            Ok(())
+            print_data(table(plan, status.as_deref()).as_bytes())?;
+            terminal.note(&totals(plan, status.as_deref()));
         }
     }
+    // What was asked for is told first: remembering it takes its time.
+    evaluated.remember(arguments, terminal).map(drop)
+}
+
+/// What was recalled, and of what was evaluated, why.
+fn account_text(account: &Account) -> String {
+    let Account {
+        recalled,
+        evaluated,
+        everything,
+    } = account;
+    if let Some(reason) = everything {
+        return format!("evaluated everything: {reason}\n");
+    }
+    let mut text = format!(
+        "recalled {}, evaluated {}\n",
+        plural(*recalled, "package"),
+        evaluated.len()
+    );
+    for (label, reason) in evaluated {
+        text += &format!("  {label}: {reason}\n");
+    }
+    text
 }
 
 fn record<'p>(plan: &'p Plan, status: Option<&[NodeStatus]>) -> EvalRecord<'p> {

@@ -18,7 +18,13 @@ pub(crate) fn run(
     let selection = Selection {
         labels: vec![log.label.clone()],
     };
-    let plan = evaluation::evaluate(&workspace, &selection, Audience::Person, terminal)?;
+    let plan = evaluation::plan(
+        arguments,
+        &workspace,
+        &selection,
+        Audience::Person,
+        terminal,
+    )?;
     let store = session::open_store_only(arguments)?;
     let steps = steps::of_label(&plan, &log.label)?;
     let chosen = match log.step {

@@ -27,7 +27,13 @@ pub(crate) fn run(
     let selection = Selection {
         labels: vec![shell.label.clone()],
     };
-    let plan = evaluation::evaluate(&workspace, &selection, Audience::Person, terminal)?;
+    let plan = evaluation::plan(
+        arguments,
+        &workspace,
+        &selection,
+        Audience::Person,
+        terminal,
+    )?;
     let session = session::open(arguments)?;
     let steps = steps::of_label(&plan, &shell.label)?;
     let step = match shell.step {

@@ -93,7 +93,13 @@ pub(crate) fn verify(
         let workspace = place::workspace(arguments)?;
         let everything = Selection { labels: Vec::new() };
         Some((
-            evaluation::evaluate(&workspace, &everything, Audience::Person, terminal)?,
+            evaluation::plan(
+                arguments,
+                &workspace,
+                &everything,
+                Audience::Person,
+                terminal,
+            )?,
             workspace,
         ))
     } else {
@@ -190,7 +196,13 @@ pub(crate) fn path(
     let selection = Selection {
         labels: vec![path.label.clone()],
     };
-    let plan = evaluation::evaluate(&workspace, &selection, Audience::Person, terminal)?;
+    let plan = evaluation::plan(
+        arguments,
+        &workspace,
+        &selection,
+        Audience::Person,
+        terminal,
+    )?;
     let store = session::open_store_only(arguments)?;
     let id = plan
         .roots()

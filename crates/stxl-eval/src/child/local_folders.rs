@@ -18,7 +18,7 @@ use crate::source_tree::WorkspaceTree;
 const FOLDERS_MAX: usize = 64;
 
 /// The folders that texts of `local/` name and that can be opened safely, as they write them.
-pub(super) fn named_folders(tree: &dyn WorkspaceTree, workspace: &Path) -> Vec<String> {
+pub(crate) fn named_folders(tree: &dyn WorkspaceTree, workspace: &Path) -> Vec<String> {
     let mut named = Vec::new();
     for stage in folders_of(tree, LOCAL_OVERLAY) {
         let stage = format!("{LOCAL_OVERLAY}/{stage}");

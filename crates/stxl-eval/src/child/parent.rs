@@ -14,7 +14,7 @@ use stxl_lang::{Diagnostic, SourcePath, Span};
 use super::limits::{ChildLimits, EXIT_MEMORY, EXIT_TIME};
 use super::progress;
 use super::wire::{AnswerError, ChildRequest, RequestWire, decode_answer};
-use crate::evaluator::Evaluation;
+use crate::evaluator::{Evaluation, Recorded, Scope};
 use crate::queries::error;
 
 /// The program to start as an evaluator: itself, with the argument that leads to
@@ -82,7 +82,17 @@ pub fn evaluate_in_child(
     program: &EvaluatorProgram,
     request: &ChildRequest,
 ) -> Result<Evaluation, ChildError> {
-    let ended = run(program, request)?;
+    let recorded = record_in_child(program, request, &Scope::Everything)?;
+    Ok(recorded.into_evaluation())
+}
+
+/// Evaluates in a child process, without linking.
+pub(crate) fn record_in_child(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    scope: &Scope,
+) -> Result<Recorded, ChildError> {
+    let ended = run(program, request, scope)?;
     let Some(fault) = fault_of(&ended)? else {
         return answer_of(ended);
     };
@@ -100,6 +110,7 @@ pub fn evaluate_in_child(
             limits,
             ..request.clone()
         },
+        scope,
     )?;
     match fault_of(&alone)? {
         Some(fault) => Ok(diagnosed(fault, alone.files.first(), &alone.said)),
@@ -112,8 +123,13 @@ fn memory_file(name: &str) -> std::io::Result<OwnedFd> {
     Ok(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?)
 }
 
-fn run(program: &EvaluatorProgram, request: &ChildRequest) -> Result<Ended, ChildError> {
-    let text = serde_json::to_vec(&RequestWire::from(request)).map_err(ChildError::Request)?;
+fn run(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    scope: &Scope,
+) -> Result<Ended, ChildError> {
+    let wire = RequestWire::new(request, scope);
+    let text = serde_json::to_vec(&wire).map_err(ChildError::Request)?;
     let make = |name| memory_file(name).map(File::from).map_err(ChildError::Start);
     let (mut input, answer, mut said) = (make("request")?, make("answer")?, make("messages")?);
     let handed = |file: &File| file.try_clone().map(Stdio::from).map_err(ChildError::Start);
@@ -181,7 +197,7 @@ fn fault_of(ended: &Ended) -> Result<Option<Fault>, ChildError> {
     }
 }
 
-fn answer_of(ended: Ended) -> Result<Evaluation, ChildError> {
+fn answer_of(ended: Ended) -> Result<Recorded, ChildError> {
     let damaged = |reason: String| ChildError::Answer { reason };
     let mut answer = ended.answer;
     let size_bytes = answer
@@ -198,7 +214,7 @@ fn answer_of(ended: Ended) -> Result<Evaluation, ChildError> {
     decode_answer(&bytes).map_err(|error: AnswerError| damaged(error.to_string()))
 }
 
-fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Evaluation {
+fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Recorded {
     let name = file.map_or_else(|| "The workspace".to_owned(), |file| format!("`{file}`"));
     let (id, message, hint) = match fault {
         Fault::Stack => (
@@ -232,8 +248,8 @@ fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Evaluation 
     if fault == Fault::Panic && !said.is_empty() {
         diagnostic.notes = vec![said.to_owned()];
     }
-    Evaluation {
-        plan: None,
+    Recorded {
+        outcome: None,
         diagnostics: vec![diagnostic],
     }
 }

@@ -13,7 +13,7 @@ use stxl_lang::SourcePath;
 use super::limits::{self, ChildLimits, LimitError, Watch};
 use super::local_folders::named_folders;
 use super::progress;
-use super::wire::{ChildRequest, RequestWire, write_answer};
+use super::wire::{ChildRequest, RequestWire, ScopedRequest, write_answer};
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
@@ -56,28 +56,28 @@ pub fn child_main() -> ExitCode {
     }
 }
 
-fn read_request() -> Result<ChildRequest, ProcessError> {
+fn read_request() -> Result<ScopedRequest, ProcessError> {
     let mut input = File::from(rustix::io::dup(stdin()).map_err(std::io::Error::from)?);
     input.seek(SeekFrom::Start(progress::REQUEST_OFFSET))?;
     let mut text = Vec::new();
     input.take(REQUEST_BYTES_MAX).read_to_end(&mut text)?;
     let wire: RequestWire = serde_json::from_slice(&text).map_err(ProcessError::RequestText)?;
     let mut request = wire.into_request().ok_or(ProcessError::RequestVersion)?;
-    if request.limits.threads == 0 {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        request.limits.threads = cores;
+    let limits = &mut request.request.limits;
+    if limits.threads == 0 {
+        limits.threads = std::thread::available_parallelism().map_or(1, usize::from);
     }
     Ok(request)
 }
 
 fn answer_request() -> Result<(), ProcessError> {
-    let request = read_request()?;
+    let ScopedRequest { request, scope } = read_request()?;
     let limits = request.limits;
     limits::bind_resources(&limits)?;
     let watch = Watch::new(limits);
     let tree = open_tree(&request)?;
     let mut folders = vec![request.folder.clone()];
-    let (settings, _) = read_settings(tree.as_ref());
+    let settings = read_settings(tree.as_ref()).settings;
     let local = named_folders(tree.as_ref(), &request.folder);
     let readable = request.readable.iter().chain(&local);
     for name in settings.overlays.iter().chain(readable) {
@@ -97,7 +97,7 @@ fn answer_request() -> Result<(), ProcessError> {
     };
     // Neither is dropped: the process ends here, and freeing millions of small things takes time.
     let mut evaluator = ManuallyDrop::new(Evaluator::new(tree, options)?);
-    let evaluation = ManuallyDrop::new(evaluator.evaluate_encoded(&request.evaluation));
+    let evaluation = ManuallyDrop::new(evaluator.record(&request.evaluation, &scope));
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
     write_answer(output, &evaluation).map_err(ProcessError::Answer)
 }

@@ -1,24 +1,23 @@
 //! What crosses between parent and child. Both are the same program, yet neither trusts the bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufWriter, Write};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stxl_lang::{Diagnostic, Severity, SourcePath, Span, Trace};
-use stxl_model::{Decoder, EncodedPlan, Encoder, Plan, PlanError, Platform, Selector};
+use stxl_model::{DecodeError, Decoder, Encoder, OutputName, PackageLabel, Platform, Selector};
 
 use super::limits::ChildLimits;
-use crate::evaluator::{EncodedEvaluation, Evaluation, EvaluationRequest, Tests};
+use crate::database::Configured;
+use crate::diagnostic_wire;
+use crate::evaluator::{EvaluationRequest, Parts, Recorded, Scope, Target, Tests};
+use crate::node::NodeKey;
+use crate::record::Records;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
-
-/// Most kinds of mistake that are remembered from answers, and the longest name of one.
-const IDS_MAX: usize = 1000;
-const ID_BYTES_MAX: usize = 64;
 
 /// What a child is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +35,12 @@ pub struct ChildRequest {
     pub limits: ChildLimits,
 }
 
+/// A request of the parent's own making: the user's, or parts of it.
+pub(super) struct ScopedRequest {
+    pub(super) request: ChildRequest,
+    pub(super) scope: Scope,
+}
+
 #[derive(Serialize, Deserialize)]
 pub(super) struct RequestWire {
     version: u32,
@@ -46,6 +51,7 @@ pub(super) struct RequestWire {
     platform: Option<String>,
     options: BTreeMap<String, String>,
     with_tests: bool,
+    only: Option<PartsWire>,
     sandbox_abi: u32,
     threads: usize,
     stack_bytes: usize,
@@ -54,11 +60,62 @@ pub(super) struct RequestWire {
     file_cpu_ms: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct PartsWire {
+    nodes: Vec<NodeWire>,
+    packages: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeWire {
+    label: String,
+    platform: String,
+    options: BTreeMap<String, String>,
+    output: String,
+}
+
+impl From<&Parts> for PartsWire {
+    fn from(parts: &Parts) -> Self {
+        let node = |key: &NodeKey| NodeWire {
+            label: key.label.to_string(),
+            platform: key.configured.platform.name().to_owned(),
+            options: key.configured.options.as_ref().clone(),
+            output: key.output.to_string(),
+        };
+        Self {
+            nodes: parts.nodes.iter().map(node).collect(),
+            packages: parts.packages.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl PartsWire {
+    fn into_parts(self) -> Option<Parts> {
+        let node = |wire: NodeWire| {
+            Some(NodeKey {
+                label: PackageLabel::parse(&wire.label).ok()?,
+                configured: Configured {
+                    platform: Platform::parse(&wire.platform)?,
+                    options: Arc::new(wire.options),
+                },
+                output: OutputName::parse(&wire.output).ok()?,
+            })
+        };
+        let packages = self.packages.iter();
+        Some(Parts {
+            nodes: self.nodes.into_iter().map(node).collect::<Option<_>>()?,
+            packages: packages
+                .map(|label| PackageLabel::parse(label).ok())
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
 /// Selects everything; no stage can have this name.
 const EVERYTHING: &str = "*";
 
-impl From<&ChildRequest> for RequestWire {
-    fn from(request: &ChildRequest) -> Self {
+impl RequestWire {
+    pub(super) fn new(request: &ChildRequest, scope: &Scope) -> Self {
         let EvaluationRequest {
             selectors,
             platform,
@@ -86,6 +143,10 @@ impl From<&ChildRequest> for RequestWire {
             platform: platform.map(|it| it.name().to_owned()),
             options: options.clone(),
             with_tests: *tests == Tests::Planned,
+            only: match scope {
+                Scope::Everything => None,
+                Scope::Only(parts) => Some(parts.into()),
+            },
             sandbox_abi: *sandbox_abi,
             threads,
             stack_bytes,
@@ -98,7 +159,7 @@ impl From<&ChildRequest> for RequestWire {
 
 impl RequestWire {
     /// The request, unless it is of another version or names what does not exist.
-    pub(super) fn into_request(self) -> Option<ChildRequest> {
+    pub(super) fn into_request(self) -> Option<ScopedRequest> {
         if self.version != VERSION {
             return None;
         }
@@ -110,7 +171,11 @@ impl RequestWire {
             Some(name) => Some(Platform::parse(&name)?),
             None => None,
         };
-        Some(ChildRequest {
+        let scope = match self.only {
+            None => Scope::Everything,
+            Some(parts) => Scope::Only(parts.into_parts()?),
+        };
+        let request = ChildRequest {
             folder: self.folder,
             readable: self.readable,
             buffers: self.buffers,
@@ -132,169 +197,79 @@ impl RequestWire {
                 cpu_seconds: self.cpu_seconds,
                 file_cpu_ms: self.file_cpu_ms,
             },
-        })
+        };
+        Some(ScopedRequest { request, scope })
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct DiagnosticWire {
-    id: String,
-    is_error: bool,
-    message: String,
-    primary: Option<(SpanWire, String)>,
-    secondary: Vec<(SpanWire, String)>,
-    notes: Vec<String>,
-    hints: Vec<String>,
-    trace: Vec<(String, SpanWire)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SpanWire(String, u32, u32);
-
-impl From<&Span> for SpanWire {
-    fn from(span: &Span) -> Self {
-        Self(span.path.as_str().to_owned(), span.start, span.end)
-    }
-}
-
-impl SpanWire {
-    fn into_span(self) -> Span {
-        Span {
-            path: SourcePath::new(&self.0),
-            start: self.1,
-            end: self.2,
-        }
-    }
-}
-
-impl From<&Diagnostic> for DiagnosticWire {
-    fn from(diagnostic: &Diagnostic) -> Self {
-        let Diagnostic {
-            id,
-            severity,
-            message,
-            primary,
-            secondary,
-            notes,
-            hints,
-            trace,
-        } = diagnostic;
-        let place = |(span, text): &(Span, String)| (SpanWire::from(span), text.clone());
-        Self {
-            id: (*id).to_owned(),
-            is_error: *severity == Severity::Error,
-            message: message.clone(),
-            primary: primary.as_ref().map(place),
-            secondary: secondary.iter().map(place).collect(),
-            notes: notes.clone(),
-            hints: hints.clone(),
-            trace: trace
-                .iter()
-                .map(|it| (it.what.to_string(), (&it.span).into()))
-                .collect(),
-        }
-    }
-}
-
-impl DiagnosticWire {
-    fn into_diagnostic(self) -> Diagnostic {
-        let place = |(span, text): (SpanWire, String)| (span.into_span(), text);
-        Diagnostic {
-            id: known_id(&self.id),
-            severity: if self.is_error {
-                Severity::Error
-            } else {
-                Severity::Warning
-            },
-            message: self.message,
-            primary: self.primary.map(place),
-            secondary: self.secondary.into_iter().map(place).collect(),
-            notes: self.notes,
-            hints: self.hints,
-            trace: self
-                .trace
-                .into_iter()
-                .map(|(what, span)| Trace {
-                    what: what.into(),
-                    span: span.into_span(),
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The one copy of a kind's name. Names are few and live as long as the program; their number is
-/// bounded, for the child may be lying.
-fn known_id(id: &str) -> &'static str {
-    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = known.get(id) {
-        return known;
-    }
-    if known.len() >= IDS_MAX || id.len() > ID_BYTES_MAX {
-        return "other";
-    }
-    let id: &'static str = Box::leak(id.to_owned().into_boxed_str());
-    known.insert(id);
-    id
 }
 
 /// Why an answer is not used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
     #[error("{0}")]
-    Encoding(#[from] stxl_model::DecodeError),
-    #[error("{0}")]
-    Plan(#[from] PlanError),
+    Encoding(#[from] DecodeError),
     #[error("{0}")]
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// Writes the answer: a head, the plan, and the diagnostics.
-pub(super) fn write_answer(
-    output: impl Write,
-    evaluation: &EncodedEvaluation,
-) -> std::io::Result<()> {
-    let mut output = BufWriter::with_capacity(1 << 16, output);
-    let diagnostics: Vec<DiagnosticWire> = evaluation
-        .diagnostics
-        .iter()
-        .map(DiagnosticWire::from)
-        .collect();
-    let plan = evaluation.plan.as_ref();
-    let plan_bytes = plan.map(EncodedPlan::as_bytes).unwrap_or_default();
-    let mut head = Encoder::default();
-    head.raw(ANSWER_MAGIC);
-    head.u32(VERSION);
-    head.byte(u8::from(plan.is_some()));
-    head.count(plan_bytes.len());
-    output.write_all(&head.finish())?;
-    output.write_all(plan_bytes)?;
-    let mut rest = Encoder::default();
-    rest.bytes(&serde_json::to_vec(&diagnostics)?);
-    output.write_all(&rest.finish())?;
-    output.flush()
+/// Writes the answer: a head, the diagnostics, and records with the outputs that were asked for,
+/// unless there is an error.
+pub(super) fn write_answer(mut output: impl Write, recorded: &Recorded) -> std::io::Result<()> {
+    let mut encoder = Encoder::default();
+    encoder.raw(ANSWER_MAGIC);
+    encoder.u32(VERSION);
+    encoder.bytes(&diagnostic_wire::to_json(&recorded.diagnostics)?);
+    encoder.byte(u8::from(recorded.outcome.is_some()));
+    if let Some((records, targets)) = &recorded.outcome {
+        records.encode(&mut encoder);
+        encoder.count(targets.len());
+        for target in targets {
+            encoder.text(target.label.as_str());
+            encoder.count(target.nodes.len());
+            for key in &target.nodes {
+                let position = records.nodes.get_index_of(key);
+                encoder.u32(
+                    position
+                        .and_then(|it| u32::try_from(it).ok())
+                        .unwrap_or(u32::MAX),
+                );
+            }
+        }
+    }
+    output.write_all(&encoder.finish())
 }
 
-/// Reads an answer. The plan's reader hashes every derivation again.
-pub(super) fn decode_answer(bytes: &[u8]) -> Result<Evaluation, AnswerError> {
+/// Reads an answer.
+pub(super) fn decode_answer(bytes: &[u8]) -> Result<Recorded, AnswerError> {
     let mut decoder = Decoder::new(bytes);
     if decoder.array()? != *ANSWER_MAGIC || decoder.u32()? != VERSION {
         return Err(decoder.error("an answer of this version").into());
     }
-    let has_plan = decoder.byte()? != 0;
-    let plan = decoder.bytes()?;
-    let diagnostics: Vec<DiagnosticWire> = serde_json::from_slice(decoder.bytes()?)?;
+    let diagnostics = diagnostic_wire::from_json(decoder.bytes()?)?;
+    let has_outcome = decoder.byte()? != 0;
+    let outcome = if has_outcome {
+        let records = Records::decode(&mut decoder)?;
+        let mut targets = Vec::new();
+        for _ in 0..decoder.count()? {
+            targets.push(decode_target(&mut decoder, &records)?);
+        }
+        Some((records, targets))
+    } else {
+        None
+    };
     decoder.finish()?;
-    Ok(Evaluation {
-        plan: if has_plan {
-            Some(Plan::from_bytes(plan)?)
-        } else {
-            None
-        },
-        diagnostics: diagnostics
-            .into_iter()
-            .map(DiagnosticWire::into_diagnostic)
-            .collect(),
+    Ok(Recorded {
+        outcome,
+        diagnostics,
     })
+}
+
+fn decode_target(decoder: &mut Decoder<'_>, records: &Records) -> Result<Target, DecodeError> {
+    let error = decoder.error("an output that was asked for");
+    let label = PackageLabel::parse(decoder.text()?).map_err(|_| error.clone())?;
+    let mut nodes = Vec::new();
+    for _ in 0..decoder.count()? {
+        let key = records.nodes.get_index(decoder.u32()? as usize);
+        nodes.push(key.ok_or(error.clone())?.clone());
+    }
+    Ok(Target { label, nodes })
 }

@@ -11,11 +11,12 @@ use crate::graph::Graph;
 use crate::host::Reads;
 use crate::parallel;
 use crate::queries::{self, Failure};
+use crate::record::SeenPackage;
 use crate::value_cycle;
 
 /// What was said about one package, and whose values it read.
 struct Said {
-    diagnostics: Vec<Diagnostic>,
+    package: SeenPackage,
     reads: Vec<PackageLabel>,
     is_cyclic: bool,
 }
@@ -27,25 +28,27 @@ impl Said {
         self.reads.extend(reads.packages.iter().cloned());
         for path in &reads.faulty_files {
             let file = queries::compiled(db, db.file(path));
-            self.diagnostics.extend(file.diagnostics.iter().cloned());
+            self.package
+                .diagnostics
+                .extend(file.diagnostics.iter().cloned());
         }
     }
 }
 
 impl Run<'_> {
-    /// Adds the diagnostics of the packages that were asked for or are needed, and of all whose
-    /// values they read, and returns them all.
+    /// What is said about the packages that were asked for or are needed, and about all whose
+    /// values they read.
     pub(super) fn diagnose_packages(
         &self,
         db: &Database,
         graph: &Graph,
         targets: &[Target],
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> BTreeSet<PackageLabel> {
+    ) -> BTreeMap<PackageLabel, SeenPackage> {
         let mut configurations: BTreeMap<PackageLabel, BTreeSet<Configured>> = BTreeMap::new();
         for key in graph
             .nodes
             .iter()
+            .filter(|node| node.is_followed)
             .flat_map(|node| node.faulty.iter().chain([&node.key]))
         {
             let known = configurations.entry(key.label.clone()).or_default();
@@ -56,7 +59,7 @@ impl Run<'_> {
             let known = configurations.entry(target.label.clone()).or_default();
             known.insert(self.configured_for(db, &target.label));
         }
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeMap<PackageLabel, SeenPackage> = BTreeMap::new();
         let mut explained: BTreeSet<PackageLabel> = BTreeSet::new();
         let mut frontier: BTreeSet<PackageLabel> = configurations.keys().cloned().collect();
         while !frontier.is_empty() {
@@ -64,19 +67,22 @@ impl Run<'_> {
             let said = parallel::map(db, &batch, |db, label| {
                 self.said_about(db, label, configurations.get(label))
             });
-            seen.extend(batch.iter().cloned());
-            for (label, said) in batch.iter().zip(said) {
-                diagnostics.extend(said.diagnostics);
-                frontier.extend(said.reads.into_iter().filter(|read| !seen.contains(read)));
-                if said.is_cyclic && !explained.contains(label) {
-                    let (found, cycle) = value_cycle::explain(db, label);
+            let mut reads = Vec::new();
+            for (label, said) in batch.into_iter().zip(said) {
+                reads.extend(said.reads);
+                let mut package = said.package;
+                if said.is_cyclic && !explained.contains(&label) {
+                    let (found, cycle) = value_cycle::explain(db, &label);
                     // Members of one cycle are reported once; what only leads to it, not at all.
-                    if cycle.contains(label) {
-                        diagnostics.extend(found);
+                    if cycle.contains(&label) {
+                        package.diagnostics.extend(found);
                     }
                     explained.extend(cycle);
                 }
+                seen.insert(label, package);
             }
+            reads.retain(|read| !seen.contains_key(read));
+            frontier.extend(reads);
         }
         seen
     }
@@ -88,26 +94,29 @@ impl Run<'_> {
         configurations: Option<&BTreeSet<Configured>>,
     ) -> Said {
         let package = db.package(label);
+        // Of one whose values alone are read: as if it was asked for.
+        let asked = || BTreeSet::from([self.configured_for(db, label)]);
         let mut said = Said {
-            diagnostics: Vec::new(),
+            package: SeenPackage {
+                configurations: configurations.cloned().unwrap_or_else(asked),
+                diagnostics: Vec::new(),
+            },
             reads: Vec::new(),
             is_cyclic: false,
         };
         for (layer, path) in (0..).zip(package.layers(db).iter()) {
             let file = queries::compiled(db, db.file(path));
-            said.diagnostics.extend(file.diagnostics.iter().cloned());
+            let diagnostics = &mut said.package.diagnostics;
+            diagnostics.extend(file.diagnostics.iter().cloned());
             let definition = queries::definition(db, package, layer);
             said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
-            said.diagnostics
-                .extend(definition.diagnostics.iter().cloned());
+            diagnostics.extend(definition.diagnostics.iter().cloned());
             said.add_reads(db, &definition.reads);
         }
-        // Of one whose values alone are read: as if it was asked for.
-        let asked = || BTreeSet::from([self.configured_for(db, label)]);
-        for configured in configurations.cloned().unwrap_or_else(asked) {
+        for configured in said.package.configurations.clone() {
             let expanded = queries::expanded(db, package, &configured);
-            said.diagnostics
-                .extend(expanded.diagnostics.iter().cloned());
+            let diagnostics = &mut said.package.diagnostics;
+            diagnostics.extend(expanded.diagnostics.iter().cloned());
             said.add_reads(db, &expanded.reads);
         }
         said
@@ -115,7 +124,7 @@ impl Run<'_> {
 }
 
 /// Sorts by severity, then by place, and removes duplicates.
-pub(super) fn sort(diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|left, right| {
         let place = |it: &Diagnostic| it.primary.as_ref().map(|(span, _)| span.clone());
         let rank = |it: &Diagnostic| match it.severity {

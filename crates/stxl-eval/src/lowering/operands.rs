@@ -13,6 +13,7 @@ use super::compose::Composition;
 use super::{Lowering, Reported, RootState, address};
 use crate::database::FileState;
 use crate::node::{NodeKey, brought_by, key_of, resolve};
+use crate::read::Read;
 use crate::settings::{LOCAL_OVERLAY, is_local};
 use crate::suggestion::nearest;
 
@@ -266,6 +267,8 @@ impl Lowering<'_> {
     fn directory(&mut self, directory: &DirectoryImport) -> Result<FragmentInput, Reported> {
         self.check_outside(directory)?;
         let key = (directory.path.clone(), directory.ignore.clone());
+        self.reads.insert(Read::Directory(key.clone()));
+        self.reads.insert(Read::Presence(directory.path.clone()));
         let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
         // Reading a large directory takes its time, which is not that of the text.
         self.db.shared().evaluating(None);
@@ -324,6 +327,7 @@ impl Lowering<'_> {
     }
 
     fn bytes_of(&mut self, path: &SourcePath, site: &Site) -> Result<Arc<[u8]>, Reported> {
+        self.reads.insert(Read::File(path.clone()));
         let reason = match self.db.file(path).state(self.db) {
             FileState::File(bytes) => return Ok(bytes),
             FileState::Missing => {

@@ -34,6 +34,21 @@ pub struct OpenWorkspaceError {
     pub reason: String,
 }
 
+/// What the file system tells about a file without its bytes. While two are equal the bytes are,
+/// unless they were changed within the resolution of the file system's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) size_bytes: u64,
+    /// Kind and permissions.
+    pub(crate) mode: u32,
+    /// When the bytes were changed, as anybody may set it: nanoseconds since 1970.
+    pub(crate) modified_ns: i64,
+    /// When anything was changed, as only the kernel sets it.
+    pub(crate) changed_ns: i64,
+}
+
 fn open_folder(folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(folder, flags, Mode::empty())
@@ -51,6 +66,26 @@ impl DiskSourceTree {
             folder: folder.to_owned(),
             workspace,
             outside: RwLock::default(),
+        })
+    }
+
+    /// The stamp of what a path leads to.
+    pub(crate) fn stamp(&self, path: &SourcePath) -> Result<Stamp, SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let entry = open_beneath(folder, rest, OFlags::PATH)?;
+            let stat = rustix::fs::fstat(&entry)?;
+            let nanoseconds = |seconds: i64, rest: u64| {
+                let rest = i64::try_from(rest).unwrap_or(0);
+                seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+            };
+            Ok(Stamp {
+                device: stat.st_dev,
+                inode: stat.st_ino,
+                size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                mode: stat.st_mode,
+                modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+                changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+            })
         })
     }
 

@@ -87,7 +87,14 @@ impl FragmentWriter {
 }
 
 impl Fragment {
-    /// The fragment as bytes, which are checked when they are linked.
+    /// A fragment from its bytes, which are checked when it is linked.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+        }
+    }
+
+    /// The fragment as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -98,10 +105,10 @@ impl PlanWriter {
     /// the id of its result. What is needed has to be in the plan.
     pub fn link(
         &mut self,
-        fragment: &[u8],
+        fragment: &Fragment,
         needs: &[DerivationId],
     ) -> Result<DerivationId, PlanError> {
-        let mut decoder = Decoder::new(fragment);
+        let mut decoder = Decoder::new(&fragment.bytes);
         let result = decode_input(&mut decoder)?;
         let mut own: Vec<DerivationId> = Vec::new();
         let mut encoding = Vec::new();

@@ -1,0 +1,107 @@
+//! What evaluations look at in a workspace, and what they found there.
+
+use stxl_lang::SourcePath;
+use stxl_model::{BlobId, TreeId};
+
+use crate::database::{Database, Db as _, DirectoryKey, FileState};
+use crate::directory_import::import_directory;
+use crate::layout::is_package_file;
+use crate::source_tree::WorkspaceTree;
+
+/// Something of the workspace that an evaluation looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Read {
+    /// The bytes of a file.
+    File(SourcePath),
+    /// Whether there is a file or directory.
+    Presence(SourcePath),
+    /// Whether there is something that can be a package's file.
+    PackageFile(SourcePath),
+    /// The names in a folder.
+    Folder(SourcePath),
+    /// A directory with all below it, but for what is left out.
+    Directory(DirectoryKey),
+}
+
+/// What was found there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing.
+    Nothing,
+    /// Something, that was not looked into.
+    Something,
+    /// A directory, where a file was asked for.
+    Directory,
+    /// The bytes of a file, or the names of a folder.
+    Bytes(BlobId),
+    /// The tree of a directory.
+    Tree(TreeId),
+}
+
+impl Read {
+    /// The path that was looked at.
+    pub(crate) fn path(&self) -> &SourcePath {
+        match self {
+            Self::File(path)
+            | Self::Presence(path)
+            | Self::PackageFile(path)
+            | Self::Folder(path)
+            | Self::Directory((path, _)) => path,
+        }
+    }
+
+    /// Looks there; none when it cannot be read, which is an error of whoever needs it.
+    pub(crate) fn look(&self, tree: &dyn WorkspaceTree) -> Option<Found> {
+        match self {
+            Self::File(path) => Found::of_file(&FileState::read(tree, path)),
+            Self::Presence(path) => Some(Found::of_presence(&FileState::read(tree, path))),
+            Self::PackageFile(path) => Some(Found::is_there(is_package_file(tree, path))),
+            Self::Folder(path) => Some(Found::of_names(&tree.list(path).unwrap_or_default())),
+            Self::Directory((path, ignore)) => {
+                let tree = import_directory(tree, path, ignore).ok();
+                tree.map(Found::Tree)
+            }
+        }
+    }
+
+    /// What the queries saw there; none when it could not be read.
+    pub(crate) fn seen_by(&self, db: &Database) -> Option<Found> {
+        match self {
+            Self::File(path) => Found::of_file(&db.file(path).state(db)),
+            Self::Presence(path) => Some(Found::of_presence(&db.file(path).state(db))),
+            Self::Folder(path) => Some(Found::of_names(&db.folder(path).names(db))),
+            Self::Directory(key) => db.directory(key).tree(db).ok().map(Found::Tree),
+            // No query asks for it: packages are listed before.
+            Self::PackageFile(_) => self.look(db.shared().tree.as_ref()),
+        }
+    }
+}
+
+impl Found {
+    /// The names of a folder.
+    pub(crate) fn of_names(names: &[String]) -> Self {
+        Self::Bytes(BlobId::of(names.join("\n").as_bytes()))
+    }
+
+    /// Something or nothing.
+    pub(crate) fn is_there(is_there: bool) -> Self {
+        if is_there {
+            Self::Something
+        } else {
+            Self::Nothing
+        }
+    }
+
+    fn of_file(state: &FileState) -> Option<Self> {
+        match state {
+            FileState::File(bytes) => Some(Self::Bytes(BlobId::of(bytes))),
+            FileState::Directory => Some(Self::Directory),
+            FileState::Missing => Some(Self::Nothing),
+            FileState::Unreadable(_) => None,
+        }
+    }
+
+    fn of_presence(state: &FileState) -> Self {
+        Self::is_there(*state != FileState::Missing)
+    }
+}

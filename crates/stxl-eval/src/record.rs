@@ -1,0 +1,282 @@
+//! Records: what is known of packages after an evaluation without errors, without their text.
+//!
+//! A record holds what other packages can ask of a package, its outputs as fragments, and all that
+//! was read on the way. Plans are made of records alone (`link`), so a record whose reads are what
+//! they were saves the evaluation.
+
+mod encoding;
+
+pub(crate) use encoding::{decode_list, decode_numbers, encode_numbers};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxBuildHasher;
+use stxl_lang::Diagnostic;
+use stxl_model::{Fragment, OutputName, PackageLabel};
+
+use crate::database::{Configured, Database, Db as _};
+use crate::graph::Graph;
+use crate::layout::Layers;
+use crate::lowering::Lowered;
+use crate::node::{NodeKey, output_of_test};
+use crate::queries::{self, PackageFacts};
+use crate::read::{Found, Read};
+
+/// What was read, and what was found there.
+pub(crate) type Reads = IndexMap<Read, Found, FxBuildHasher>;
+
+/// Records of packages, and the nodes and reads that they name by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Records {
+    pub(crate) nodes: IndexSet<NodeKey, FxBuildHasher>,
+    pub(crate) reads: Reads,
+    pub(crate) packages: BTreeMap<PackageLabel, PackageRecord>,
+}
+
+/// What is known of one package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PackageRecord {
+    /// The files of its definition, lowest layer first.
+    pub(crate) layers: Layers,
+    /// Positions of what was read, definitions included.
+    pub(crate) reads: Vec<u32>,
+    /// The packages whose values were read.
+    pub(crate) values_of: Vec<PackageLabel>,
+    pub(crate) facts: PackageFacts,
+    /// What it is in each configuration it was evaluated for.
+    pub(crate) configurations: Vec<ConfigurationRecord>,
+    /// Its outputs that were lowered, by the positions of their nodes.
+    pub(crate) nodes: Vec<(u32, NodeRecord)>,
+    /// Warnings.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// What references to a package in a configuration are checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigurationRecord {
+    pub(crate) configured: Configured,
+    /// Names of all outputs.
+    pub(crate) outputs: Vec<OutputName>,
+    /// Names of the outputs that stand for tests.
+    pub(crate) tests: Vec<OutputName>,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeRecord {
+    /// The positions of the nodes it needs, in the order in which its fragment numbers them.
+    pub(crate) needs: Vec<u32>,
+    /// The positions of what every user of it gets besides, one step far.
+    pub(crate) brings: Vec<u32>,
+    /// Its derivations.
+    pub(crate) fragment: Fragment,
+}
+
+/// What is recorded of an evaluation.
+pub(crate) struct Evaluated<'e> {
+    pub(crate) graph: &'e Graph,
+    /// By position in the graph.
+    pub(crate) lowered: &'e [Arc<Lowered>],
+    /// Every package that was seen.
+    pub(crate) seen: &'e BTreeMap<PackageLabel, SeenPackage>,
+}
+
+/// What a package was evaluated for, and what was said about it.
+pub(crate) struct SeenPackage {
+    pub(crate) configurations: BTreeSet<Configured>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Records {
+    /// Records an evaluation that had no errors; none when something has no value after all.
+    pub(crate) fn of(db: &Database, evaluated: &Evaluated<'_>) -> Option<Self> {
+        let mut records = Self::default();
+        for node in &evaluated.graph.nodes {
+            records.nodes.insert(node.key.clone());
+        }
+        for (label, seen) in evaluated.seen {
+            let record = records.package(db, label, seen)?;
+            records.packages.insert(label.clone(), record);
+        }
+        for (position, (node, lowered)) in
+            (0..).zip(evaluated.graph.nodes.iter().zip(evaluated.lowered))
+        {
+            if !node.is_followed {
+                continue;
+            }
+            let mut reads = BTreeSet::new();
+            for read in &lowered.reads {
+                reads.insert(records.read(db, read)?);
+            }
+            let positions = |of: &[usize]| {
+                of.iter()
+                    .map(|it| u32::try_from(*it).ok())
+                    .collect::<Option<_>>()
+            };
+            let record = NodeRecord {
+                needs: positions(&node.needs)?,
+                brings: positions(&node.brings)?,
+                fragment: lowered.fragment.clone()?,
+            };
+            let package = records.packages.get_mut(&node.key.label)?;
+            reads.retain(|read| !package.reads.contains(read));
+            package.reads.extend(reads);
+            package.nodes.push((position, record));
+        }
+        Some(records)
+    }
+
+    fn package(
+        &mut self,
+        db: &Database,
+        label: &PackageLabel,
+        seen: &SeenPackage,
+    ) -> Option<PackageRecord> {
+        let package = db.package(label);
+        let layers = package.layers(db);
+        let mut reads = BTreeSet::new();
+        let mut values_of = BTreeSet::new();
+        let mut add = |records: &mut Self, places: &[Read], packages: &[PackageLabel]| {
+            values_of.extend(packages.iter().cloned());
+            for read in places {
+                reads.insert(records.read(db, read)?);
+            }
+            Some(())
+        };
+        for (layer, path) in (0..).zip(layers.iter()) {
+            add(self, &[Read::File(path.clone())], &[])?;
+            let definition = queries::definition(db, package, layer);
+            add(self, &definition.reads.places, &definition.reads.packages)?;
+        }
+        let mut recorded = Vec::new();
+        for configured in &seen.configurations {
+            let result = queries::expanded(db, package, configured);
+            add(self, &result.reads.places, &result.reads.packages)?;
+            let expanded = result.expanded.as_ref()?;
+            recorded.push(ConfigurationRecord {
+                configured: configured.clone(),
+                outputs: expanded.outputs.keys().cloned().collect(),
+                tests: expanded
+                    .tests
+                    .keys()
+                    .filter_map(|test| output_of_test(test))
+                    .collect(),
+            });
+        }
+        Some(PackageRecord {
+            layers,
+            reads: reads.into_iter().collect(),
+            values_of: values_of.into_iter().collect(),
+            facts: queries::facts(db, package)?.as_ref().clone(),
+            configurations: recorded,
+            nodes: Vec::new(),
+            diagnostics: seen.diagnostics.clone(),
+        })
+    }
+
+    /// The position of a read, with what was found there.
+    fn read(&mut self, db: &Database, read: &Read) -> Option<u32> {
+        let position = match self.reads.get_index_of(read) {
+            Some(position) => position,
+            None => self.reads.insert_full(read.clone(), read.seen_by(db)?).0,
+        };
+        u32::try_from(position).ok()
+    }
+
+    /// What is known of every node, by position.
+    pub(crate) fn by_node(&self) -> Vec<Option<&NodeRecord>> {
+        let mut nodes = vec![None; self.nodes.len()];
+        for (position, record) in self.packages.values().flat_map(|package| &package.nodes) {
+            if let Some(node) = nodes.get_mut(*position as usize) {
+                *node = Some(record);
+            }
+        }
+        nodes
+    }
+
+    /// Takes over the record of a package from other records. A record that is there stays, and
+    /// only what it lacks is added.
+    pub(crate) fn absorb(&mut self, other: &Self, label: &PackageLabel) {
+        let Some(package) = other.packages.get(label) else {
+            return;
+        };
+        let own_node = |records: &mut Self, position: &u32| {
+            let key = other.nodes.get_index(*position as usize)?;
+            let position = match records.nodes.get_index_of(key) {
+                Some(position) => position,
+                None => records.nodes.insert_full(key.clone()).0,
+            };
+            u32::try_from(position).ok()
+        };
+        let reads = package.reads.iter().filter_map(|position| {
+            let (read, found) = other.reads.get_index(*position as usize)?;
+            let position = match self.reads.get_index_of(read) {
+                Some(position) => position,
+                None => self.reads.insert_full(read.clone(), *found).0,
+            };
+            u32::try_from(position).ok()
+        });
+        let reads: Vec<u32> = reads.collect();
+        let mut nodes = Vec::new();
+        for (position, node) in &package.nodes {
+            let needs = node.needs.iter().filter_map(|it| own_node(self, it));
+            let needs = needs.collect();
+            let brings = node.brings.iter().filter_map(|it| own_node(self, it));
+            let record = NodeRecord {
+                brings: brings.collect(),
+                needs,
+                fragment: node.fragment.clone(),
+            };
+            nodes.extend(own_node(self, position).map(|position| (position, record)));
+        }
+        let record = PackageRecord {
+            reads,
+            nodes,
+            ..package.clone()
+        };
+        match self.packages.get_mut(label) {
+            None => {
+                self.packages.insert(label.clone(), record);
+            }
+            Some(known) => known.join(record),
+        }
+    }
+}
+
+impl PackageRecord {
+    /// Adds what another record of the same package knows.
+    fn join(&mut self, other: Self) {
+        let add = |reads: &mut Vec<u32>| {
+            reads.extend(other.reads);
+            reads.sort_unstable();
+            reads.dedup();
+        };
+        add(&mut self.reads);
+        self.values_of.extend(other.values_of);
+        self.values_of.sort();
+        self.values_of.dedup();
+        for configuration in other.configurations {
+            if !self.configurations.contains(&configuration) {
+                self.configurations.push(configuration);
+            }
+        }
+        for (position, node) in other.nodes {
+            if !self.nodes.iter().any(|(known, _)| *known == position) {
+                self.nodes.push((position, node));
+            }
+        }
+        for diagnostic in other.diagnostics {
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    /// What the package is in a configuration.
+    pub(crate) fn configuration(&self, configured: &Configured) -> Option<&ConfigurationRecord> {
+        let mut known = self.configurations.iter();
+        known.find(|it| it.configured == *configured)
+    }
+}

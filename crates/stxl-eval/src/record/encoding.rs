@@ -1,0 +1,375 @@
+//! Records as bytes: what crosses from the child, and what is kept between evaluations.
+//!
+//! Labels, configurations and names of outputs are written once and named by number. Every number
+//! is checked when it is read; fragments are checked when they are linked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
+use stxl_lang::SourcePath;
+use stxl_model::{
+    BlobId, DecodeError, Decoder, Digest, Encoder, Fragment, OutputName, PackageLabel, Platform,
+    TreeId,
+};
+
+use super::{ConfigurationRecord, NodeRecord, PackageRecord, Records};
+use crate::database::Configured;
+use crate::diagnostic_wire;
+use crate::node::NodeKey;
+use crate::queries::PackageFacts;
+use crate::read::{Found, Read};
+
+/// Values that are written once, in the order in which they were first named.
+struct Table<T>(IndexSet<T, FxBuildHasher>);
+
+impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+    fn position(&mut self, value: &T) -> u32 {
+        let position = match self.0.get_index_of(value) {
+            Some(position) => position,
+            None => self.0.insert_full(value.clone()).0,
+        };
+        number(position)
+    }
+}
+
+/// A position as it is written. There are never as many of anything as four bytes can count: an
+/// answer is at most two gigabytes.
+fn number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+struct Tables {
+    labels: Table<PackageLabel>,
+    configurations: Table<Configured>,
+    outputs: Table<OutputName>,
+}
+
+impl Records {
+    /// Writes the records.
+    pub(crate) fn encode(&self, encoder: &mut Encoder) {
+        let mut tables = Tables {
+            labels: Table(IndexSet::default()),
+            configurations: Table(IndexSet::default()),
+            outputs: Table(IndexSet::default()),
+        };
+        let mut body = Encoder::default();
+        body.count(self.nodes.len());
+        for node in &self.nodes {
+            body.u32(tables.labels.position(&node.label));
+            body.u32(tables.configurations.position(&node.configured));
+            body.u32(tables.outputs.position(&node.output));
+        }
+        body.count(self.reads.len());
+        for (read, found) in &self.reads {
+            encode_read(&mut body, read);
+            encode_found(&mut body, *found);
+        }
+        body.count(self.packages.len());
+        for (label, package) in &self.packages {
+            body.u32(tables.labels.position(label));
+            self.encode_package(&mut body, &mut tables, package);
+        }
+        encoder.count(tables.labels.0.len());
+        for label in &tables.labels.0 {
+            encoder.text(label.as_str());
+        }
+        encoder.count(tables.configurations.0.len());
+        for Configured { platform, options } in &tables.configurations.0 {
+            encoder.byte(platform.code());
+            encoder.count(options.len());
+            for (name, value) in options.iter() {
+                encoder.text(name);
+                encoder.text(value);
+            }
+        }
+        encoder.count(tables.outputs.0.len());
+        for output in &tables.outputs.0 {
+            encoder.text(output.as_str());
+        }
+        encoder.raw(&body.finish());
+    }
+
+    fn encode_package(&self, body: &mut Encoder, tables: &mut Tables, package: &PackageRecord) {
+        let PackageRecord {
+            layers,
+            reads,
+            values_of,
+            facts: PackageFacts { platforms, options },
+            configurations,
+            nodes,
+            diagnostics,
+        } = package;
+        // A definition is among what was read.
+        let read_of = |path: &SourcePath| self.reads.get_index_of(&Read::File(path.clone()));
+        let layers: Vec<u32> = layers.iter().filter_map(read_of).map(number).collect();
+        encode_numbers(body, &layers);
+        encode_numbers(body, reads);
+        let values_of: Vec<u32> = values_of
+            .iter()
+            .map(|it| tables.labels.position(it))
+            .collect();
+        encode_numbers(body, &values_of);
+        body.byte(u8::from(platforms.is_some()));
+        let platforms = platforms.as_deref().unwrap_or_default();
+        body.count(platforms.len());
+        platforms
+            .iter()
+            .for_each(|platform| body.byte(platform.code()));
+        body.count(options.len());
+        options.iter().for_each(|option| body.text(option));
+        body.count(configurations.len());
+        for ConfigurationRecord {
+            configured,
+            outputs,
+            tests,
+        } in configurations
+        {
+            body.u32(tables.configurations.position(configured));
+            for names in [outputs, tests] {
+                let names: Vec<u32> = names.iter().map(|it| tables.outputs.position(it)).collect();
+                encode_numbers(body, &names);
+            }
+        }
+        body.count(nodes.len());
+        for (
+            position,
+            NodeRecord {
+                needs,
+                brings,
+                fragment,
+            },
+        ) in nodes
+        {
+            body.u32(*position);
+            encode_numbers(body, needs);
+            encode_numbers(body, brings);
+            body.bytes(fragment.as_bytes());
+        }
+        let json = if diagnostics.is_empty() {
+            Vec::new()
+        } else {
+            // What has no form as JSON does not exist among diagnostics: texts and numbers.
+            diagnostic_wire::to_json(diagnostics).unwrap_or_default()
+        };
+        body.bytes(&json);
+    }
+
+    /// Reads records.
+    pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let labels = decode_list(decoder, |decoder| {
+            let error = decoder.error("a label");
+            PackageLabel::parse(decoder.text()?).map_err(|_| error)
+        })?;
+        let configurations = decode_list(decoder, decode_configured)?;
+        let outputs = decode_list(decoder, |decoder| {
+            let error = decoder.error("the name of an output");
+            OutputName::parse(decoder.text()?).map_err(|_| error)
+        })?;
+        let nodes = decode_list(decoder, |decoder| {
+            Ok(NodeKey {
+                label: decode_named(decoder, &labels)?,
+                configured: decode_named(decoder, &configurations)?,
+                output: decode_named(decoder, &outputs)?,
+            })
+        })?;
+        let reads = decode_list(decoder, |decoder| {
+            Ok((decode_read(decoder)?, decode_found(decoder)?))
+        })?;
+        let reader = Reader {
+            labels,
+            configurations,
+            outputs,
+            node_count: nodes.len(),
+            reads: reads.into_iter().collect(),
+        };
+        let mut packages = BTreeMap::new();
+        for _ in 0..decoder.count()? {
+            let label = decode_named(decoder, &reader.labels)?;
+            packages.insert(label, reader.package(decoder)?);
+        }
+        let records = Self {
+            nodes: nodes.into_iter().collect(),
+            reads: reader.reads,
+            packages,
+        };
+        // What stands twice in a list would move every number after it.
+        if records.nodes.len() == reader.node_count {
+            Ok(records)
+        } else {
+            Err(decoder.error("nodes without duplicates"))
+        }
+    }
+}
+
+struct Reader {
+    labels: Vec<PackageLabel>,
+    configurations: Vec<Configured>,
+    outputs: Vec<OutputName>,
+    node_count: usize,
+    reads: indexmap::IndexMap<Read, Found, FxBuildHasher>,
+}
+
+impl Reader {
+    fn package(&self, decoder: &mut Decoder<'_>) -> Result<PackageRecord, DecodeError> {
+        let error = decoder.error("a definition among what was read");
+        let layers = decode_numbers(decoder, self.reads.len())?;
+        let layers = layers.into_iter().map(|position| {
+            let read = self.reads.get_index(position as usize);
+            read.map(|(read, _)| read.path().clone())
+        });
+        let layers: Vec<SourcePath> = layers.collect::<Option<_>>().ok_or(error)?;
+        let reads = decode_numbers(decoder, self.reads.len())?;
+        let values_of = decode_list(decoder, |decoder| decode_named(decoder, &self.labels))?;
+        let has_platforms = decoder.byte()? != 0;
+        let platforms = decode_list(decoder, decode_platform)?;
+        let options = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
+        let configurations = decode_list(decoder, |decoder| {
+            let name = |decoder: &mut Decoder<'_>| decode_named(decoder, &self.outputs);
+            Ok(ConfigurationRecord {
+                configured: decode_named(decoder, &self.configurations)?,
+                outputs: decode_list(decoder, name)?,
+                tests: decode_list(decoder, name)?,
+            })
+        })?;
+        let nodes = decode_list(decoder, |decoder| {
+            let position = decode_number(decoder, self.node_count)?;
+            let record = NodeRecord {
+                needs: decode_numbers(decoder, self.node_count)?,
+                brings: decode_numbers(decoder, self.node_count)?,
+                fragment: Fragment::from_bytes(decoder.bytes()?),
+            };
+            Ok((position, record))
+        })?;
+        let error = decoder.error("diagnostics");
+        let diagnostics = match decoder.bytes()? {
+            [] => Vec::new(),
+            json => diagnostic_wire::from_json(json).map_err(|_| error)?,
+        };
+        Ok(PackageRecord {
+            layers: layers.into(),
+            reads,
+            values_of,
+            facts: PackageFacts {
+                platforms: has_platforms.then_some(platforms),
+                options,
+            },
+            configurations,
+            nodes,
+            diagnostics,
+        })
+    }
+}
+
+pub(crate) fn encode_numbers(encoder: &mut Encoder, numbers: &[u32]) {
+    encoder.count(numbers.len());
+    numbers.iter().for_each(|number| encoder.u32(*number));
+}
+
+fn decode_number(decoder: &mut Decoder<'_>, below: usize) -> Result<u32, DecodeError> {
+    let error = decoder.error("a number inside its table");
+    let number = decoder.u32()?;
+    if (number as usize) < below {
+        Ok(number)
+    } else {
+        Err(error)
+    }
+}
+
+pub(crate) fn decode_numbers(
+    decoder: &mut Decoder<'_>,
+    below: usize,
+) -> Result<Vec<u32>, DecodeError> {
+    decode_list(decoder, |decoder| decode_number(decoder, below))
+}
+
+fn decode_named<T: Clone>(decoder: &mut Decoder<'_>, table: &[T]) -> Result<T, DecodeError> {
+    let error = decoder.error("a number inside its table");
+    let value = table.get(decoder.u32()? as usize);
+    value.cloned().ok_or(error)
+}
+
+pub(crate) fn decode_list<T>(
+    decoder: &mut Decoder<'_>,
+    mut item: impl FnMut(&mut Decoder<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    (0..decoder.count()?).map(|_| item(decoder)).collect()
+}
+
+fn decode_platform(decoder: &mut Decoder<'_>) -> Result<Platform, DecodeError> {
+    let error = decoder.error("a platform");
+    Platform::from_code(decoder.byte()?).ok_or(error)
+}
+
+fn decode_configured(decoder: &mut Decoder<'_>) -> Result<Configured, DecodeError> {
+    let platform = decode_platform(decoder)?;
+    let options = decode_list(decoder, |decoder| {
+        Ok((decoder.text()?.to_owned(), decoder.text()?.to_owned()))
+    })?;
+    Ok(Configured {
+        platform,
+        options: Arc::new(options.into_iter().collect()),
+    })
+}
+
+fn encode_read(encoder: &mut Encoder, read: &Read) {
+    encoder.byte(match read {
+        Read::File(_) => 1,
+        Read::Presence(_) => 2,
+        Read::Folder(_) => 3,
+        Read::Directory(_) => 4,
+        Read::PackageFile(_) => 5,
+    });
+    encoder.text(read.path().as_str());
+    if let Read::Directory((_, ignore)) = read {
+        encoder.count(ignore.len());
+        ignore.iter().for_each(|glob| encoder.text(glob));
+    }
+}
+
+fn decode_read(decoder: &mut Decoder<'_>) -> Result<Read, DecodeError> {
+    let error = decoder.error("something that was read");
+    let kind = decoder.byte()?;
+    let path = SourcePath::new(decoder.text()?);
+    Ok(match kind {
+        1 => Read::File(path),
+        2 => Read::Presence(path),
+        3 => Read::Folder(path),
+        4 => {
+            let ignore = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
+            Read::Directory((path, ignore))
+        }
+        5 => Read::PackageFile(path),
+        _ => return Err(error),
+    })
+}
+
+fn encode_found(encoder: &mut Encoder, found: Found) {
+    match found {
+        Found::Nothing => encoder.byte(1),
+        Found::Something => encoder.byte(2),
+        Found::Directory => encoder.byte(3),
+        Found::Bytes(id) => {
+            encoder.byte(4);
+            encoder.raw(id.digest().as_bytes());
+        }
+        Found::Tree(id) => {
+            encoder.byte(5);
+            encoder.raw(id.digest().as_bytes());
+        }
+    }
+}
+
+fn decode_found(decoder: &mut Decoder<'_>) -> Result<Found, DecodeError> {
+    let error = decoder.error("what was found");
+    let digest = |decoder: &mut Decoder<'_>| decoder.array().map(Digest::from_bytes);
+    Ok(match decoder.byte()? {
+        1 => Found::Nothing,
+        2 => Found::Something,
+        3 => Found::Directory,
+        4 => Found::Bytes(BlobId::from_digest(digest(decoder)?)),
+        5 => Found::Tree(TreeId::from_digest(digest(decoder)?)),
+        _ => return Err(error),
+    })
+}

@@ -1,0 +1,50 @@
+//! Traces: what is remembered of evaluations from one process to the next.
+//!
+//! A trace holds the records of a workspace's packages, what each of them was made from, and the
+//! list of packages. It is verified, never trusted: everything that was read is looked at again,
+//! files by their stamps like git's index does. Records whose reads are what they were need no
+//! evaluation; the others are evaluated in the child, which is handed nothing of a trace and so
+//! gives what it would give without one. The plan is linked from both.
+//!
+//! | what | where |
+//! |---|---|
+//! | the file on disk | `file` |
+//! | which reads changed | `verify` |
+//! | which records that leaves, and what is missing | `recall` |
+//! | the whole of an evaluation | `evaluate` |
+
+mod evaluate;
+mod file;
+mod listing;
+mod recall;
+mod verify;
+
+use std::collections::BTreeSet;
+
+use stxl_lang::Diagnostic;
+use stxl_model::PackageLabel;
+
+use crate::layout::Layout;
+use crate::record::Records;
+use crate::source_tree::Stamp;
+
+pub use evaluate::{Account, Remembered, evaluate_remembering};
+pub use file::{TraceFolder, UnsavedTrace};
+pub use recall::Reason;
+
+/// What is remembered of a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) records: Records,
+    /// Packages whose records do not hold; what they say of outputs is what others relied on.
+    pub(crate) stale: BTreeSet<PackageLabel>,
+    /// The stamps of what was read, by its position in the records; none where there is none to
+    /// rely on.
+    pub(crate) stamps: Vec<Option<Stamp>>,
+    /// All packages of the workspace.
+    pub(crate) layout: Layout,
+    /// Positions of the reads that the list of packages and the settings were made of.
+    pub(crate) listing: Vec<u32>,
+    /// What is to be said about these.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}

@@ -1,0 +1,277 @@
+//! A trace on disk: one file for a workspace, written whole, with a checksum.
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 0–7 | `stxltrce` |
+//! | 8–11 | version |
+//! | 12– | identity of the program and of the request's surroundings as text; records; stamps; list of packages; diagnostics |
+//! | last 32 | BLAKE3 digest of all before |
+//!
+//! A file that is cut, damaged, of another version or of another program is as good as none: the
+//! evaluation is done from the text and the file made again. It is never synced, for that reason.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use stxl_model::{BlobId, DecodeError, Decoder, Encoder, PackageLabel};
+
+use super::Trace;
+use crate::diagnostic_wire;
+use crate::layout::Layout;
+use crate::record::{Records, decode_list, decode_numbers, encode_numbers};
+use crate::source_tree::Stamp;
+use stxl_lang::SourcePath;
+
+const MAGIC: &[u8; 8] = b"stxltrce";
+
+/// Raised when the form of the file changes.
+const VERSION: u32 = 1;
+
+const CHECKSUM_BYTES: usize = 32;
+
+/// Longest trace that is read.
+const TRACE_BYTES_MAX: u64 = 2 << 30;
+
+/// Where traces are kept, and whose they are.
+#[derive(Clone, Debug)]
+pub struct TraceFolder {
+    /// The folder; made when the first trace is saved.
+    pub path: PathBuf,
+    /// What tells this program from every other one that would evaluate differently.
+    pub program: String,
+}
+
+/// Why there is no trace to begin with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TraceError {
+    #[error("nothing is remembered of this workspace")]
+    Missing,
+    #[error("what is remembered cannot be read: {reason}")]
+    Unreadable { reason: String },
+    #[error("what is remembered is damaged")]
+    Damaged,
+    #[error("what is remembered is another program's")]
+    OtherProgram,
+}
+
+/// A trace that was not written yet. Whoever evaluates says when: a process of root's writes it
+/// after it became the user that owns the folder.
+#[must_use]
+pub struct UnsavedTrace {
+    folder: PathBuf,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl UnsavedTrace {
+    pub(crate) fn new(folder: &TraceFolder, identity: &Identity, trace: &Trace) -> Self {
+        Self {
+            folder: folder.path.clone(),
+            name: identity.file_name(),
+            bytes: encode(trace, identity),
+        }
+    }
+
+    /// Writes the trace in the place of an older one, whole or not at all.
+    pub fn save(self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let folder = open_folder(&self.folder)?;
+        let mut lot = [0; 8];
+        rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
+        let partial = format!("{}.{:016x}.part", self.name, u64::from_le_bytes(lot));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&folder, &partial, flags, Mode::from_raw_mode(0o600))?;
+        let written = File::from(file).write_all(&self.bytes);
+        let renamed = written.and_then(|()| {
+            Ok(rustix::fs::renameat(
+                &folder, &partial, &folder, &self.name,
+            )?)
+        });
+        if renamed.is_err() {
+            // The room it takes is given back; that it cannot be is no news after the error.
+            rustix::fs::unlinkat(&folder, &partial, AtFlags::empty()).ok();
+        }
+        renamed
+    }
+}
+
+/// What a trace has to agree with to be used at all.
+pub(crate) struct Identity {
+    workspace: String,
+    text: String,
+}
+
+impl Identity {
+    /// The identity of a workspace's trace: the program's, and whatever is in every derivation.
+    pub(crate) fn new(folder: &TraceFolder, workspace: &Path, sandbox_abi: u32) -> Self {
+        let workspace = workspace.to_string_lossy().into_owned();
+        let text = format!("{}\nsandbox {sandbox_abi}\n{workspace}", folder.program);
+        Self { workspace, text }
+    }
+
+    fn file_name(&self) -> String {
+        let digest = BlobId::of(self.workspace.as_bytes()).to_string();
+        format!("{}.trace", digest.get(..32).unwrap_or(&digest))
+    }
+}
+
+fn open_folder(folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty())
+}
+
+/// Reads the trace of a workspace.
+pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, TraceError> {
+    let unreadable = |errno: Errno| match errno {
+        Errno::NOENT => TraceError::Missing,
+        other => TraceError::Unreadable {
+            reason: other.to_string(),
+        },
+    };
+    let opened = open_folder(&folder.path).map_err(unreadable)?;
+    // No link is followed: the folder's owner may be somebody else.
+    let file = rustix::fs::openat2(
+        &opened,
+        identity.file_name(),
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    );
+    let file = File::from(file.map_err(unreadable)?);
+    let size_bytes = file.metadata().map_or(0, |it| it.len());
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(size_bytes.min(TRACE_BYTES_MAX)).unwrap_or(0) + 1);
+    file.take(TRACE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| TraceError::Unreadable {
+            reason: error.to_string(),
+        })?;
+    decode(&bytes, identity)
+}
+
+fn encode(trace: &Trace, identity: &Identity) -> Vec<u8> {
+    let Trace {
+        records,
+        stale,
+        stamps,
+        layout,
+        listing,
+        diagnostics,
+    } = trace;
+    let mut encoder = Encoder::default();
+    encoder.raw(MAGIC);
+    encoder.u32(VERSION);
+    encoder.text(&identity.text);
+    records.encode(&mut encoder);
+    encoder.count(stale.len());
+    stale.iter().for_each(|label| encoder.text(label.as_str()));
+    encoder.count(stamps.len());
+    for stamp in stamps {
+        encode_stamp(&mut encoder, stamp.as_ref());
+    }
+    encoder.count(layout.packages.len());
+    for (label, layers) in &layout.packages {
+        encoder.text(label.as_str());
+        encoder.count(layers.len());
+        layers.iter().for_each(|layer| encoder.text(layer.as_str()));
+    }
+    encode_numbers(&mut encoder, listing);
+    // What has no form as JSON does not exist among diagnostics: texts and numbers.
+    encoder.bytes(&diagnostic_wire::to_json(diagnostics).unwrap_or_default());
+    let mut bytes = encoder.finish();
+    let checksum = BlobId::of(&bytes);
+    bytes.extend_from_slice(checksum.digest().as_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8], identity: &Identity) -> Result<Trace, TraceError> {
+    let damaged = |_: DecodeError| TraceError::Damaged;
+    let body = bytes.len().checked_sub(CHECKSUM_BYTES);
+    let (body, checksum) = body
+        .and_then(|body| bytes.split_at_checked(body))
+        .ok_or(TraceError::Damaged)?;
+    if BlobId::of(body).digest().as_bytes() != checksum {
+        return Err(TraceError::Damaged);
+    }
+    let mut decoder = Decoder::new(body);
+    if decoder.array().map_err(damaged)? != *MAGIC || decoder.u32().map_err(damaged)? != VERSION {
+        return Err(TraceError::OtherProgram);
+    }
+    if decoder.text().map_err(damaged)? != identity.text {
+        return Err(TraceError::OtherProgram);
+    }
+    decode_trace(decoder).map_err(damaged)
+}
+
+fn decode_trace(mut decoder: Decoder<'_>) -> Result<Trace, DecodeError> {
+    let records = Records::decode(&mut decoder)?;
+    let stale = decode_list(&mut decoder, decode_label)?;
+    let stamps = decode_list(&mut decoder, decode_stamp)?;
+    let packages = decode_list(&mut decoder, |decoder| {
+        let label = decode_label(decoder)?;
+        let layers = decode_list(decoder, |decoder| Ok(SourcePath::new(decoder.text()?)))?;
+        Ok((label, layers.into()))
+    })?;
+    let listing = decode_numbers(&mut decoder, records.reads.len())?;
+    let error = decoder.error("diagnostics");
+    let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
+    if stamps.len() != records.reads.len() {
+        return Err(decoder.error("a stamp for everything that was read"));
+    }
+    decoder.finish()?;
+    Ok(Trace {
+        records,
+        stale: stale.into_iter().collect(),
+        stamps,
+        layout: Layout {
+            packages: packages.into_iter().collect(),
+        },
+        listing,
+        diagnostics,
+    })
+}
+
+fn decode_label(decoder: &mut Decoder<'_>) -> Result<PackageLabel, DecodeError> {
+    let error = decoder.error("a label");
+    PackageLabel::parse(decoder.text()?).map_err(|_| error)
+}
+
+fn encode_stamp(encoder: &mut Encoder, stamp: Option<&Stamp>) {
+    let Some(Stamp {
+        device,
+        inode,
+        size_bytes,
+        mode,
+        modified_ns,
+        changed_ns,
+    }) = stamp
+    else {
+        encoder.byte(0);
+        return;
+    };
+    encoder.byte(1);
+    encoder.u64(*device);
+    encoder.u64(*inode);
+    encoder.u64(*size_bytes);
+    encoder.u32(*mode);
+    encoder.u64(modified_ns.cast_unsigned());
+    encoder.u64(changed_ns.cast_unsigned());
+}
+
+fn decode_stamp(decoder: &mut Decoder<'_>) -> Result<Option<Stamp>, DecodeError> {
+    if decoder.byte()? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Stamp {
+        device: decoder.u64()?,
+        inode: decoder.u64()?,
+        size_bytes: decoder.u64()?,
+        mode: decoder.u32()?,
+        modified_ns: decoder.u64()?.cast_signed(),
+        changed_ns: decoder.u64()?.cast_signed(),
+    }))
+}

@@ -1,0 +1,341 @@
+//! Which records still hold, and what has to be evaluated for a request.
+//!
+//! A record holds while everything it was made from is what it was: what it read, the files of its
+//! definition, the values of packages it read, the packages it needs. It does not depend on the
+//! recipes of those, which are linked later, and of what they are to others only on their
+//! *interface*: platforms, options, names of outputs, what these bring.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use stxl_lang::SourcePath;
+use stxl_model::{Label, PackageLabel, Selector};
+
+use crate::database::Configured;
+use crate::evaluator::{EvaluationRequest, Parts, Target};
+use crate::layout::Layout;
+use crate::node::NodeKey;
+use crate::record::{PackageRecord, Records};
+use crate::selection::{Wanted, configured_for, wanted_packages};
+use crate::settings::Settings;
+
+/// Why a package is evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no record of it.
+    Unknown,
+    /// Something that it read is not what it was.
+    Changed(SourcePath),
+    /// Its definition has other files: an overlay came or went.
+    OtherFiles,
+    /// Something it needs is gone.
+    Gone(PackageLabel),
+    /// It read values of a package that is evaluated.
+    Values(PackageLabel),
+    /// A package it needs has other platforms, options or outputs, or brings something else.
+    Interface(PackageLabel),
+    /// An output of it was not asked for before.
+    Output(Label),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("nothing is on record"),
+            Self::Changed(path) => write!(f, "`{path}` changed"),
+            Self::OtherFiles => f.write_str("its definition is made of other files"),
+            Self::Gone(label) => write!(f, "`{label}` is gone"),
+            Self::Values(label) => write!(f, "it reads values of `{label}`"),
+            Self::Interface(label) => {
+                write!(f, "`{label}` is something else to those that need it")
+            }
+            Self::Output(label) => write!(f, "`{label}` was not asked for before"),
+        }
+    }
+}
+
+/// Records of which those that do not hold were taken out.
+pub(super) struct Recall {
+    pub(super) records: Records,
+    /// Those that were taken out, for what they were to others.
+    former: BTreeMap<PackageLabel, PackageRecord>,
+    /// Why packages were or are to be evaluated.
+    pub(super) reasons: BTreeMap<PackageLabel, Reason>,
+}
+
+/// What is missing for a plan.
+pub(super) struct Missing {
+    pub(super) selectors: Vec<Selector>,
+    pub(super) parts: Parts,
+}
+
+/// How a request stands to the records.
+pub(super) enum Standing {
+    /// All is there.
+    Complete(Vec<Target>),
+    /// Something has to be evaluated.
+    Incomplete(Missing),
+    /// The request is wrong, which only an evaluation of everything can explain well.
+    Wrong,
+}
+
+impl Recall {
+    /// Takes out what does not hold: what was stale before, and what was made from something that
+    /// changed since; `is_changed` tells it of what was read, by position.
+    pub(super) fn new(
+        records: Records,
+        stale: &BTreeSet<PackageLabel>,
+        is_changed: &[bool],
+        layout: &Layout,
+    ) -> Self {
+        let mut recall = Self {
+            records,
+            former: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+        };
+        let known = stale.iter().cloned();
+        let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Unknown)).collect();
+        for (label, package) in &recall.records.packages {
+            if stale.contains_key(label) {
+                continue;
+            }
+            if let Some(reason) = recall.reason(label, package, is_changed, layout) {
+                stale.insert(label.clone(), reason);
+            }
+        }
+        recall.take_out(stale);
+        recall
+    }
+
+    fn reason(
+        &self,
+        label: &PackageLabel,
+        package: &PackageRecord,
+        is_changed: &[bool],
+        layout: &Layout,
+    ) -> Option<Reason> {
+        let has_changed = |read: &&u32| is_changed.get(**read as usize).copied().unwrap_or(true);
+        if let Some(read) = package.reads.iter().find(has_changed) {
+            let path = self.records.reads.get_index(*read as usize)?.0.path();
+            return Some(Reason::Changed(path.clone()));
+        }
+        if layout.packages.get(label) != Some(&package.layers) {
+            return Some(Reason::OtherFiles);
+        }
+        let needed = package.nodes.iter().flat_map(|(_, node)| &node.needs);
+        let needed = needed.filter_map(|it| self.records.nodes.get_index(*it as usize));
+        let mut named = needed.map(|key| &key.label).chain(&package.values_of);
+        let gone = named.find(|label| !layout.packages.contains_key(*label));
+        gone.map(|label| Reason::Gone(label.clone()))
+    }
+
+    /// Takes records out, and those of packages that read their values.
+    fn take_out(&mut self, mut stale: BTreeMap<PackageLabel, Reason>) {
+        while !stale.is_empty() {
+            for (label, reason) in std::mem::take(&mut stale) {
+                if let Some(record) = self.records.packages.remove(&label) {
+                    self.former.entry(label.clone()).or_insert(record);
+                }
+                self.reasons.entry(label).or_insert(reason);
+            }
+            for (label, package) in &self.records.packages {
+                let mut read = package.values_of.iter();
+                if let Some(read) = read.find(|it| !self.records.packages.contains_key(*it)) {
+                    stale.insert(label.clone(), Reason::Values(read.clone()));
+                }
+            }
+        }
+    }
+
+    /// What a request needs, as far as it can be told from the records that are there.
+    pub(super) fn standing(
+        &mut self,
+        request: &EvaluationRequest,
+        settings: &Settings,
+        layout: &Layout,
+    ) -> Standing {
+        let (wanted, wrong) = wanted_packages(request, settings, layout);
+        if !wrong.is_empty() {
+            return Standing::Wrong;
+        }
+        let asked = Configured {
+            platform: request.platform.unwrap_or(settings.platform),
+            options: request.options.clone().into(),
+        };
+        let mut targets = Vec::new();
+        let mut selectors = Vec::new();
+        for (label, wanted) in wanted {
+            let known =
+                self.records.packages.get(&label).and_then(|package| {
+                    package.configuration(&configured_for(&asked, &package.facts))
+                });
+            let Some(known) = known else {
+                self.reasons.entry(label.clone()).or_insert(Reason::Unknown);
+                selectors.extend(selectors_of(&label, wanted));
+                continue;
+            };
+            let (names, missing) = wanted.among(&known.outputs, &known.tests, request.tests);
+            if !missing.is_empty() {
+                return Standing::Wrong;
+            }
+            let nodes = NodeKey::of_outputs(&label, &known.configured, names);
+            targets.push(Target { label, nodes });
+        }
+        let mut nodes = self.missing_nodes(&targets);
+        if selectors.is_empty() && nodes.is_empty() {
+            return Standing::Complete(targets);
+        }
+        // What is evaluated again is evaluated as far as it was known, so that it can be told
+        // whether it is still the same to others.
+        let mut again: BTreeSet<&PackageLabel> = nodes.iter().map(|key| &key.label).collect();
+        again.extend(selectors.iter().filter_map(Selector::package));
+        let former = again.into_iter().filter_map(|label| self.former.get(label));
+        let former = former.flat_map(|package| &package.nodes);
+        let former = former.filter_map(|(position, _)| {
+            let key = self.records.nodes.get_index(*position as usize);
+            key.cloned()
+        });
+        let former: Vec<NodeKey> = former.collect();
+        nodes.extend(former);
+        nodes.sort();
+        nodes.dedup();
+        let is_unknown = |label: &&PackageLabel| !self.records.packages.contains_key(*label);
+        let packages = layout.packages.keys().filter(is_unknown).cloned();
+        let packages = packages.collect();
+        Standing::Incomplete(Missing {
+            selectors,
+            parts: Parts { nodes, packages },
+        })
+    }
+
+    /// The nodes that targets need and of which nothing is on record.
+    fn missing_nodes(&mut self, targets: &[Target]) -> Vec<NodeKey> {
+        let by_node = self.records.by_node();
+        let mut is_seen = vec![false; by_node.len()];
+        let mut missing = BTreeSet::new();
+        let mut stack = Vec::new();
+        for key in targets.iter().flat_map(|target| &target.nodes) {
+            match self.records.nodes.get_index_of(key) {
+                Some(position) => stack.push(position),
+                None => {
+                    missing.insert(key.clone());
+                }
+            }
+        }
+        while let Some(position) = stack.pop() {
+            let Some(is_seen) = is_seen.get_mut(position) else {
+                continue;
+            };
+            if std::mem::replace(is_seen, true) {
+                continue;
+            }
+            match by_node.get(position).copied().flatten() {
+                Some(node) => stack.extend(node.needs.iter().map(|need| *need as usize)),
+                None => missing.extend(self.records.nodes.get_index(position).cloned()),
+            }
+        }
+        for key in &missing {
+            let reason = match self.records.packages.get(&key.label) {
+                Some(_) => Reason::Output(key.to_label()),
+                None => Reason::Unknown,
+            };
+            self.reasons.entry(key.label.clone()).or_insert(reason);
+        }
+        missing.into_iter().collect()
+    }
+
+    /// Takes over what was evaluated, and takes out what it makes stale. Whether all that both know
+    /// of the workspace agrees: if not, it changed meanwhile.
+    #[must_use]
+    pub(super) fn learn(&mut self, evaluated: &Records) -> bool {
+        for (read, found) in &evaluated.reads {
+            if self.records.reads.get(read).is_some_and(|it| it != found) {
+                return false;
+            }
+        }
+        for label in evaluated.packages.keys() {
+            self.records.absorb(evaluated, label);
+        }
+        let changed: BTreeSet<&PackageLabel> = evaluated
+            .packages
+            .keys()
+            .filter(|label| self.has_other_interface(label))
+            .collect();
+        if changed.is_empty() {
+            return true;
+        }
+        let mut stale = BTreeMap::new();
+        for (label, package) in &self.records.packages {
+            let needed = package.nodes.iter().flat_map(|(_, node)| &node.needs);
+            let needed = needed.filter_map(|it| self.records.nodes.get_index(*it as usize));
+            let mut labels = needed.map(|key| &key.label);
+            if !evaluated.packages.contains_key(label)
+                && let Some(need) = labels.find(|need| changed.contains(need))
+            {
+                stale.insert(label.clone(), Reason::Interface(need.clone()));
+            }
+        }
+        // What the interfaces were before has had its effect.
+        for label in evaluated.packages.keys() {
+            self.former.remove(label);
+        }
+        self.take_out(stale);
+        true
+    }
+
+    /// Whether a package is something else to those that need it than it was when they were
+    /// evaluated.
+    fn has_other_interface(&self, label: &PackageLabel) -> bool {
+        let (Some(former), Some(current)) =
+            (self.former.get(label), self.records.packages.get(label))
+        else {
+            return false;
+        };
+        let has_other_node = || {
+            former.nodes.iter().any(|(position, node)| {
+                let mut nodes = current.nodes.iter();
+                let current = nodes.find(|(other, _)| other == position);
+                current.is_none_or(|(_, current)| current.brings != node.brings)
+            })
+        };
+        let has_other_configuration = || {
+            former.configurations.iter().any(|configuration| {
+                current.configuration(&configuration.configured) != Some(configuration)
+            })
+        };
+        former.facts != current.facts || has_other_configuration() || has_other_node()
+    }
+}
+
+impl Recall {
+    /// The records, those included that do not hold and were not evaluated again, and which these
+    /// are: what they were to others is what others were evaluated with.
+    pub(super) fn into_records(self, layout: &Layout) -> (Records, BTreeSet<PackageLabel>) {
+        let Self {
+            mut records,
+            former,
+            ..
+        } = self;
+        let mut stale = BTreeSet::new();
+        for (label, record) in former {
+            if layout.packages.contains_key(&label) && !records.packages.contains_key(&label) {
+                records.packages.insert(label.clone(), record);
+                stale.insert(label);
+            }
+        }
+        (records, stale)
+    }
+}
+
+fn selectors_of(label: &PackageLabel, wanted: Wanted) -> Vec<Selector> {
+    match wanted {
+        Wanted::All => vec![Selector::Package(label.clone())],
+        Wanted::Some(outputs) => outputs
+            .into_iter()
+            .map(|output| {
+                let package = label.clone();
+                Selector::Output(Label { package, output })
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Which of the things that were read are what they were.
+//!
+//! A file whose stamp is the one on record is not opened. A stamp is put on record only if the file
+//! had rested for a while when the evaluation began: a change after that has a later time of
+//! change, which only the kernel sets. If the clock was set while the evaluation ran, no stamp is
+//! relied on.
+
+use std::num::NonZero;
+
+use rustix::time::{ClockId, clock_gettime};
+use stxl_lang::SourceError;
+
+use super::Trace;
+use crate::read::{Found, Read};
+use crate::source_tree::{DiskSourceTree, Stamp};
+
+/// How long a file has to rest before its stamp counts: more than the resolution of the clocks of
+/// file systems.
+const REST_NS: i64 = 100_000_000;
+
+/// Rest for a file system that counts whole seconds, as far as can be seen.
+const WHOLE_SECOND_REST_NS: i64 = 2_500_000_000;
+
+/// How far the two clocks may drift apart during an evaluation.
+const DRIFT_NS_MAX: i64 = 20_000_000;
+
+/// Below this many reads a second thread costs more than it does.
+const READS_PER_THREAD_MIN: usize = 256;
+
+/// The time at which an evaluation began, by a clock that can be set and by one that cannot.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    time_ns: i64,
+    steady_ns: i64,
+}
+
+/// What was found at a second look.
+pub(super) struct Look {
+    /// What is there; none when it cannot be read.
+    pub(super) found: Option<Found>,
+    /// Its stamp, if that can be relied on.
+    pub(super) stamp: Option<Stamp>,
+}
+
+fn now_ns(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.tv_nsec)
+}
+
+impl Beginning {
+    pub(super) fn now() -> Self {
+        Self {
+            time_ns: now_ns(ClockId::Realtime),
+            steady_ns: now_ns(ClockId::Boottime),
+        }
+    }
+
+    /// Whether nobody set the clock since.
+    pub(super) fn is_steady(&self) -> bool {
+        let passed = now_ns(ClockId::Realtime).saturating_sub(self.time_ns);
+        let steady = now_ns(ClockId::Boottime).saturating_sub(self.steady_ns);
+        passed.saturating_sub(steady).abs() <= DRIFT_NS_MAX
+    }
+
+    /// A stamp, if what has it rested before the beginning.
+    fn rested(&self, stamp: Stamp) -> Option<Stamp> {
+        let is_coarse = stamp.changed_ns % 1_000_000_000 == 0;
+        let rest_ns = if is_coarse {
+            WHOLE_SECOND_REST_NS
+        } else {
+            REST_NS
+        };
+        (stamp.changed_ns.saturating_add(rest_ns) < self.time_ns).then_some(stamp)
+    }
+}
+
+/// Looks at everything that a trace says was read, in its order.
+pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning) -> Vec<Look> {
+    let reads: Vec<(&Read, &Found, Option<&Stamp>)> = trace
+        .records
+        .reads
+        .iter()
+        .zip(&trace.stamps)
+        .map(|((read, found), stamp)| (read, found, stamp.as_ref()))
+        .collect();
+    let look = |(read, found, stamp): &(&Read, &Found, Option<&Stamp>)| {
+        look_again(tree, read, **found, *stamp, beginning)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = reads.len().div_ceil(threads).max(READS_PER_THREAD_MIN);
+    if reads.len() <= share {
+        return reads.iter().map(look).collect();
+    }
+    // Threads that end here: the process may have to become another user later, alone.
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = reads
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<Look>>()))
+            .collect();
+        let looks = parts.into_iter().flat_map(|part| match part.join() {
+            Ok(looks) => looks,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        looks.collect()
+    })
+}
+
+/// The stamp of what was read just now, if it can be relied on.
+pub(super) fn stamp_of(tree: &DiskSourceTree, read: &Read, beginning: Beginning) -> Option<Stamp> {
+    match read {
+        Read::File(path) => beginning.rested(tree.stamp(path).ok()?),
+        Read::Presence(_) | Read::PackageFile(_) | Read::Folder(_) | Read::Directory(_) => None,
+    }
+}
+
+fn look_again(
+    tree: &DiskSourceTree,
+    read: &Read,
+    known: Found,
+    stamp: Option<&Stamp>,
+    beginning: Beginning,
+) -> Look {
+    let without_stamp = |found| Look { found, stamp: None };
+    match read {
+        Read::File(path) => {
+            // The stamp comes first: of a file that changes in between, it is the older one.
+            let current = tree.stamp(path).ok();
+            if current.as_ref() == stamp && stamp.is_some() {
+                return Look {
+                    found: Some(known),
+                    stamp: current,
+                };
+            }
+            Look {
+                found: read.look(tree),
+                stamp: current.and_then(|stamp| beginning.rested(stamp)),
+            }
+        }
+        // Whether something is there needs no reading of it.
+        Read::Presence(path) => without_stamp(Some(match tree.stamp(path) {
+            Err(SourceError::NotFound { .. }) => Found::Nothing,
+            Ok(_) | Err(SourceError::Unreadable { .. }) => Found::Something,
+        })),
+        Read::PackageFile(_) | Read::Folder(_) | Read::Directory(_) => {
+            without_stamp(read.look(tree))
+        }
+    }
+}
