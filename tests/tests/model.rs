@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use stxl_model::{
     Archive, ArchiveFormat, BuildUid, Compose, DecodeError, Derivation, DerivationId, Digest,
     Directory, Entry, Exec, Fetch, Fragment, FragmentInput, FragmentWriter, HexTextError, Image,
     ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label, LabelError, Mode,
-    ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot, PlanWriter,
-    Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
+    ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot, Platform,
+    PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
 };
 
 fn path(text: &str) -> RootPath {
@@ -399,12 +400,12 @@ fn a_linked_fragment_is_what_its_derivations_are_over_known_ids() {
     let mut first = FragmentWriter::default();
     let Ok(fetch) = fetch.try_map_inputs(|_| Ok::<_, Infallible>(FragmentInput::Need(0)));
     let result = first.add(&fetch, &origin());
-    let mut plan = PlanWriter::default();
+    let mut plan = Plan::default();
     let linked = plan.link(&first.finish(result), &[]).unwrap();
     assert_eq!(linked, fetched);
     let linked = plan.link(&fragment, &[linked]).unwrap();
     assert_eq!(linked, executed);
-    assert_eq!(plan.finish().decode().unwrap(), expected);
+    assert_eq!(plan, expected);
 }
 
 #[test]
@@ -414,18 +415,18 @@ fn a_damaged_fragment_gives_no_id_to_another_recipe() {
     let link = |bytes: &[u8]| {
         let mut writer = FragmentWriter::default();
         let result = writer.add(&fetch, &origin());
-        let mut plan = PlanWriter::default();
+        let mut plan = Plan::default();
         let need = plan.link(&writer.finish(result), &[])?;
-        plan.link(&Fragment::from_bytes(bytes), &[need])?;
-        Plan::from_bytes(plan.finish().as_bytes())
+        plan.link(
+            &Fragment::part_of(&Arc::new(bytes.to_vec()), 0..bytes.len()),
+            &[need],
+        )?;
+        Plan::from_bytes(&plan.to_bytes())
     };
     let bytes = fragment.as_bytes();
     let whole = link(bytes).unwrap();
     assert_eq!(whole.nodes().len(), 3);
-    assert!(
-        PlanWriter::default().link(&fragment, &[]).is_err(),
-        "no needs"
-    );
+    assert!(Plan::default().link(&fragment, &[]).is_err(), "no needs");
     for length in 0..bytes.len() {
         assert!(link(&bytes[..length]).is_err(), "cut at {length}");
     }

@@ -294,18 +294,21 @@ impl<'p> Schedule<'p> {
 
     /// The action of a node over the trees its inputs have.
     pub(crate) fn current_action(&self, node: usize) -> Option<(Action, ActionId)> {
-        let mut inputs = self.graph.inputs(node).iter();
+        let trees = self.trees_of_all_inputs(node)?;
         let derivation = &self.plan.nodes()[node].derivation;
-        let action = derivation
-            .try_map_inputs(|_| {
-                inputs
-                    .next()
-                    .and_then(|input| self.nodes[*input].tree)
-                    .ok_or(())
-            })
-            .ok()?;
-        let id = action.action_id();
-        Some((action, id))
+        let action = derivation.action(&trees).ok()?;
+        Some((action, derivation.action_id(&trees)?))
+    }
+
+    /// The action id of a node over the trees its inputs have.
+    fn current_action_id(&self, node: usize) -> Option<ActionId> {
+        let trees = self.trees_of_all_inputs(node)?;
+        self.plan.nodes()[node].derivation.action_id(&trees)
+    }
+
+    fn trees_of_all_inputs(&self, node: usize) -> Option<Vec<TreeId>> {
+        let inputs = self.graph.inputs(node).iter();
+        inputs.map(|input| self.nodes[*input].tree).collect()
     }
 
     /// Whether the ids of all inputs of a node are known.
@@ -392,7 +395,10 @@ impl<'p> Schedule<'p> {
     }
 
     fn visit_unresolved(&mut self, node: usize) {
-        if let Derivation::Import(import) = &self.plan.nodes()[node].derivation {
+        let derivation = &self.plan.nodes()[node].derivation;
+        if derivation.kind() == Kind::Import
+            && let Ok(Derivation::Import(import)) = derivation.decode()
+        {
             // The tree is in the recipe: there is nothing to look up.
             let tree = import.tree;
             self.become_known(node, tree, Presence::Unknown);
@@ -404,7 +410,7 @@ impl<'p> Schedule<'p> {
         } else if self.nodes[node].inputs_without_id > 0 {
             self.demand_inputs(node, Demand::Id);
         } else {
-            self.nodes[node].action = self.current_action(node).map(|(_, id)| id);
+            self.nodes[node].action = self.current_action_id(node);
             self.nodes[node].stage = Stage::LookingUp;
             self.to_look_up.push(node);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stxl_model::{Derivation, DerivationId, OutputName, Plan, PlanRoot};
+use stxl_model::{Derivation, DerivationId, Kind, OutputName, Plan, PlanRoot};
 
 use crate::build::build;
 use crate::context::BuildContext;
@@ -37,10 +37,13 @@ pub fn prepare_step(
     } = context;
     let not_an_exec = || BuildError::NotAnExec { id: *id };
     let node = plan.node(id).ok_or_else(not_an_exec)?;
-    let Derivation::Exec(step) = &node.derivation else {
+    let [root] = node.derivation.inputs() else {
         return Err(not_an_exec());
     };
-    let below = plan_of_root(plan, node.origin.label.clone(), step.root);
+    if node.derivation.kind() != Kind::Exec {
+        return Err(not_an_exec());
+    }
+    let below = plan_of_root(plan, node.origin.label.clone(), *root);
     let request = format!("{}: root", options.request);
     let options = BuildOptions {
         request,
@@ -58,15 +61,12 @@ pub fn prepare_step(
         (BuildOutcome::Ok, [output]) => output.tree,
         _ => return Ok(StepEntry::NotBuilt(Box::new(summary))),
     };
-    let step = node
-        .derivation
-        .try_map_inputs(|_| Ok::<_, BuildError>(tree))?;
-    let Derivation::Exec(step) = step else {
+    let Ok(Derivation::Exec(step)) = node.derivation.action(&[tree]) else {
         return Err(not_an_exec());
     };
     let graph = Graph::new(&below);
     let schedule = resolve(store, &below, &graph)?;
-    let root = below.position(&node.derivation.inputs()[0]);
+    let root = below.position(root);
     let hints = root
         .map(|root| schedule.input_trees(root))
         .unwrap_or_default();

@@ -15,7 +15,7 @@ use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 use crate::database::{Configured, Database, Progress};
 use crate::graph::{Follow, Graph};
 use crate::layout::{Layout, find_packages, layer_folders, list_packages};
-use crate::link::{LinkError, link};
+use crate::link::link;
 use crate::lowering::lowered;
 use crate::node::{Node, NodeKey, is_output};
 use crate::parallel;
@@ -73,12 +73,9 @@ impl Recorded {
             outcome,
             mut diagnostics,
         } = self;
-        let planned = outcome.map(|(records, targets)| {
-            let linked = link(&records, &targets)?;
-            Ok::<_, LinkError>(linked.plan.decode()?)
-        });
-        let plan = match planned.transpose() {
-            Ok(plan) => plan,
+        let linked = outcome.map(|(records, targets)| link(&records, &targets));
+        let plan = match linked.transpose() {
+            Ok(linked) => linked.map(|linked| linked.plan),
             Err(wrong) => {
                 diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
                 None

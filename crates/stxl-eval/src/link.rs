@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stxl_lang::Diagnostic;
-use stxl_model::{
-    DerivationId, EncodedPlan, OutputName, PackageLabel, PlanError, PlanRoot, PlanWriter,
-};
+use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
 
 use crate::evaluator::Target;
 use crate::record::{NodeRecord, Records};
@@ -27,7 +25,7 @@ pub(crate) enum LinkError {
 
 /// A plan, and what is to be said about the packages in it.
 pub(crate) struct Linked {
-    pub(crate) plan: EncodedPlan,
+    pub(crate) plan: Plan,
     /// Warnings, in no order and with duplicates.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -39,7 +37,7 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
         by_node: records.by_node(),
         ids: vec![None; records.nodes.len()],
         is_begun: vec![false; records.nodes.len()],
-        plan: PlanWriter::default(),
+        plan: Plan::default(),
     };
     for target in targets {
         let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
@@ -51,10 +49,10 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
             let id = linker.link_from(position.ok_or_else(missing)?)?;
             outputs.insert(key.output.clone(), id);
         }
-        linker.plan.add_root(&PlanRoot {
+        linker.plan.add_root(PlanRoot {
             label: target.label.clone(),
             outputs,
-        });
+        })?;
     }
     let mut diagnostics = Vec::new();
     let Linker { ids, mut plan, .. } = linker;
@@ -66,10 +64,7 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
             }
         }
     }
-    Ok(Linked {
-        plan: plan.finish(),
-        diagnostics,
-    })
+    Ok(Linked { plan, diagnostics })
 }
 
 /// The packages of a plan, those that were asked for, and all whose values these read.
@@ -100,7 +95,7 @@ struct Linker<'r> {
     /// By position of the node.
     ids: Vec<Option<DerivationId>>,
     is_begun: Vec<bool>,
-    plan: PlanWriter,
+    plan: Plan,
 }
 
 impl Linker<'_> {

@@ -98,10 +98,15 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// How many bytes were taken.
+    pub fn offset(&self) -> usize {
+        self.total_bytes - self.rest.len()
+    }
+
     /// An error at the place where the reader stands.
     pub fn error(&self, what: &'static str) -> DecodeError {
         DecodeError {
-            offset: self.total_bytes - self.rest.len(),
+            offset: self.offset(),
             what,
         }
     }

@@ -157,7 +157,7 @@ pub enum Keep {
 /// Pure operations on trees, applied one after the other to an empty tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compose<I> {
-    /// The inputs the operations name by position; no duplicates.
+    /// The inputs the operations name by position.
     pub inputs: Vec<I>,
     /// The operations.
     pub ops: Vec<TreeOp>,
@@ -311,11 +311,32 @@ impl DerivationId {
 impl Action {
     /// The action id: the digest of the encoding over tree ids.
     pub fn action_id(&self) -> ActionId {
-        ActionId::from_digest(Digest::of_encoding(ACTION_CONTEXT, &self.encode()))
+        ActionId::of_encoding(&self.encode())
+    }
+}
+
+impl ActionId {
+    /// The id of the action with this canonical encoding.
+    pub(crate) fn of_encoding(encoding: &[u8]) -> Self {
+        Self::from_digest(Digest::of_encoding(ACTION_CONTEXT, encoding))
     }
 }
 
 impl Kind {
+    /// The kind that begins an encoding.
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Fetch,
+            2 => Self::Import,
+            3 => Self::Unpack,
+            4 => Self::Exec,
+            5 => Self::Compose,
+            6 => Self::Archive,
+            7 => Self::Image,
+            _ => return None,
+        })
+    }
+
     /// The name as shown and as in JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -28,8 +28,8 @@ pub use hex_text::{HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{
-    EncodedPlan, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource, NodeOrigin,
-    Plan, PlanError, PlanNode, PlanRoot, PlanWriter,
+    EncodedDerivation, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource,
+    NodeOrigin, Plan, PlanError, PlanNode, PlanRoot,
 };
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};

@@ -1,18 +1,20 @@
 //! Plans: the graph of derivations for a request, with what travels beside it.
 
+mod encoded;
 mod fragment;
 mod serialized;
 
 use std::collections::BTreeMap;
 
 use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 
-use crate::derivation::{Derivation, Kind};
+use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
+pub use encoded::EncodedDerivation;
 pub use fragment::{Fragment, FragmentInput, FragmentWriter};
-pub use serialized::{EncodedPlan, PlanWriter};
 
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
 ///
@@ -23,7 +25,7 @@ pub struct Plan {
     nodes: Vec<PlanNode>,
     roots: Vec<PlanRoot>,
     is_local: bool,
-    positions: IndexSet<DerivationId>,
+    positions: IndexSet<DerivationId, FxBuildHasher>,
 }
 
 /// A derivation with its id and where it came from.
@@ -32,7 +34,7 @@ pub struct PlanNode {
     /// The id of the derivation.
     pub id: DerivationId,
     /// The derivation.
-    pub derivation: Derivation<DerivationId>,
+    pub derivation: EncodedDerivation,
     /// Where it came from; in no id.
     pub origin: NodeOrigin,
 }
@@ -126,9 +128,10 @@ impl Plan {
     /// there.
     pub fn add(
         &mut self,
-        derivation: Derivation<DerivationId>,
+        derivation: impl Into<EncodedDerivation>,
         origin: impl FnOnce() -> NodeOrigin,
     ) -> Result<DerivationId, PlanError> {
+        let derivation = derivation.into();
         let id = derivation.id();
         if !self.positions.contains(&id) {
             let origin = origin();

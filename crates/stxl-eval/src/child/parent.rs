@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 use rustix::process::Signal;
@@ -211,7 +212,7 @@ fn answer_of(ended: Ended) -> Result<Recorded, ChildError> {
         .take(ANSWER_BYTES_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| damaged(error.to_string()))?;
-    decode_answer(&bytes).map_err(|error: AnswerError| damaged(error.to_string()))
+    decode_answer(&Arc::new(bytes)).map_err(|error: AnswerError| damaged(error.to_string()))
 }
 
 fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Recorded {

@@ -239,7 +239,7 @@ pub(super) fn write_answer(mut output: impl Write, recorded: &Recorded) -> std::
 }
 
 /// Reads an answer.
-pub(super) fn decode_answer(bytes: &[u8]) -> Result<Recorded, AnswerError> {
+pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Recorded, AnswerError> {
     let mut decoder = Decoder::new(bytes);
     if decoder.array()? != *ANSWER_MAGIC || decoder.u32()? != VERSION {
         return Err(decoder.error("an answer of this version").into());
@@ -247,7 +247,7 @@ pub(super) fn decode_answer(bytes: &[u8]) -> Result<Recorded, AnswerError> {
     let diagnostics = diagnostic_wire::from_json(decoder.bytes()?)?;
     let has_outcome = decoder.byte()? != 0;
     let outcome = if has_outcome {
-        let records = Records::decode(&mut decoder)?;
+        let records = Records::decode(&mut decoder, bytes)?;
         let mut targets = Vec::new();
         for _ in 0..decoder.count()? {
             targets.push(decode_target(&mut decoder, &records)?);

@@ -156,8 +156,11 @@ impl Records {
         body.bytes(&json);
     }
 
-    /// Reads records.
-    pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    /// Reads records. The reader began at the beginning of the bytes, which fragments stay part of.
+    pub(crate) fn decode(
+        decoder: &mut Decoder<'_>,
+        bytes: &Arc<Vec<u8>>,
+    ) -> Result<Self, DecodeError> {
         let labels = decode_list(decoder, |decoder| {
             let error = decoder.error("a label");
             PackageLabel::parse(decoder.text()?).map_err(|_| error)
@@ -178,6 +181,7 @@ impl Records {
             Ok((decode_read(decoder)?, decode_found(decoder)?))
         })?;
         let reader = Reader {
+            bytes,
             labels,
             configurations,
             outputs,
@@ -203,7 +207,8 @@ impl Records {
     }
 }
 
-struct Reader {
+struct Reader<'b> {
+    bytes: &'b Arc<Vec<u8>>,
     labels: Vec<PackageLabel>,
     configurations: Vec<Configured>,
     outputs: Vec<OutputName>,
@@ -211,7 +216,16 @@ struct Reader {
     reads: indexmap::IndexMap<Read, Found, FxBuildHasher>,
 }
 
-impl Reader {
+impl Reader<'_> {
+    fn fragment(&self, decoder: &mut Decoder<'_>) -> Result<Fragment, DecodeError> {
+        let count = decoder.bytes()?.len();
+        let end = decoder.offset();
+        Ok(Fragment::part_of(
+            self.bytes,
+            end.saturating_sub(count)..end,
+        ))
+    }
+
     fn package(&self, decoder: &mut Decoder<'_>) -> Result<PackageRecord, DecodeError> {
         let error = decoder.error("a definition among what was read");
         let layers = decode_numbers(decoder, self.reads.len())?;
@@ -238,7 +252,7 @@ impl Reader {
             let record = NodeRecord {
                 needs: decode_numbers(decoder, self.node_count)?,
                 brings: decode_numbers(decoder, self.node_count)?,
-                fragment: Fragment::from_bytes(decoder.bytes()?),
+                fragment: self.fragment(decoder)?,
             };
             Ok((position, record))
         })?;

@@ -15,7 +15,7 @@ use crate::evaluator::{
     Evaluation, EvaluationRequest, ReadSettings, Recorded, Scope, Target, read_settings, sort,
 };
 use crate::layout::{Layout, PACKAGE_FILE, list_packages};
-use crate::link::link;
+use crate::link::{Linked, link};
 use crate::read::{Found, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -197,10 +197,10 @@ impl Session<'_> {
         let Ok(linked) = link(&recall.records, &targets) else {
             return Ok(Recalled::Useless("packages need each other in a circle"));
         };
-        let Ok(plan) = linked.plan.decode() else {
-            return Ok(Recalled::Useless("a record is damaged"));
-        };
-        let mut diagnostics = linked.diagnostics;
+        let Linked {
+            plan,
+            mut diagnostics,
+        } = linked;
         diagnostics.extend(trace.diagnostics.iter().cloned());
         sort(&mut diagnostics);
         let evaluated = std::mem::take(&mut recall.reasons);

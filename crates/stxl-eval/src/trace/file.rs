@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -150,7 +151,7 @@ pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, T
         .map_err(|error| TraceError::Unreadable {
             reason: error.to_string(),
         })?;
-    decode(&bytes, identity)
+    decode(&Arc::new(bytes), identity)
 }
 
 fn encode(trace: &Trace, identity: &Identity) -> Vec<u8> {
@@ -188,7 +189,7 @@ fn encode(trace: &Trace, identity: &Identity) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8], identity: &Identity) -> Result<Trace, TraceError> {
+fn decode(bytes: &Arc<Vec<u8>>, identity: &Identity) -> Result<Trace, TraceError> {
     let damaged = |_: DecodeError| TraceError::Damaged;
     let body = bytes.len().checked_sub(CHECKSUM_BYTES);
     let (body, checksum) = body
@@ -204,11 +205,11 @@ fn decode(bytes: &[u8], identity: &Identity) -> Result<Trace, TraceError> {
     if decoder.text().map_err(damaged)? != identity.text {
         return Err(TraceError::OtherProgram);
     }
-    decode_trace(decoder).map_err(damaged)
+    decode_trace(decoder, bytes).map_err(damaged)
 }
 
-fn decode_trace(mut decoder: Decoder<'_>) -> Result<Trace, DecodeError> {
-    let records = Records::decode(&mut decoder)?;
+fn decode_trace(mut decoder: Decoder<'_>, bytes: &Arc<Vec<u8>>) -> Result<Trace, DecodeError> {
+    let records = Records::decode(&mut decoder, bytes)?;
     let stale = decode_list(&mut decoder, decode_label)?;
     let stamps = decode_list(&mut decoder, decode_stamp)?;
     let packages = decode_list(&mut decoder, |decoder| {

@@ -6,16 +6,16 @@
 //! something below it changed.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::serialized::{PlanWriter, encode_origin};
-use super::{NodeOrigin, PlanError};
+use super::encoded::{EncodedDerivation, ID_BYTES};
+use super::serialized::{decode_origin, encode_origin};
+use super::{NodeOrigin, Plan, PlanError, PlanNode};
 use crate::codec::{DecodeError, Decoder, Encoder};
 use crate::derivation::{Derivation, Input};
 use crate::digest::DerivationId;
-
-/// Bytes of an id in an encoding.
-const ID_BYTES: usize = 32;
 
 /// An input of a derivation of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,11 +32,12 @@ impl Input for FragmentInput {
     }
 }
 
-/// The derivations that give one result, over numbered needs; as they are written, and cheap to
-/// hand to another process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The derivations that give one result, over numbered needs, as they are written: a part of bytes
+/// that fragments share. Cheap to clone.
+#[derive(Clone)]
 pub struct Fragment {
-    bytes: Arc<[u8]>,
+    shared: Arc<Vec<u8>>,
+    range: Range<usize>,
 }
 
 /// Makes a fragment.
@@ -80,27 +81,46 @@ impl FragmentWriter {
         encode_input(&mut encoder, result);
         encoder.count(self.known.len());
         encoder.raw(&self.nodes.finish());
+        let bytes = encoder.finish();
+        let range = 0..bytes.len();
         Fragment {
-            bytes: encoder.finish().into(),
+            shared: Arc::new(bytes),
+            range,
         }
     }
 }
 
 impl Fragment {
-    /// A fragment from its bytes, which are checked when it is linked.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
+    /// A fragment that is part of bytes, which are checked when it is linked; one that lies outside
+    /// of them is empty.
+    pub fn part_of(shared: &Arc<Vec<u8>>, range: Range<usize>) -> Self {
         Self {
-            bytes: bytes.into(),
+            shared: Arc::clone(shared),
+            range,
         }
     }
 
     /// The fragment as bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.shared.get(self.range.clone()).unwrap_or_default()
     }
 }
 
-impl PlanWriter {
+impl PartialEq for Fragment {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Fragment {}
+
+impl fmt::Debug for Fragment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fragment({:?})", self.as_bytes())
+    }
+}
+
+impl Plan {
     /// Links a fragment: adds its derivations, with the ids they have over these needs, and returns
     /// the id of its result. What is needed has to be in the plan.
     pub fn link(
@@ -108,29 +128,84 @@ impl PlanWriter {
         fragment: &Fragment,
         needs: &[DerivationId],
     ) -> Result<DerivationId, PlanError> {
-        let mut decoder = Decoder::new(&fragment.bytes);
+        let mut decoder = Decoder::new(fragment.as_bytes());
         let result = decode_input(&mut decoder)?;
         let mut own: Vec<DerivationId> = Vec::new();
-        let mut encoding = Vec::new();
         for _ in 0..decoder.count()? {
-            encoding.clear();
-            encoding.extend_from_slice(decoder.bytes()?);
-            for _ in 0..decoder.count()? {
-                let outside = decoder.error("a hole inside its encoding");
-                let begin = usize::try_from(decoder.u64()?).map_err(|_| outside.clone())?;
-                let id = resolve(decode_input(&mut decoder)?, &own, needs, &decoder)?;
-                let end = begin.saturating_add(ID_BYTES);
-                let hole = encoding.get_mut(begin..end).ok_or(outside)?;
-                hole.copy_from_slice(id.digest().as_bytes());
+            let (node, inputs, origin) = decode_node(&mut decoder, fragment, &own, needs)?;
+            let unknown = decoder.error("a kind of derivation");
+            let derivation = EncodedDerivation::of_fragment(node, inputs).ok_or(unknown)?;
+            let id = derivation.id();
+            if !self.positions.contains(&id) {
+                self.push(PlanNode {
+                    id,
+                    derivation,
+                    origin: decode_origin(&mut Decoder::new(origin))?,
+                })?;
             }
-            let id = DerivationId::of_encoding(&encoding);
-            self.add(id, &encoding, decoder.bytes()?);
             own.push(id);
         }
         let id = resolve(result, &own, needs, &decoder)?;
         decoder.finish()?;
         Ok(id)
     }
+}
+
+/// A derivation of a fragment: its encoding with holes, where it stands in the fragment's bytes.
+#[derive(Clone)]
+pub(super) struct FragmentNode {
+    shared: Arc<Vec<u8>>,
+    template: Range<usize>,
+    /// The list of holes, [`HOLE_BYTES`] each.
+    holes: Range<usize>,
+}
+
+/// Bytes of a hole as it is written: where it begins and what fills it.
+const HOLE_BYTES: usize = 8 + 5;
+
+impl FragmentNode {
+    /// The encoding, with zeros in the places of inputs.
+    pub(super) fn template(&self) -> &[u8] {
+        self.shared.get(self.template.clone()).unwrap_or_default()
+    }
+
+    /// Where the holes begin.
+    pub(super) fn holes(&self) -> impl Iterator<Item = usize> {
+        let holes = self.shared.get(self.holes.clone()).unwrap_or_default();
+        holes.chunks_exact(HOLE_BYTES).filter_map(|hole| {
+            let begin = Decoder::new(hole).u64().ok()?;
+            usize::try_from(begin).ok()
+        })
+    }
+}
+
+/// Reads a node: itself, its inputs, and the encoding of its origin.
+fn decode_node<'f>(
+    decoder: &mut Decoder<'f>,
+    fragment: &'f Fragment,
+    own: &[DerivationId],
+    needs: &[DerivationId],
+) -> Result<(FragmentNode, Vec<DerivationId>, &'f [u8]), DecodeError> {
+    let start = fragment.range.start;
+    let template_bytes = decoder.bytes()?.len();
+    let template_end = start + decoder.offset();
+    let mut inputs = Vec::new();
+    let hole_count = decoder.count()?;
+    let holes_start = start + decoder.offset();
+    for _ in 0..hole_count {
+        let outside = decoder.error("a hole inside its encoding");
+        let begin = usize::try_from(decoder.u64()?).map_err(|_| outside.clone())?;
+        if begin.saturating_add(ID_BYTES) > template_bytes {
+            return Err(outside);
+        }
+        inputs.push(resolve(decode_input(decoder)?, own, needs, decoder)?);
+    }
+    let node = FragmentNode {
+        shared: Arc::clone(&fragment.shared),
+        template: template_end - template_bytes..template_end,
+        holes: holes_start..start + decoder.offset(),
+    };
+    Ok((node, inputs, decoder.bytes()?))
 }
 
 fn encode_input(encoder: &mut Encoder, input: FragmentInput) {

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
-
+use super::encoded::EncodedDerivation;
 use super::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
 use crate::codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
 use crate::derivation::{Derivation, Input as _, KnownInput as _};
@@ -14,87 +12,13 @@ use crate::label::{OutputName, PackageLabel};
 
 const PLAN_MAGIC: &[u8; 8] = b"stxlplan";
 
-/// Joins derivations to a plan as it is written.
-///
-/// Nodes are added as their encodings, so that whoever has these encodes nothing again.
-#[derive(Debug, Default)]
-pub struct PlanWriter {
-    nodes: Encoder,
-    known: IndexSet<DerivationId, FxBuildHasher>,
-    roots: Encoder,
-    root_count: usize,
-    is_local: bool,
-}
-
-/// A plan that this process made itself, as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedPlan {
-    bytes: Vec<u8>,
-}
-
-/// Whether the ids in the bytes of a plan are computed again.
-#[derive(Clone, Copy)]
-enum Ids {
-    Checked,
-    Trusted,
-}
-
-impl PlanWriter {
-    /// Adds a derivation by its encoding and that of its origin, unless it is there. What it needs
-    /// has to be there; the reader checks it.
-    pub(super) fn add(&mut self, id: DerivationId, encoding: &[u8], origin: &[u8]) {
-        if self.known.insert(id) {
-            id.encode(&mut self.nodes);
-            self.nodes.bytes(encoding);
-            self.nodes.raw(origin);
-        }
-    }
-
-    /// Adds a package that was asked for.
-    pub fn add_root(&mut self, root: &PlanRoot) {
-        self.root_count += 1;
-        encode_root(&mut self.roots, root);
-    }
-
-    /// Marks the plan as having seen local overlays.
-    pub fn mark_local(&mut self) {
-        self.is_local = true;
-    }
-
-    /// The plan.
-    pub fn finish(self) -> EncodedPlan {
-        let (nodes, roots) = (self.nodes.finish(), self.roots.finish());
-        let mut encoder = Encoder::default();
-        encoder.reserve(nodes.len() + roots.len() + HEAD_BYTES_MAX);
-        encode_head(&mut encoder, self.is_local, self.known.len());
-        encoder.raw(&nodes);
-        encoder.count(self.root_count);
-        encoder.raw(&roots);
-        EncodedPlan {
-            bytes: encoder.finish(),
-        }
-    }
-}
-
-impl EncodedPlan {
-    /// The bytes as [`Plan::from_bytes`] reads them.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Reads the plan. The ids are not computed again: this process computed them.
-    pub fn decode(&self) -> Result<Plan, PlanError> {
-        decode_plan(&self.bytes, Ids::Trusted)
-    }
-}
-
 impl Plan {
     /// Writes the plan as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut encoder = Encoder::default();
         encode_head(&mut encoder, self.is_local, self.nodes.len());
         for node in &self.nodes {
-            let encoding = node.derivation.encode();
+            let encoding = node.derivation.to_bytes();
             encode_node(&mut encoder, &node.id, &encoding, &node.origin);
         }
         encoder.count(self.roots.len());
@@ -106,44 +30,33 @@ impl Plan {
 
     /// Reads a plan and checks that every derivation has the id it is recorded under.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
-        decode_plan(bytes, Ids::Checked)
+        let mut decoder = Decoder::new(bytes);
+        if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
+            return Err(decoder.error("a plan of this version").into());
+        }
+        let mut plan = Self {
+            is_local: decoder.byte()? != 0,
+            ..Self::default()
+        };
+        for _ in 0..decoder.count()? {
+            plan.push(decode_node(&mut decoder)?)?;
+        }
+        decode_roots(&mut plan, &mut decoder)?;
+        decoder.finish()?;
+        Ok(plan)
     }
 }
 
-/// The most bytes of what stands beside nodes and roots: mark, version, whether the plan is local,
-/// and two counts.
-const HEAD_BYTES_MAX: usize = 8 + 4 + 1 + 8 + 8;
-
-fn decode_plan(bytes: &[u8], ids: Ids) -> Result<Plan, PlanError> {
-    let mut decoder = Decoder::new(bytes);
-    if decoder.array()? != *PLAN_MAGIC || decoder.u32()? != ENCODING_VERSION {
-        return Err(decoder.error("a plan of this version").into());
-    }
-    let mut plan = Plan {
-        is_local: decoder.byte()? != 0,
-        ..Plan::default()
-    };
-    for _ in 0..decoder.count()? {
-        plan.push(decode_node(&mut decoder, ids)?)?;
-    }
-    decode_roots(&mut plan, &mut decoder)?;
-    decoder.finish()?;
-    Ok(plan)
-}
-
-fn decode_node(decoder: &mut Decoder<'_>, ids: Ids) -> Result<PlanNode, PlanError> {
+fn decode_node(decoder: &mut Decoder<'_>) -> Result<PlanNode, PlanError> {
     let id = DerivationId::decode(decoder)?;
     let encoding = decoder.bytes()?;
-    match ids {
-        // Only a canonical encoding is decoded, so its digest is that of what it says.
-        Ids::Checked if DerivationId::of_encoding(encoding) != id => {
-            return Err(PlanError::WrongId { id });
-        }
-        Ids::Checked | Ids::Trusted => {}
+    // Only a canonical encoding is decoded, so its digest is that of what it says.
+    if DerivationId::of_encoding(encoding) != id {
+        return Err(PlanError::WrongId { id });
     }
     Ok(PlanNode {
         id,
-        derivation: Derivation::decode(encoding)?,
+        derivation: EncodedDerivation::new(&Derivation::decode(encoding)?),
         origin: decode_origin(decoder)?,
     })
 }
@@ -221,7 +134,7 @@ pub(super) fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
     encode_texts(encoder, urls);
 }
 
-fn decode_origin(decoder: &mut Decoder<'_>) -> Result<NodeOrigin, DecodeError> {
+pub(super) fn decode_origin(decoder: &mut Decoder<'_>) -> Result<NodeOrigin, DecodeError> {
     Ok(NodeOrigin {
         name: decoder.text()?.to_owned(),
         label: decode_label(decoder)?,
