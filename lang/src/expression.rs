@@ -3,6 +3,8 @@
 //! Nothing here is resolved: references name packages, files name paths. Lowering to derivations is
 //! the evaluator's.
 
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,11 +28,11 @@ pub type Outputs = BTreeMap<OutputName, Arc<OutputExpression>>;
 
 /// A root: what it was made of by one operation more. Cheap to clone; chains share their
 /// beginnings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RootExpression(pub Arc<RootStep>);
 
 /// One operation over the root before it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RootStep {
     /// The root before; none for the beginning of a chain, which is the empty root.
     pub before: Option<RootExpression>,
@@ -41,7 +43,7 @@ pub struct RootStep {
 }
 
 /// An operation that makes a root of a root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum RootOperation {
     /// Begins with the merge of operands in this order; `brings` of packages come along.
     Start(Vec<Operand>),
@@ -106,7 +108,7 @@ pub enum Command {
 }
 
 /// Something a root can be made with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Operand {
     /// An output of a package.
     Package(Arc<Reference>),
@@ -188,7 +190,7 @@ pub struct FetchSource {
 }
 
 /// An output: a subtree of a root, filtered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct OutputExpression {
     /// The root.
     pub root: RootExpression,

@@ -203,3 +203,25 @@ fn an_edited_patch_lowers_again_and_evaluates_nothing() {
         "{queries:?}"
     );
 }
+
+#[test]
+fn an_expansion_of_roots_used_twice_each_is_compared_at_once() {
+    let text = "custom(#{ version: \"1\", license: \"MIT\" });
+fn build(p) {
+    let r = root().write(\"/a\", \"a\");
+    for n in range(0, 60) { r = root([r, r]).add([r]); }
+    #{ main: r.out(\"/\") }
+}
+";
+    let mut world = World::new(&[(OWN, text)]);
+    let plan = world.plan(&[]);
+    // The text is evaluated again, and what comes out is compared with what came out before.
+    world.tree.write(OWN, format!("{text}// a comment\n"));
+    drop(world.queries());
+    assert_eq!(world.plan(&[]), plan);
+    assert!(
+        world
+            .queries()
+            .contains(&"expanded(core/lib, x86_64)".to_owned())
+    );
+}
