@@ -7,10 +7,11 @@ use rhai::{Dynamic, Engine, Scope};
 use stxl_model::{OutputName, PackageLabel, Platform};
 
 use crate::definition::Definition;
-use crate::diagnostic::{Diagnostic, in_order};
+use crate::diagnostic::Diagnostic;
 use crate::dialect::complaint::Complaint;
 use crate::dialect::failure;
 use crate::dialect::frame::{Frame, Task};
+use crate::dialect::poison::Poison;
 use crate::dialect::values::{DefinitionValue, kind_of};
 use crate::dialect::{engine, expand, limits, stdlib};
 use crate::expression::{Operand, OutputExpression, Outputs, Reference};
@@ -108,7 +109,7 @@ impl Language {
             let complaint = Complaint::limit("bytes in a definition", limits::FILE_BYTES_MAX);
             return Compiled {
                 module: None,
-                diagnostics: vec![Diagnostic::from(complaint)],
+                diagnostics: complaint.diagnostic().into_iter().collect(),
             };
         }
         let text: Arc<str> = text.into();
@@ -143,30 +144,26 @@ impl Language {
             layer: context.layer,
         };
         let frame = Frame::new(self, host, module, &context.package, task);
-        let evaluated = frame.enter(|| {
-            self.engine
-                .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &module.ast())
-        });
-        let mut problems = frame.problems.take();
-        match evaluated {
-            Ok(value) => match value.try_cast_result::<DefinitionValue>() {
-                Ok(definition) if problems.is_empty() && !frame.failed_elsewhere.get() => {
-                    let definition =
-                        Arc::try_unwrap(definition.0).unwrap_or_else(|shared| (*shared).clone());
-                    return Ok(Defined {
-                        definition,
-                        warnings: Vec::new(),
-                    });
-                }
-                Ok(_) => {}
-                Err(value) => problems.push(no_definition(module, &value)),
-            },
-            Err(error) => {
-                let fallback = module.span_of(&[]);
-                problems.extend(failure::diagnostic(&frame, error, module.path(), &fallback));
+        frame.evaluate(|frame| {
+            let ast = module.ast_with_unknown_builder(frame.round.unknown_builder);
+            let value = self
+                .engine
+                .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast)
+                .map_err(|error| {
+                    let fallback = module.span_of(&[]);
+                    failure::diagnostics(frame, error, module.path(), &fallback)
+                })?;
+            if Poison::is(&value) {
+                return Err(Vec::new());
             }
-        }
-        Err(in_order(problems))
+            let definition = value
+                .try_cast_result::<DefinitionValue>()
+                .map_err(|value| no_definition(module, &value))?;
+            Ok(Defined {
+                definition: Arc::unwrap_or_clone(definition.0),
+                warnings: Vec::new(),
+            })
+        })
     }
 
     /// Finishes a definition's fields and evaluates its build.
@@ -197,14 +194,14 @@ impl Default for Language {
     }
 }
 
-fn no_definition(module: &Module, value: &Dynamic) -> Diagnostic {
+fn no_definition(module: &Module, value: &Dynamic) -> Vec<Diagnostic> {
     if value.is_unit() {
-        return mistakes::no_value(module.syntax());
+        return vec![mistakes::no_value(module.syntax())];
     }
     Complaint::new(
         "no-definition",
         format!("The file's value is {}", kind_of(value)),
     )
     .hint("end the file with the builder call, such as `custom(#{ … })`")
-    .diagnostic_at(module.span_of(&[]))
+    .diagnostics_at(&module.span_of(&[]))
 }

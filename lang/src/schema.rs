@@ -63,6 +63,8 @@ pub enum OtherFields {
     Refused,
     /// It takes them as data, which `build` reads.
     Data,
+    /// Nobody knows: the builder does not exist.
+    Unknown,
 }
 
 /// A builder: a function in scope of every package file.
@@ -310,6 +312,17 @@ pub const BUILDERS: &[BuilderSchema] = &[
         other_fields: OtherFields::Refused,
     },
 ];
+
+/// What stands for a builder that does not exist: the fields of all, so that what is wrong with one
+/// whatever the builder is can be said. Its name cannot be written in a file.
+pub(crate) static UNKNOWN_BUILDER: BuilderSchema = BuilderSchema {
+    name: "(unknown builder)",
+    doc: "",
+    groups: &[
+        ABOUT, SOURCES, BRINGS, ENV, SCRIPT, AUTOTOOLS, PALLET, AFTER, BUILDING, LAST,
+    ],
+    other_fields: OtherFields::Unknown,
+};
 
 /// Names of builders that are reserved and not part of this version.
 pub const RESERVED_BUILDERS: &[&str] = &["cargo", "cmake", "golang", "image", "meson", "python"];

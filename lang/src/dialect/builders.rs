@@ -8,11 +8,14 @@ use rhai::{Dynamic, Engine, Map, NativeCallContext};
 use crate::definition::{Definition, Value};
 use crate::dialect::calls::{EntryPart, FieldStep};
 use crate::dialect::complaint::Complaint;
+use crate::dialect::constructors::wrong_type;
 use crate::dialect::fields::FieldReader;
 use crate::dialect::frame::{Frame, Task, with_frame};
-use crate::dialect::values::{DefinitionValue, Fallible, kind_of};
+use crate::dialect::poison::{self, Poison};
+use crate::dialect::values::{DefinitionValue, Fallible};
 use crate::expression::FetchSource;
-use crate::schema::{BUILDERS, BuilderSchema, RESERVED_BUILDERS};
+use crate::schema::{BUILDERS, BuilderSchema, RESERVED_BUILDERS, UNKNOWN_BUILDER};
+use crate::source::SourcePath;
 
 type Context<'a> = NativeCallContext<'a>;
 
@@ -22,34 +25,31 @@ pub(crate) fn register(engine: &mut Engine) {
         engine.register_fn(builder.name, move |ctx: Context<'_>, fields: Map| {
             define(&ctx, builder, &fields)
         });
-        engine.register_fn(
-            builder.name,
-            move |ctx: Context<'_>, value: Dynamic| -> Fallible<DefinitionValue> {
-                let found = kind_of(&value);
-                let name = builder.name;
-                Err(Complaint::new(
-                    "wrong-type",
-                    format!("Expected a map of fields, found {found}"),
-                )
+        engine.register_fn(builder.name, move |ctx: Context<'_>, value: Dynamic| {
+            let name = builder.name;
+            wrong_type("a map of fields", &value)
                 .argument(0)
                 .hint(format!("it is called as `{name}(#{{ … }})`"))
-                .raise(&ctx))
-            },
-        );
+                .settle(&ctx, Poison::value)
+        });
     }
     for name in RESERVED_BUILDERS {
-        engine.register_fn(
-            *name,
-            move |ctx: Context<'_>, _: Dynamic| -> Fallible<DefinitionValue> {
-                Err(Complaint::new(
-                    "reserved-builder",
-                    format!("The builder `{name}` is not part of this version"),
-                )
-                .hint("`script` and `custom` build anything")
-                .raise(&ctx))
-            },
-        );
+        engine.register_fn(*name, move |ctx: Context<'_>, value: Dynamic| {
+            if let Ok(fields) = value.as_map_ref() {
+                with_frame(|frame| FieldReader::new(frame, &ctx, &UNKNOWN_BUILDER).read(&fields));
+            }
+            Complaint::new(
+                "reserved-builder",
+                format!("The builder `{name}` is not part of this version"),
+            )
+            .hint("`script` and `custom` build anything")
+            .settle(&ctx, Poison::value)
+        });
     }
+    engine.register_fn(UNKNOWN_BUILDER.name, |ctx: Context<'_>, fields: Map| {
+        with_frame(|frame| FieldReader::new(frame, &ctx, &UNKNOWN_BUILDER).read(&fields));
+        Poison
+    });
     engine.register_fn(
         "change",
         |ctx: Context<'_>, before: &mut DefinitionValue, changes: Map| {
@@ -58,13 +58,9 @@ pub(crate) fn register(engine: &mut Engine) {
     );
 }
 
-fn define(
-    ctx: &Context<'_>,
-    builder: &'static BuilderSchema,
-    map: &Map,
-) -> Fallible<DefinitionValue> {
-    with_frame(|frame| {
-        no_builder_in_build(frame, builder.name).map_err(|complaint| complaint.raise(ctx))?;
+fn define(ctx: &Context<'_>, builder: &'static BuilderSchema, map: &Map) -> Fallible<Dynamic> {
+    let defined = with_frame(|frame| {
+        no_builder_in_build(frame, builder.name)?;
         let reader = FieldReader::new(frame, ctx, builder);
         reader.require(map);
         let fields = reader.read(map);
@@ -84,7 +80,8 @@ fn define(
             field_paths,
             build_path,
         })))
-    })
+    });
+    poison::made(defined, ctx)
 }
 
 fn no_builder_in_build(frame: &Frame<'_>, name: &str) -> Result<(), Complaint> {
@@ -99,7 +96,7 @@ fn no_builder_in_build(frame: &Frame<'_>, name: &str) -> Result<(), Complaint> {
 }
 
 /// The file with `fn build(p)`: the one that calls `custom`, else the package's own.
-fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Fallible<crate::source::SourcePath> {
+fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Result<SourcePath, Complaint> {
     let caller = frame.caller(ctx);
     let in_caller = frame
         .module_at(&caller)
@@ -111,20 +108,22 @@ fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Fallible<crate::source::S
         return Ok(frame.module.path().clone());
     }
     Err(Complaint::new("missing-build", "A `custom` package needs a function `build`")
-        .hint("below the call and its `;`: `fn build(p) { #{ main: root([p.base] + p.needs).run(#\"…\"#).out() } }`")
-        .raise(ctx))
+        .hint("below the call and its `;`: `fn build(p) { #{ main: root([p.base] + p.needs).run(#\"…\"#).out() } }`"))
 }
 
 /// `.change(#{…})` of a definition: the fields given take the place of those that were.
-fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallible<DefinitionValue> {
-    with_frame(|frame| {
-        no_builder_in_build(frame, "change").map_err(|complaint| complaint.raise(ctx))?;
+fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallible<Dynamic> {
+    let changed = with_frame(|frame| {
+        no_builder_in_build(frame, "change")?;
         let Some(builder) = BuilderSchema::find(&before.0.builder) else {
-            return Err(Complaint::new("unknown-builder", "The builder is not known").raise(ctx));
+            return Err(Complaint::new(
+                "unknown-builder",
+                "The builder is not known",
+            ));
         };
         let reader = FieldReader::new(frame, ctx, builder);
         let changed = reader.read(changes);
-        check_version(&reader, &before.0, &changed);
+        check_version(&reader, &before.0, changes, &changed);
         let path = frame.module.path();
         let mut definition = Definition {
             path: path.clone(),
@@ -140,13 +139,15 @@ fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallibl
             definition.build_path = Some(path.clone());
         }
         Ok(DefinitionValue(Arc::new(definition)))
-    })
+    });
+    poison::made(changed, ctx)
 }
 
 /// A new version with the old hash would go on building the old bytes, or fail far from here.
 fn check_version(
     reader: &FieldReader<'_>,
     before: &Definition,
+    changes: &Map,
     changed: &BTreeMap<Arc<str>, Value>,
 ) {
     let (Some(old), Some(new)) = (before.fields.get("version"), changed.get("version")) else {
@@ -155,7 +156,14 @@ fn check_version(
     if old == new {
         return;
     }
-    let kept = |name: &str| changed.get(name).or_else(|| before.fields.get(name));
+    // A source that is changed and wrong is not one that was kept.
+    let kept = |name: &str| {
+        if changes.contains_key(name) {
+            changed.get(name)
+        } else {
+            before.fields.get(name)
+        }
+    };
     let old_hashes = versioned_hashes(before.fields.get("source"), before.fields.get("sources"));
     let new_hashes = versioned_hashes(kept("source"), kept("sources"));
     if let Some((name, _)) = new_hashes

@@ -32,10 +32,11 @@ pub(crate) fn register(engine: &mut Engine) {
         "run_all",
         |ctx: Context<'_>, root: &mut Root, what: Dynamic| match what.as_array_ref() {
             Ok(list) if !list.is_empty() => run(&ctx, root, &list, true),
-            Ok(_) => Err(Complaint::new("empty-command", "There is no command to run").raise(&ctx)),
-            Err(_) => Err(wrong_type("a list of commands", &what)
+            Ok(_) => Complaint::new("empty-command", "There is no command to run")
+                .settle(&ctx, || root.clone()),
+            Err(_) => wrong_type("a list of commands", &what)
                 .argument(0)
-                .raise(&ctx)),
+                .settle(&ctx, || root.clone()),
         },
     );
     engine.register_fn(
@@ -49,15 +50,16 @@ fn run(ctx: &Context<'_>, root: &Root, what: &[Dynamic], listed: bool) -> Fallib
         let site = frame.site(ctx);
         let mut commands = Vec::with_capacity(what.len());
         for (index, value) in what.iter().enumerate() {
-            let read = command(frame, ctx, value, &site).map_err(|complaint| {
-                let complaint = if listed {
-                    complaint.in_item(index)
-                } else {
-                    complaint
-                };
-                complaint.argument(0).raise(ctx)
-            })?;
-            commands.push(read);
+            match command(frame, ctx, value, &site) {
+                Ok(command) => commands.push(command),
+                Err(complaint) if listed => {
+                    complaint.in_item(index).argument(0).settle(ctx, || ())?;
+                }
+                Err(complaint) => complaint.argument(0).settle(ctx, || ())?,
+            }
+        }
+        if commands.is_empty() {
+            return Ok(root.clone());
         }
         run_commands(frame, root, commands, site).map_err(|complaint| complaint.raise(ctx))
     })
@@ -208,7 +210,7 @@ pub(crate) fn mixed(error: &MixedIndentation) -> Complaint {
 fn argvs(ctx: &Context<'_>, root: &Root, what: &Dynamic) -> Fallible<Root> {
     with_frame(|frame| {
         let site = frame.site(ctx);
-        let refuse = |complaint: Complaint| complaint.argument(0).raise(ctx);
+        let refuse = |complaint: Complaint| complaint.argument(0).settle(ctx, || root.clone());
         let (text, first) = match (what.as_immutable_string_ref(), script_of(what)) {
             (Ok(text), _) => {
                 let module = frame.module_at(&frame.caller(ctx));
@@ -228,10 +230,10 @@ fn argvs(ctx: &Context<'_>, root: &Root, what: &Dynamic) -> Fallible<Root> {
                     ..
                 }),
             ) => {
-                let text = frame
-                    .host
-                    .read_text(&file.path)
-                    .map_err(|error| refuse(unanswered("file", file.path.as_str(), error)))?;
+                let text = match frame.host.read_text(&file.path) {
+                    Ok(text) => text,
+                    Err(error) => return refuse(unanswered("file", file.path.as_str(), error)),
+                };
                 (
                     text,
                     Site {
@@ -249,10 +251,10 @@ fn argvs(ctx: &Context<'_>, root: &Root, what: &Dynamic) -> Fallible<Root> {
                 }),
             ) => (text, site),
             (Err(_), _) => {
-                return Err(refuse(wrong_type("text with a command on each line", what)));
+                return refuse(wrong_type("text with a command on each line", what));
             }
         };
-        let mut root = root.clone();
+        let mut longer = root.clone();
         let mut count = 0;
         for (index, line) in (0_u32..).zip(text.lines()) {
             let words: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
@@ -266,14 +268,15 @@ fn argvs(ctx: &Context<'_>, root: &Root, what: &Dynamic) -> Fallible<Root> {
                 ..first.clone()
             };
             let run = RootOperation::Run(vec![Command::Argv(words)]);
-            root = step(frame, Some(root), run, site).map_err(refuse)?;
+            longer = step(frame, Some(longer), run, site)
+                .map_err(|complaint| complaint.argument(0).raise(ctx))?;
         }
         if count == 0 {
-            return Err(refuse(Complaint::new(
+            return refuse(Complaint::new(
                 "empty-command",
                 "There is no command to run",
-            )));
+            ));
         }
-        Ok(root)
+        Ok(longer)
     })
 }

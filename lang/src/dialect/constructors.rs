@@ -9,9 +9,11 @@ use stxl_model::{Label, OutputName, Platform, Sha256};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::globs;
+use crate::dialect::poison::{self, Poison};
 use crate::dialect::template;
 use crate::dialect::values::{DefinitionValue, Fallible, kind_of, kind_of_operand, unanswered};
 use crate::dialect::vocabulary;
+use crate::dialect::wrong_calls;
 use crate::expression::{
     DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site,
 };
@@ -21,24 +23,27 @@ type Context<'a> = NativeCallContext<'a>;
 
 /// Registers the constructors and the methods of what they make.
 pub(crate) fn register(engine: &mut Engine) {
+    // First, since a later form takes the place of an equal one.
+    for name in ["url", "file", "dir", "seed", "pkg"] {
+        wrong_calls::register_constructor(engine, name);
+    }
     engine.register_fn(
         "url",
         |ctx: Context<'_>, address: Dynamic, hash: Dynamic| {
-            url(&ctx, &address, &hash).map_err(|complaint| complaint.raise(&ctx))
+            poison::made(url(&ctx, &address, &hash), &ctx)
         },
     );
-    engine.register_fn("url", |ctx: Context<'_>, _: Dynamic| -> Fallible<Operand> {
-        Err(
-            Complaint::new("missing-hash", "A source needs the hash of its bytes")
-                .hint("write `url(\"…\", \"sha256:…\")` with what `sha256sum` says of the file")
-                .hint("written as `url(\"https://…\", \"sha256:<64 hexadecimal digits>\")`")
-                .raise(&ctx),
-        )
+    engine.register_fn("url", |ctx: Context<'_>, _: Dynamic| {
+        Complaint::new("missing-hash", "A source needs the hash of its bytes")
+            .hint("write `url(\"…\", \"sha256:…\")` with what `sha256sum` says of the file")
+            .hint("written as `url(\"https://…\", \"sha256:<64 hexadecimal digits>\")`")
+            .settle(&ctx, Poison::value)
     });
     engine.register_fn("file", |ctx: Context<'_>, name: &str| {
-        with_frame(|frame| file(frame, name, frame.site(&ctx)))
+        let made = with_frame(|frame| file(frame, name, frame.site(&ctx)))
             .map(Operand::File)
-            .map_err(|complaint| complaint.argument(0).raise(&ctx))
+            .map_err(|complaint| complaint.argument(0));
+        poison::made(made, &ctx)
     });
     engine.register_fn("dir", |ctx: Context<'_>, path: &str| {
         dir(&ctx, path, &Map::new())
@@ -49,17 +54,16 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("seed", |ctx: Context<'_>, name: &str, hash: &str| {
         seed(&ctx, name, hash)
     });
-    engine.register_fn("seed", |ctx: Context<'_>, _: &str| -> Fallible<Operand> {
-        Err(
-            Complaint::new("missing-hash", "A seed needs the hash of its decoded bytes")
-                .hint("written as `seed(\"x.hex\", \"sha256:<64 hexadecimal digits>\")`")
-                .raise(&ctx),
-        )
+    engine.register_fn("seed", |ctx: Context<'_>, _: &str| {
+        Complaint::new("missing-hash", "A seed needs the hash of its decoded bytes")
+            .hint("written as `seed(\"x.hex\", \"sha256:<64 hexadecimal digits>\")`")
+            .settle(&ctx, Poison::value)
     });
     engine.register_fn("pkg", |ctx: Context<'_>, label: &str| {
-        with_frame(|frame| reference(frame, label, frame.site(&ctx)))
+        let made = with_frame(|frame| reference(frame, label, frame.site(&ctx)))
             .map(Operand::from)
-            .map_err(|complaint| complaint.argument(0).raise(&ctx))
+            .map_err(|complaint| complaint.argument(0));
+        poison::made(made, &ctx)
     });
     engine.register_fn("prior", |ctx: Context<'_>| prior(&ctx));
     engine.register_fn(
@@ -83,8 +87,8 @@ pub(crate) fn register(engine: &mut Engine) {
 }
 
 fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, Complaint> {
-    let urls = addresses(address)?;
-    let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1))?;
+    let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1));
+    let (urls, sha256) = Complaint::both(addresses(address), sha256)?;
     let site = with_frame(|frame| frame.site(ctx));
     Ok(Operand::Fetch(Arc::new(FetchSource { urls, sha256, site })))
 }
@@ -110,11 +114,8 @@ fn addresses(address: &Dynamic) -> Result<Vec<String>, Complaint> {
             Complaint::new("bad-url", "A source needs at least one address"),
         ));
     }
-    mirrors
-        .iter()
-        .enumerate()
-        .map(|(item, value)| check(Some(item), value))
-        .collect()
+    let mirrors = mirrors.iter().enumerate();
+    Complaint::all(mirrors.map(|(item, value)| check(Some(item), value)))
 }
 
 fn check_url(url: &str) -> Result<(), Complaint> {
@@ -203,11 +204,9 @@ fn beside(frame: &Frame<'_>, name: &str) -> Result<SourcePath, Complaint> {
     Ok(SourcePath::new(&path))
 }
 
-fn dir(ctx: &Context<'_>, path: &str, options: &Map) -> Fallible<Operand> {
+fn dir(ctx: &Context<'_>, path: &str, options: &Map) -> Fallible<Dynamic> {
     let import = with_frame(|frame| directory(frame, path, options, frame.site(ctx)));
-    import
-        .map(Operand::Directory)
-        .map_err(|complaint| complaint.raise(ctx))
+    poison::made(import.map(Operand::Directory), ctx)
 }
 
 fn directory(
@@ -230,8 +229,7 @@ fn directory(
         )
         .argument(0));
     }
-    let mut ignore = Vec::new();
-    for (key, value) in options {
+    let ignore: Vec<Vec<String>> = Complaint::all(options.iter().map(|(key, value)| {
         if key != "ignore" {
             return Err(
                 Complaint::new("unknown-field", format!("`dir` has no option `{key}`"))
@@ -240,30 +238,29 @@ fn directory(
                     .hint("its only option is `ignore`, a list of globs"),
             );
         }
-        let listed = globs::read(value).map_err(|complaint| complaint.under(1, key))?;
-        ignore.extend(listed);
-    }
+        globs::read(value).map_err(|complaint| complaint.under(1, key))
+    }))?;
     Ok(DirectoryImport {
         path: resolved,
-        ignore,
+        ignore: ignore.concat(),
         site,
     })
 }
 
-fn seed(ctx: &Context<'_>, name: &str, hash: &str) -> Fallible<Operand> {
-    let made = with_frame(|frame| {
+fn seed(ctx: &Context<'_>, name: &str, hash: &str) -> Fallible<Dynamic> {
+    let made: Result<_, Complaint> = with_frame(|frame| {
         let site = frame.site(ctx);
-        let file = file(frame, name, site.clone()).map_err(|complaint| complaint.argument(0))?;
-        let sha256 = parse_hash(&Dynamic::from(hash.to_owned()))
-            .map_err(|complaint| complaint.argument(1))?;
+        let file = file(frame, name, site.clone()).map_err(|complaint| complaint.argument(0));
+        let sha256 =
+            parse_hash(&Dynamic::from(hash.to_owned())).map_err(|complaint| complaint.argument(1));
+        let (file, sha256) = Complaint::both(file, sha256)?;
         Ok(SeedImport {
             path: file.path,
             sha256,
             site,
         })
     });
-    made.map(Operand::Seed)
-        .map_err(|complaint: Complaint| complaint.raise(ctx))
+    poison::made(made.map(Operand::Seed), ctx)
 }
 
 /// Reads a label and checks it against the list of packages.
@@ -297,15 +294,14 @@ fn bad_label(reason: &str) -> Complaint {
         .hint("labels are written as `\"core/zlib\"`, `\"core/llvm:libunwind\"` or `\":output\"`")
 }
 
-fn prior(ctx: &Context<'_>) -> Fallible<DefinitionValue> {
-    with_frame(|frame| {
+fn prior(ctx: &Context<'_>) -> Fallible<Dynamic> {
+    let found = with_frame(|frame| {
         let Task::Define { layer } = frame.task else {
             return Err(Complaint::new(
                 "prior-in-build",
                 "`prior()` is read outside of `build` only",
             )
-            .hint("`p` has the fields as they are after all overlays")
-            .raise(ctx));
+            .hint("`p` has the fields as they are after all overlays"));
         };
         match frame.host.prior(frame.package, layer, &frame.site(ctx)) {
             Ok(definition) => Ok(DefinitionValue(definition)),
@@ -313,11 +309,11 @@ fn prior(ctx: &Context<'_>) -> Fallible<DefinitionValue> {
                 "no-prior",
                 format!("There is no `{}` below this file", frame.package),
             )
-            .hint("`prior()` is what an overlay replaces; this package has only this file")
-            .raise(ctx)),
-            Err(error) => Err(unanswered("package", frame.package.as_str(), error).raise(ctx)),
+            .hint("`prior()` is what an overlay replaces; this package has only this file")),
+            Err(error) => Err(unanswered("package", frame.package.as_str(), error)),
         }
-    })
+    });
+    poison::made(found, ctx)
 }
 
 /// A platform by name.
@@ -342,7 +338,7 @@ fn package_of(operand: &Operand, method: &str) -> Result<Reference, Complaint> {
     }
 }
 
-fn on(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
+fn on(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Dynamic> {
     let changed = package_of(operand, "on").and_then(|reference| {
         let platform = platform(name).map_err(|complaint| complaint.argument(0))?;
         Ok(Reference {
@@ -350,27 +346,25 @@ fn on(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
             ..reference
         })
     });
-    changed
-        .map(Operand::from)
-        .map_err(|complaint| complaint.raise(ctx))
+    poison::made(changed.map(Operand::from), ctx)
 }
 
-fn with(ctx: &Context<'_>, operand: &Operand, options: &Map) -> Fallible<Operand> {
+fn with(ctx: &Context<'_>, operand: &Operand, options: &Map) -> Fallible<Dynamic> {
     let changed = package_of(operand, "with").and_then(|mut reference| {
-        for (name, value) in options {
-            let Ok(text) = value.as_immutable_string_ref() else {
-                return Err(wrong_type("text", value).argument(0).key(name));
-            };
-            reference.options.insert(name.to_string(), text.to_string());
-        }
+        let options: Vec<_> =
+            Complaint::all(options.iter().map(
+                |(name, value)| match value.as_immutable_string_ref() {
+                    Ok(text) => Ok((name.to_string(), text.to_string())),
+                    Err(_) => Err(wrong_type("text", value).argument(0).key(name)),
+                },
+            ))?;
+        reference.options.extend(options);
         Ok(reference)
     });
-    changed
-        .map(Operand::from)
-        .map_err(|complaint| complaint.raise(ctx))
+    poison::made(changed.map(Operand::from), ctx)
 }
 
-fn output(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand> {
+fn output(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Dynamic> {
     let changed = package_of(operand, "output").and_then(|reference| {
         let output =
             OutputName::parse(name).map_err(|error| bad_label(&error.to_string()).argument(0))?;
@@ -379,13 +373,11 @@ fn output(ctx: &Context<'_>, operand: &Operand, name: &str) -> Fallible<Operand>
             ..reference
         })
     });
-    changed
-        .map(Operand::from)
-        .map_err(|complaint| complaint.raise(ctx))
+    poison::made(changed.map(Operand::from), ctx)
 }
 
 /// `.change(#{ hash, url })` of a source.
-fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallible<Operand> {
+fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallible<Dynamic> {
     let changed = match operand {
         Operand::Fetch(source) => changed_source((**source).clone(), changes),
         other => Err(Complaint::new(
@@ -396,16 +388,15 @@ fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallibl
             ),
         )),
     };
-    changed
-        .map(|mut source| {
-            source.site = with_frame(|frame| frame.site(ctx));
-            Operand::Fetch(Arc::new(source))
-        })
-        .map_err(|complaint| complaint.raise(ctx))
+    let changed = changed.map(|mut source| {
+        source.site = with_frame(|frame| frame.site(ctx));
+        Operand::Fetch(Arc::new(source))
+    });
+    poison::made(changed, ctx)
 }
 
 fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource, Complaint> {
-    for (name, value) in changes {
+    Complaint::all::<(), ()>(changes.iter().map(|(name, value)| {
         match name.as_str() {
             "hash" => {
                 source.sha256 =
@@ -423,12 +414,16 @@ fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource,
                 );
             }
         }
-    }
+        Ok(())
+    }))?;
     Ok(source)
 }
 
 /// A complaint about a value of the wrong kind.
 pub(crate) fn wrong_type(expected: &str, found: &Dynamic) -> Complaint {
+    if Poison::is(found) {
+        return Complaint::elsewhere();
+    }
     let complaint = Complaint::new(
         "wrong-type",
         format!("Expected {expected}, found {}", kind_of(found)),
@@ -446,5 +441,5 @@ pub(crate) fn texts(list: &Array) -> Result<Vec<String>, Complaint> {
         Ok(text) => Ok(text.to_string()),
         Err(_) => Err(wrong_type("text", value).item(item)),
     };
-    list.iter().enumerate().map(text).collect()
+    Complaint::all(list.iter().enumerate().map(text))
 }

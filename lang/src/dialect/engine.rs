@@ -1,13 +1,21 @@
 //! The engine: what of Rhai is in the dialect, and its limits.
 
+use std::cell::Cell;
+
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage,
     BasicStringPackage, LogicPackage, MoreStringPackage, Package as _,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
+    ParseError, Position,
+};
 
 use crate::dialect::complaint::Complaint;
-use crate::dialect::{builders, constructors, limits, modules, operations, outputs, values};
+use crate::dialect::{
+    builders, constructors, limits, modules, operations, outputs, poison, values,
+};
+use crate::schema::UNKNOWN_BUILDER;
 
 /// Seed of the hashes that name closures: the same in every process.
 const HASHING_SEED: [u64; 4] = [
@@ -20,6 +28,23 @@ const HASHING_SEED: [u64; 4] = [
 /// Functions and statements of Rhai that are not in the dialect: effects, text that runs, and what
 /// would hide an error.
 const DISABLED: &[&str] = &["eval", "print", "debug", "try", "catch", "export"];
+
+thread_local! {
+    /// Where the text that is compiled calls a builder that does not exist.
+    static UNKNOWN_BUILDER_AT: Cell<Option<Position>> = const { Cell::new(None) };
+}
+
+/// Compiles a text so that the call at a place is one of [`UNKNOWN_BUILDER`].
+pub(crate) fn compile_with_unknown_builder(
+    engine: &Engine,
+    text: &str,
+    call: Position,
+) -> Result<AST, ParseError> {
+    UNKNOWN_BUILDER_AT.set(Some(call));
+    let compiled = engine.compile(text);
+    UNKNOWN_BUILDER_AT.set(None);
+    compiled
+}
 
 /// Makes the engine.
 pub(crate) fn new_engine() -> Engine {
@@ -48,6 +73,7 @@ pub(crate) fn new_engine() -> Engine {
         },
     );
     values::register(&mut engine);
+    poison::register(&mut engine);
     constructors::register(&mut engine);
     operations::register(&mut engine);
     outputs::register(&mut engine);
@@ -75,8 +101,11 @@ fn set_limits(engine: &mut Engine) {
     reason = "Rhai marks the hook as volatile, and the version is pinned"
 )]
 fn free_reserved_words(engine: &mut Engine) {
-    engine.on_parse_token(|token, _, _| match token {
+    engine.on_parse_token(|token, at, _| match token {
         rhai::Token::Reserved(word) if *word == "with" => rhai::Token::Identifier(word),
+        rhai::Token::Identifier(_) if UNKNOWN_BUILDER_AT.get() == Some(at) => {
+            rhai::Token::Identifier(Box::new(UNKNOWN_BUILDER.name.into()))
+        }
         token => token,
     });
 }

@@ -29,7 +29,7 @@ pub(crate) fn expand(
     request: &ExpandRequest,
     host: &dyn Host,
 ) -> Result<Expanded, Vec<Diagnostic>> {
-    let unplaced = |complaint: Complaint| vec![Diagnostic::from(complaint)];
+    let unplaced = |complaint: Complaint| Vec::from_iter(complaint.diagnostic());
     let Some(builder) = BuilderSchema::find(&definition.builder) else {
         let message = format!("There is no builder `{}`", definition.builder);
         return Err(unplaced(Complaint::new("unknown-builder", message)));
@@ -57,19 +57,16 @@ pub(crate) fn expand(
         &own
     };
     let frame = Frame::new(language, host, beside, &request.package, task);
-    let expansion = Expansion {
-        frame: &frame,
-        definition,
-        builder,
-        own: &own,
-        call: &call,
-    };
-    let expanded = frame
-        .enter(|| expansion.run(request, &module))
-        .map_err(|mut diagnostics| {
-            diagnostics.extend(frame.problems.take());
-            crate::diagnostic::in_order(diagnostics)
-        });
+    let expanded = frame.evaluate(|frame| {
+        let expansion = Expansion {
+            frame,
+            definition,
+            builder,
+            own: &own,
+            call: &call,
+        };
+        expansion.run(request, &module)
+    });
     if definition.build_path.is_none() {
         own.release();
     }
@@ -117,14 +114,14 @@ impl Expansion<'_> {
     ) -> Result<Expanded, Vec<Diagnostic>> {
         self.check_platform(request.target)?;
         if let Some(complaint) = finish::undeclared_option(self.definition, request) {
-            return Err(vec![complaint.diagnostic_at(self.call_span())]);
+            return Err(self.said(complaint, &self.call_span()));
         }
         let finished = finish::finish(self.frame, self.definition, self.builder, request).map_err(
             |complaints| {
                 let place = |wrong: finish::FieldComplaint| {
-                    wrong.complaint.diagnostic_at(self.field_span(&wrong.field))
+                    self.said(wrong.complaint, &self.field_span(&wrong.field))
                 };
-                complaints.into_iter().map(place).collect::<Vec<_>>()
+                complaints.into_iter().flat_map(place).collect::<Vec<_>>()
             },
         )?;
         let built = self.call(module, "build", (finished.clone(),))?;
@@ -137,8 +134,16 @@ impl Expansion<'_> {
             output_brings: self.output_brings(&outputs)?,
             outputs,
             tests,
-            warnings: self.frame.problems.take(),
+            warnings: Vec::new(),
         })
+    }
+
+    /// What is said about a complaint at a place.
+    fn said(&self, complaint: Complaint, span: &Span) -> Vec<Diagnostic> {
+        if complaint.is_silent() {
+            self.frame.failed_elsewhere.set(true);
+        }
+        complaint.diagnostics_at(span)
     }
 
     /// The builder call. Made when it is needed, since it takes a reading of the whole file.
@@ -168,7 +173,7 @@ impl Expansion<'_> {
         );
         let complaint = Complaint::new("wrong-platform", message)
             .hint("another platform is asked for with `.on(\"…\")` where the package is needed");
-        Err(vec![complaint.diagnostic_at(self.field_span("platforms"))])
+        Err(self.said(complaint, &self.field_span("platforms")))
     }
 
     fn call(
@@ -187,9 +192,7 @@ impl Expansion<'_> {
                 Some(span) if !is_stdlib(module.path().as_str()) => span,
                 Some(_) | None => self.call_span(),
             };
-            failure::diagnostic(self.frame, error, module.path(), &fallback)
-                .into_iter()
-                .collect()
+            failure::diagnostics(self.frame, error, module.path(), &fallback)
         })
     }
 
@@ -198,20 +201,23 @@ impl Expansion<'_> {
         let Ok(map) = built.as_map_ref() else {
             let complaint = wrong_type("a map of outputs from `build`", built)
                 .hint("as in `#{ main: root.out() }`");
-            return Err(vec![complaint.diagnostic_at(span())]);
+            return Err(self.said(complaint, &span()));
         };
         let mut outputs = Outputs::new();
         let mut wrong = Vec::new();
         for (name, value) in map.iter() {
             match read_output(name, value) {
                 Ok((name, output)) => drop(outputs.insert(name, output)),
-                Err(complaint) => wrong.push(complaint.diagnostic_at(span())),
+                Err(complaint) => wrong.extend(self.said(complaint, &span())),
             }
         }
-        if wrong.is_empty() && !outputs.contains_key(&OutputName::main()) {
+        if wrong.is_empty()
+            && !self.frame.failed_elsewhere.get()
+            && !outputs.contains_key(&OutputName::main())
+        {
             let complaint = Complaint::new("missing-main", "`build` gives no output `main`")
                 .hint("`main` is what others get who name no output");
-            wrong.push(complaint.diagnostic_at(span()));
+            wrong.extend(self.said(complaint, &span()));
         }
         if wrong.is_empty() {
             Ok(outputs)
@@ -269,7 +275,7 @@ impl Expansion<'_> {
             let Some(known) = known else {
                 let message = format!("`build` gives no output `{name}`");
                 let complaint = Complaint::new("unknown-output", message);
-                return Err(vec![complaint.diagnostic_at(self.field_span("outputs"))]);
+                return Err(self.said(complaint, &self.field_span("outputs")));
             };
             if let Value::Map(output) = output
                 && let Some(listed) = output.get("brings")

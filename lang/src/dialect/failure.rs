@@ -3,9 +3,10 @@
 use rhai::EvalAltResult;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::complaint::Complaint;
-use crate::dialect::frame::{Frame, is_stdlib, position};
+use crate::dialect::complaint::{Complaint, Mistake};
+use crate::dialect::frame::{Frame, Task, is_stdlib, position};
 use crate::dialect::limits;
+use crate::dialect::poison;
 use crate::dialect::vocabulary;
 use crate::source::SourcePath;
 
@@ -16,17 +17,17 @@ struct Call {
     what: String,
 }
 
-/// The diagnostic of an error that ended the frame's evaluation; none when it is reported
+/// The diagnostics of an error that ended the frame's evaluation; none when it is reported
 /// elsewhere.
 ///
 /// `start` is the file whose code was run, `fallback` the place for errors of the stdlib that no
 /// call of the package's own code led to.
-pub(crate) fn diagnostic(
+pub(crate) fn diagnostics(
     frame: &Frame<'_>,
     error: Box<EvalAltResult>,
     start: &SourcePath,
     fallback: &Span,
-) -> Option<Diagnostic> {
+) -> Vec<Diagnostic> {
     let mut calls = Vec::new();
     let mut path = start.clone();
     let mut error = error;
@@ -62,10 +63,21 @@ pub(crate) fn diagnostic(
         }
     }
     let at = error.position();
+    if let Some(complaint) = unknown_builder(frame, &error) {
+        if calls.is_empty() {
+            frame.stop_at_unknown_builder(at);
+        }
+        calls.push(Call {
+            path,
+            at,
+            what: String::new(),
+        });
+        return place(frame, &calls, complaint, fallback);
+    }
     let complaint = describe(frame, *error);
     if complaint.is_silent() {
         frame.failed_elsewhere.set(true);
-        return None;
+        return Vec::new();
     }
     if let Some(source) = complaint.source() {
         path = source.clone();
@@ -75,11 +87,16 @@ pub(crate) fn diagnostic(
         at,
         what: String::new(),
     });
-    Some(place(frame, &calls, complaint, fallback))
+    place(frame, &calls, complaint, fallback)
 }
 
 /// Puts a complaint at the innermost call of the user's own text; the way from there is the trace.
-fn place(frame: &Frame<'_>, calls: &[Call], complaint: Complaint, fallback: &Span) -> Diagnostic {
+fn place(
+    frame: &Frame<'_>,
+    calls: &[Call],
+    complaint: Complaint,
+    fallback: &Span,
+) -> Vec<Diagnostic> {
     let is_own = |call: &Call| !is_stdlib(call.path.as_str());
     // Rhai says of a stack that overflows only where the calls before it are.
     let own = calls
@@ -87,26 +104,30 @@ fn place(frame: &Frame<'_>, calls: &[Call], complaint: Complaint, fallback: &Spa
         .rposition(|call| is_own(call) && !call.at.is_none())
         .or_else(|| calls.iter().rposition(is_own));
     let last = calls.len().saturating_sub(1);
-    let written = complaint.site().and_then(|site| {
-        let module = frame.module_at(&site.path)?;
-        Some(module.span_at(site))
-    });
-    let span = match own.and_then(|own| calls.get(own).map(|call| (own, call))) {
-        _ if written.is_some() => written.unwrap_or_else(|| fallback.clone()),
-        Some((own, call)) if own == last => argument_span(frame, call, &complaint, fallback),
-        Some((_, call)) => span_of(frame, call, fallback),
-        None => fallback.clone(),
-    };
-    let mut diagnostic = complaint.diagnostic_at(span);
-    for (index, call) in calls.iter().enumerate() {
-        if Some(index) != own {
-            let what = if index == last { "here" } else { &call.what };
-            diagnostic = diagnostic.via(what, span_of(frame, call, fallback));
+    let mistakes = complaint.into_mistakes().into_iter();
+    let placed = mistakes.map(|mistake| {
+        let written = mistake.site().and_then(|site| {
+            let module = frame.module_at(&site.path)?;
+            Some(module.span_at(site))
+        });
+        let span = match own.and_then(|own| calls.get(own).map(|call| (own, call))) {
+            _ if written.is_some() => written.unwrap_or_else(|| fallback.clone()),
+            Some((own, call)) if own == last => argument_span(frame, call, &mistake, fallback),
+            Some((_, call)) => span_of(frame, call, fallback),
+            None => fallback.clone(),
+        };
+        let mut diagnostic = mistake.diagnostic_at(span);
+        for (index, call) in calls.iter().enumerate() {
+            if Some(index) != own {
+                let what = if index == last { "here" } else { &call.what };
+                diagnostic = diagnostic.via(what, span_of(frame, call, fallback));
+            }
         }
-    }
-    // A function that calls itself is one step.
-    diagnostic.trace.dedup();
-    diagnostic
+        // A function that calls itself is one step.
+        diagnostic.trace.dedup();
+        diagnostic
+    });
+    placed.collect()
 }
 
 fn span_of(frame: &Frame<'_>, call: &Call, fallback: &Span) -> Span {
@@ -116,9 +137,9 @@ fn span_of(frame: &Frame<'_>, call: &Call, fallback: &Span) -> Span {
     }
 }
 
-fn argument_span(frame: &Frame<'_>, call: &Call, complaint: &Complaint, fallback: &Span) -> Span {
+fn argument_span(frame: &Frame<'_>, call: &Call, mistake: &Mistake, fallback: &Span) -> Span {
     let found = frame.module_at(&call.path).and_then(|module| {
-        let at = complaint.position_in(&module, call.at)?;
+        let at = mistake.position_in(&module, call.at)?;
         Some(module.token_span(position(at)))
     });
     found.unwrap_or_else(|| span_of(frame, call, fallback))
@@ -127,6 +148,9 @@ fn argument_span(frame: &Frame<'_>, call: &Call, complaint: &Complaint, fallback
 /// Puts Rhai's errors into our words.
 fn describe(frame: &Frame<'_>, error: EvalAltResult) -> Complaint {
     use EvalAltResult as E;
+    if !matches!(error, E::ErrorRuntime(..)) && error.to_string().contains(poison::NAME) {
+        return Complaint::elsewhere();
+    }
     match error {
         E::ErrorRuntime(value, _) => match value.try_cast_result::<Complaint>() {
             Ok(complaint) => complaint,
@@ -201,7 +225,7 @@ fn too_large(what: &str) -> Complaint {
 
 fn unknown_name(frame: &Frame<'_>, name: &str) -> Complaint {
     let complaint = Complaint::new("unknown-name", format!("There is no `{name}` here"));
-    if matches!(frame.task, crate::dialect::frame::Task::Expand { .. }) {
+    if matches!(frame.task, Task::Expand { .. }) {
         complaint.hint(format!(
             "a function sees only its arguments: put the value in a field and read `p.{name}`"
         ))
@@ -219,16 +243,10 @@ fn unknown_function(signature: &str) -> Complaint {
         .map(kind_of_type)
         .collect();
     if let Some(usage) = vocabulary::usage(name) {
-        let with = if arguments.is_empty() {
-            "nothing".to_owned()
-        } else {
-            arguments.join(", ")
-        };
-        return Complaint::new(
-            "wrong-arguments",
-            format!("`{name}` cannot be called with {with}"),
-        )
-        .hint(format!("it is called as `{usage}`"));
+        // What stands before the dot is none of them.
+        let before = usize::from(usage.starts_with('.'));
+        let kinds: Vec<&str> = arguments.iter().skip(before).map(String::as_str).collect();
+        return Complaint::wrong_arguments(name, &kinds);
     }
     if name.starts_with(|first: char| !first.is_alphanumeric() && first != '_') {
         let sides = arguments.join(" and ");
@@ -243,6 +261,29 @@ fn unknown_function(signature: &str) -> Complaint {
         Some(reason) => complaint.hint(reason),
         None => complaint.suggest(&vocabulary::near(name, vocabulary::names())),
     }
+}
+
+/// Says that there is no such builder, when a function that does not exist is called as one.
+fn unknown_builder(frame: &Frame<'_>, error: &EvalAltResult) -> Option<Complaint> {
+    let EvalAltResult::ErrorFunctionNotFound(signature, _) = error else {
+        return None;
+    };
+    let name = signature.strip_suffix(" (map)")?;
+    let is_builder = matches!(frame.task, Task::Define { .. })
+        && vocabulary::usage(name).is_none()
+        && vocabulary::absent(name).is_none();
+    is_builder.then(|| {
+        let complaint = Complaint::new("unknown-builder", format!("There is no builder `{name}`"));
+        let near = vocabulary::near(name, vocabulary::builders());
+        if near.is_empty() {
+            let builders: Vec<String> = vocabulary::builders()
+                .map(|builder| format!("`{builder}`"))
+                .collect();
+            complaint.hint(format!("the builders are {}", builders.join(", ")))
+        } else {
+            complaint.suggest(&near)
+        }
+    })
 }
 
 /// Rhai's name of a type in the words of the rest of our messages.

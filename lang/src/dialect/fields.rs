@@ -13,7 +13,8 @@ use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors;
 use crate::dialect::frame::{Frame, position};
 use crate::dialect::globs;
-use crate::dialect::values::{kind_of, to_value};
+use crate::dialect::poison::Poison;
+use crate::dialect::values::{NotData, kind_of, to_value};
 use crate::dialect::vocabulary;
 use crate::expression::{Operand, Site};
 use crate::language::Module;
@@ -96,11 +97,12 @@ impl<'a> FieldReader<'a> {
 
     /// Reports a complaint about a value inside the map.
     pub(crate) fn report(&self, steps: &Steps<'_>, part: EntryPart, complaint: Complaint) {
-        let Some(complaint) = self.audible(complaint) else {
-            return;
-        };
-        let span = self.span(steps, part);
-        self.frame.report(complaint.diagnostic_at(span));
+        if complaint.is_silent() {
+            return self.frame.failed_elsewhere.set(true);
+        }
+        for diagnostic in complaint.diagnostics_at(&self.span(steps, part)) {
+            self.frame.report(diagnostic);
+        }
     }
 
     fn span(&self, steps: &Steps<'_>, part: EntryPart) -> Span {
@@ -116,22 +118,13 @@ impl<'a> FieldReader<'a> {
             let hint = "a field that is not wanted is left out";
             return self.report(steps, EntryPart::Value, complaint.hint(hint));
         };
-        let diagnostic = complaint
+        let said = complaint
             .hint("add an `else`, as in `if … { [\"core/x\"] } else { [] }`")
-            .diagnostic_at(self.span(steps, EntryPart::Key))
-            .also(
-                condition,
-                "this `if` gives nothing when its condition is false",
-            );
-        self.frame.report(diagnostic);
-    }
-
-    fn audible(&self, complaint: Complaint) -> Option<Complaint> {
-        if complaint.is_silent() {
-            self.frame.failed_elsewhere.set(true);
-            return None;
+            .diagnostics_at(&self.span(steps, EntryPart::Key));
+        for diagnostic in said {
+            let why = "this `if` gives nothing when its condition is false";
+            self.frame.report(diagnostic.also(condition.clone(), why));
         }
-        Some(complaint)
     }
 
     fn position(&self, steps: &Steps<'_>, part: EntryPart) -> rhai::Position {
@@ -168,15 +161,17 @@ impl<'a> FieldReader<'a> {
 
     fn other_field(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         let names = self.builder.fields().map(|field| field.name);
-        let takes_data = self.builder.other_fields == OtherFields::Data;
-        let near = if takes_data {
-            vocabulary::mistyped(name, names)
-        } else {
-            vocabulary::near(name, names)
+        let near = match self.builder.other_fields {
+            OtherFields::Refused => vocabulary::near(name, names),
+            OtherFields::Data => {
+                let near = vocabulary::mistyped(name, names);
+                if near.is_empty() {
+                    return self.data(value, steps);
+                }
+                near
+            }
+            OtherFields::Unknown => return None,
         };
-        if takes_data && near.is_empty() {
-            return self.data(value, steps);
-        }
         let builder = self.builder.name;
         let complaint = Complaint::new(
             "unknown-field",
@@ -189,12 +184,12 @@ impl<'a> FieldReader<'a> {
     fn data(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         match to_value(value) {
             Ok(value) => Some(value),
-            Err(not_data) => {
-                let complaint = Complaint::new(
-                    "wrong-type",
-                    format!("Expected data, found {}", not_data.found),
-                )
-                .hint("fields hold texts, numbers, lists, maps, references, sources and files");
+            Err(NotData::Poison) => None,
+            Err(NotData::Other(found)) => {
+                let complaint =
+                    Complaint::new("wrong-type", format!("Expected data, found {found}")).hint(
+                        "fields hold texts, numbers, lists, maps, references, sources and files",
+                    );
                 self.report(steps, EntryPart::Value, complaint);
                 None
             }
@@ -256,6 +251,9 @@ impl<'a> FieldReader<'a> {
     }
 
     fn wrong(&self, expected: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        if Poison::is(value) {
+            return None;
+        }
         let name = steps.first().map(|step| match step {
             FieldStep::Key(name) => *name,
             FieldStep::Item(_) => "",
@@ -495,7 +493,9 @@ impl<'a> FieldReader<'a> {
                 output.insert(name.as_str().into(), read);
             }
         }
-        if self.builder.name != "custom" && name != "main" && !entries.contains_key("files") {
+        let is_divided =
+            self.builder.name != "custom" && self.builder.other_fields != OtherFields::Unknown;
+        if is_divided && name != "main" && !entries.contains_key("files") {
             let complaint = Complaint::new(
                 "missing-field",
                 format!("The output `{name}` has no `files`"),

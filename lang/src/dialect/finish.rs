@@ -46,11 +46,15 @@ impl Finished {
         let known = own
             .chain(self.0.builder.fields().map(|field| field.name))
             .chain(["target"]);
-        Err(
-            Complaint::new("unknown-field", format!("`p` has no field `{name}`"))
-                .suggest(&vocabulary::near(name, known))
-                .note("`p` has the fields of the builder call above, finished"),
-        )
+        let complaint = Complaint::new("unknown-field", format!("`p` has no field `{name}`"))
+            .note("`p` has the fields of the builder call above, finished");
+        let near = vocabulary::near(name, known);
+        Err(if near.is_empty() {
+            let builder = self.0.builder.name;
+            complaint.hint(format!("set it there: `{builder}(#{{ …, {name}: … }})`"))
+        } else {
+            complaint.suggest(&near)
+        })
     }
 
     /// Whether the definition has a field.

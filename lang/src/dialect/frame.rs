@@ -8,7 +8,9 @@ use rhai::NativeCallContext;
 use scoped_tls_hkt::scoped_thread_local;
 use stxl_model::{PackageLabel, Platform};
 
-use crate::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Position, in_order};
+use crate::dialect::complaint::Complaint;
+use crate::dialect::limits;
 use crate::expression::Site;
 use crate::host::{Host, Layer};
 use crate::language::{Language, Module};
@@ -37,12 +39,36 @@ pub(crate) struct Frame<'a> {
     pub(crate) failed_elsewhere: Cell<bool>,
     /// Whether the platform was read.
     pub(crate) used_target: Cell<bool>,
+    /// What earlier rounds said.
+    pub(crate) round: Round,
+    /// Complaints so far.
+    complaints: Cell<usize>,
+    /// What ended the evaluation, when a further round can go past it.
+    stop: Cell<Option<Stop>>,
     /// Root operations so far.
     pub(crate) root_steps: Cell<usize>,
     /// Files imported so far.
     pub(crate) imports: RefCell<BTreeMap<SourcePath, ImportedModule>>,
     /// Files whose import is under way.
     pub(crate) importing: RefCell<Vec<SourcePath>>,
+}
+
+/// One evaluation of several: each goes past the mistake that ended the one before.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Round {
+    /// How many complaints are said: their calls give a value that stands for what they would give.
+    said: usize,
+    /// A call of a builder that does not exist, which is said too.
+    pub(crate) unknown_builder: Option<rhai::Position>,
+}
+
+/// A mistake that a further round can go past.
+#[derive(Clone, Copy)]
+enum Stop {
+    /// A complaint of a function of ours, after that many operations.
+    Complaint { operations: u64 },
+    /// A call of a builder that does not exist.
+    UnknownBuilder { call: rhai::Position },
 }
 
 /// What is evaluated.
@@ -90,15 +116,81 @@ impl<'a> Frame<'a> {
             problems: RefCell::default(),
             failed_elsewhere: Cell::new(false),
             used_target: Cell::new(false),
+            round: Round::default(),
+            complaints: Cell::new(0),
+            stop: Cell::new(None),
             root_steps: Cell::new(0),
             imports: RefCell::default(),
             importing: RefCell::default(),
         }
     }
 
-    /// Evaluates with this frame as the current one.
-    pub(crate) fn enter<R>(&self, evaluate: impl FnOnce() -> R) -> R {
-        FRAME.set(self, evaluate)
+    /// Evaluates, and after a mistake again past it, so that all that do not follow from another
+    /// one are found. All are in the answer, in order.
+    pub(crate) fn evaluate<T>(
+        self,
+        evaluate: impl Fn(&Self) -> Result<T, Vec<Diagnostic>>,
+    ) -> Result<T, Vec<Diagnostic>> {
+        let mut found = Vec::new();
+        let mut frame = self;
+        let mut operations_left = limits::OPERATIONS_AGAIN_MAX;
+        loop {
+            let evaluated = FRAME.set(&frame, || evaluate(&frame));
+            found.extend(frame.problems.take());
+            match evaluated {
+                Ok(value) if found.is_empty() && !frame.failed_elsewhere.get() => {
+                    return Ok(value);
+                }
+                Ok(_) => {}
+                Err(wrong) => found.extend(wrong),
+            }
+            let mut round = frame.round;
+            match frame.stop.get() {
+                Some(Stop::Complaint { operations })
+                    if operations <= operations_left && round.said < limits::ROUNDS_MAX =>
+                {
+                    operations_left -= operations;
+                    round.said += 1;
+                }
+                Some(Stop::UnknownBuilder { call }) if round.unknown_builder.is_none() => {
+                    round.unknown_builder = Some(call);
+                }
+                Some(Stop::Complaint { .. } | Stop::UnknownBuilder { .. }) | None => {
+                    return Err(in_order(found));
+                }
+            }
+            frame = Frame {
+                round,
+                ..Frame::new(
+                    frame.language,
+                    frame.host,
+                    frame.module,
+                    frame.package,
+                    frame.task,
+                )
+            };
+        }
+    }
+
+    /// Whether a complaint was said by an earlier round, or is said elsewhere. If not, it is what
+    /// ends this round.
+    pub(crate) fn is_settled(&self, complaint: &Complaint, operations: u64) -> bool {
+        if complaint.is_silent() {
+            self.failed_elsewhere.set(true);
+            return true;
+        }
+        let complaints = self.complaints.get() + 1;
+        self.complaints.set(complaints);
+        if complaints <= self.round.said {
+            return true;
+        }
+        self.stop.set(Some(Stop::Complaint { operations }));
+        false
+    }
+
+    /// Remembers the call of a builder that does not exist as what ends this round.
+    pub(crate) fn stop_at_unknown_builder(&self, call: rhai::Position) {
+        self.stop.set(Some(Stop::UnknownBuilder { call }));
     }
 
     /// Adds a mistake that does not stop the evaluation.

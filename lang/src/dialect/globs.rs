@@ -12,10 +12,11 @@ pub(crate) fn read(value: &Dynamic) -> Result<Vec<String>, Complaint> {
         return Err(wrong_type("a list of globs", value));
     };
     let globs = texts(&list)?;
-    for (item, glob) in globs.iter().enumerate() {
-        check(glob).map_err(|complaint| complaint.item(item))?;
-    }
-    Ok(globs)
+    let checked = globs.into_iter().enumerate().map(|(item, glob)| {
+        check(&glob).map_err(|complaint| complaint.item(item))?;
+        Ok(glob)
+    });
+    Complaint::all(checked)
 }
 
 /// Checks one glob.

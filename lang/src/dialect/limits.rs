@@ -2,6 +2,10 @@
 
 /// Operations of one evaluation: one file's value, or one `build`.
 pub(crate) const OPERATIONS_MAX: u64 = 1_000_000;
+/// Operations that are done again to find further mistakes.
+pub(crate) const OPERATIONS_AGAIN_MAX: u64 = 100_000;
+/// How often a file is evaluated again to find further mistakes.
+pub(crate) const ROUNDS_MAX: usize = 100;
 /// Calls inside one another.
 pub(crate) const CALLS_MAX: usize = 32;
 /// Expressions inside one another, in a file and in a function; every link of a chain counts as

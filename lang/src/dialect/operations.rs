@@ -14,7 +14,9 @@ use crate::dialect::dedent;
 use crate::dialect::fields::check_variable;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::limits;
+use crate::dialect::poison::Poison;
 use crate::dialect::values::{Fallible, OutputValue, ScriptValue};
+use crate::dialect::wrong_calls;
 use crate::expression::{Operand, RootExpression, RootOperation, RootStep, Site};
 
 type Context<'a> = NativeCallContext<'a>;
@@ -24,6 +26,8 @@ pub(crate) type Checked<T> = Result<T, Complaint>;
 
 /// Registers `root(…)` and its methods.
 pub(crate) fn register(engine: &mut Engine) {
+    // First, since a later form takes the place of an equal one.
+    wrong_calls::register_operations(engine);
     engine.register_fn("root", |ctx: Context<'_>| start(&ctx, None));
     engine.register_fn("root", |ctx: Context<'_>, what: Dynamic| {
         start(&ctx, Some(&what))
@@ -201,27 +205,26 @@ fn register_changes(engine: &mut Engine) {
     );
 }
 
-fn start(ctx: &Context<'_>, what: Option<&Dynamic>) -> Fallible<Root> {
+fn start(ctx: &Context<'_>, what: Option<&Dynamic>) -> Fallible<Dynamic> {
     with_frame(|frame| {
         if matches!(frame.task, Task::Define { .. }) {
-            return Err(Complaint::new(
-                "root-outside-build",
-                "`root` is called outside of `build`",
-            )
-            .hint("roots belong into `fn build(p)` of a `custom` package")
-            .raise(ctx));
+            return Complaint::new("root-outside-build", "`root` is called outside of `build`")
+                .hint("roots belong into `fn build(p)` of a `custom` package")
+                .settle(ctx, Poison::value);
         }
         let site = frame.site(ctx);
-        let begun = match what {
-            Some(what) => operands(frame, what, &site).map_err(|complaint| complaint.raise(ctx))?,
+        let begun = match what.map(|what| operands(frame, what, &site)) {
+            Some(Ok(operands)) => operands,
+            Some(Err(complaint)) => complaint.settle(ctx, Vec::new)?,
             None => Vec::new(),
         };
         step(frame, None, RootOperation::Start(begun), site)
+            .map(Dynamic::from)
             .map_err(|complaint| complaint.raise(ctx))
     })
 }
 
-/// Adds the operation that `make` gives to a root.
+/// Adds the operation that `make` gives to a root. One that is wrong is left out once it is said.
 pub(crate) fn extend(
     ctx: &Context<'_>,
     root: &Root,
@@ -229,9 +232,11 @@ pub(crate) fn extend(
 ) -> Fallible<Root> {
     with_frame(|frame| {
         let site = frame.site(ctx);
-        make(frame, &site)
-            .and_then(|operation| step(frame, Some(root.clone()), operation, site))
-            .map_err(|complaint| complaint.raise(ctx))
+        match make(frame, &site) {
+            Ok(operation) => step(frame, Some(root.clone()), operation, site)
+                .map_err(|complaint| complaint.raise(ctx)),
+            Err(complaint) => complaint.settle(ctx, || root.clone()),
+        }
     })
 }
 
@@ -304,10 +309,9 @@ pub(crate) fn operands(frame: &Frame<'_>, what: &Dynamic, site: &Site) -> Checke
 
 fn collect(frame: &Frame<'_>, what: &Dynamic, site: &Site, into: &mut Vec<Operand>) -> Checked<()> {
     if let Ok(list) = what.as_array_ref() {
-        for (index, item) in list.iter().enumerate() {
-            collect(frame, item, site, into).map_err(|complaint| complaint.in_item(index))?;
-        }
-        return Ok(());
+        return Complaint::all(list.iter().enumerate().map(|(index, item)| {
+            collect(frame, item, site, into).map_err(|complaint| complaint.in_item(index))
+        }));
     }
     into.push(operand(frame, what, site)?);
     Ok(())
@@ -359,12 +363,9 @@ fn put(
         } else {
             complaint
         }
-    })?;
-    Ok(RootOperation::Put {
-        what,
-        at: path_in(root, at, 1)?,
-        mode,
-    })
+    });
+    let (what, at) = Complaint::both(what, path_in(root, at, 1))?;
+    Ok(RootOperation::Put { what, at, mode })
 }
 
 fn strip_components(strip: i64, argument: usize) -> Checked<u32> {
@@ -391,8 +392,8 @@ fn unpack(
         )
         .argument(0));
     }
-    let archive = operand(frame, what, site).map_err(|complaint| complaint.argument(0))?;
-    let at = path_in(root, at, 1)?;
+    let archive = operand(frame, what, site).map_err(|complaint| complaint.argument(0));
+    let (archive, at) = Complaint::both(archive, path_in(root, at, 1))?;
     Ok(match archive {
         Operand::Directory(_) | Operand::Root(_) => RootOperation::Put {
             what: archive,
@@ -422,24 +423,24 @@ fn patch(ctx: &Context<'_>, root: &Root, what: &Dynamic, strip: i64) -> Fallible
         return Ok(root.clone());
     }
     extend(ctx, root, |frame, site| {
-        let mut patches = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
+        let patches = Complaint::all(items.iter().enumerate().map(|(index, item)| {
             let read = match item.as_immutable_string_ref() {
                 Ok(name) => constructors::file(frame, &name, site.clone()).map(Operand::File),
                 Err(_) => operand(frame, item, site),
             };
-            patches.push(read.map_err(|complaint| {
+            read.map_err(|complaint| {
                 let complaint = complaint.argument(0);
                 if listed {
                     complaint.in_item(index)
                 } else {
                     complaint
                 }
-            })?);
-        }
+            })
+        }));
+        let (patches, strip_components) = Complaint::both(patches, strip_components(strip, 1))?;
         Ok(RootOperation::Patch {
             patches,
-            strip_components: strip_components(strip, 1)?,
+            strip_components,
         })
     })
 }
@@ -485,20 +486,16 @@ fn substitute(root: &Root, path: &str, from: &str, to: &str) -> Checked<TreeOp> 
 }
 
 fn environment(variables: &Map) -> Checked<BTreeMap<String, String>> {
-    let mut env = BTreeMap::new();
-    for (name, value) in variables {
-        check_variable(name).map_err(|complaint| complaint.argument(0).key(name))?;
+    Complaint::all(variables.iter().map(|(name, value)| {
+        check_variable(name).map_err(|complaint| complaint.argument(0).wrong_key(name))?;
         match value.as_immutable_string_ref() {
-            Ok(text) if !text.contains('\0') => env.insert(name.to_string(), text.to_string()),
-            Ok(_) => {
-                return Err(Complaint::new("bad-text", "The text holds a NUL character")
-                    .argument(0)
-                    .key(name));
-            }
-            Err(_) => return Err(wrong_type("text", value).argument(0).key(name)),
-        };
-    }
-    Ok(env)
+            Ok(text) if !text.contains('\0') => Ok((name.to_string(), text.to_string())),
+            Ok(_) => Err(Complaint::new("bad-text", "The text holds a NUL character")
+                .argument(0)
+                .key(name)),
+            Err(_) => Err(wrong_type("text", value).argument(0).key(name)),
+        }
+    }))
 }
 
 fn user(name: &str) -> Checked<BuildUid> {

@@ -29,10 +29,11 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn(
         "assert_equal",
         |ctx: Context<'_>, root: &mut RootExpression, left: &str, right: &str| {
-            let paths =
-                path_in(root, left, 0).and_then(|left| Ok((left, path_in(root, right, 1)?)));
-            let (left, right) = paths.map_err(|complaint| complaint.raise(&ctx))?;
-            let filters = vec![OutputFilter::AssertEqual(left, right)];
+            let paths = Complaint::both(path_in(root, left, 0), path_in(root, right, 1));
+            let filters = match paths {
+                Ok((left, right)) => vec![OutputFilter::AssertEqual(left, right)],
+                Err(complaint) => complaint.settle(&ctx, Vec::new)?,
+            };
             output(&ctx, root, Ok(RootPath::root()), filters)
         },
     );
@@ -46,20 +47,18 @@ pub(crate) fn register(engine: &mut Engine) {
                     Ok(globs)
                 }
             });
-            let globs = globs.map_err(|complaint| complaint.argument(0).raise(&ctx))?;
-            Ok::<_, Box<rhai::EvalAltResult>>(filtered(output, OutputFilter::Keep(globs)))
+            match globs {
+                Ok(globs) => Ok(filtered(output, OutputFilter::Keep(globs))),
+                Err(complaint) => complaint.argument(0).settle(&ctx, || output.clone()),
+            }
         },
     );
     engine.register_fn(
         "drop",
-        |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| {
-            let globs =
-                globs::read(&list).map_err(|complaint| complaint.argument(0).raise(&ctx))?;
-            Ok::<_, Box<rhai::EvalAltResult>>(if globs.is_empty() {
-                output.clone()
-            } else {
-                filtered(output, OutputFilter::Drop(globs))
-            })
+        |ctx: Context<'_>, output: &mut OutputValue, list: Dynamic| match globs::read(&list) {
+            Ok(globs) if globs.is_empty() => Ok(output.clone()),
+            Ok(globs) => Ok(filtered(output, OutputFilter::Drop(globs))),
+            Err(complaint) => complaint.argument(0).settle(&ctx, || output.clone()),
         },
     );
 }
@@ -70,7 +69,7 @@ fn output(
     path: Checked<RootPath>,
     filters: Vec<OutputFilter>,
 ) -> Fallible<OutputValue> {
-    let path = path.map_err(|complaint| complaint.raise(ctx))?;
+    let path = path.or_else(|complaint| complaint.settle(ctx, RootPath::root))?;
     let site = with_frame(|frame| frame.site(ctx));
     Ok(OutputValue(Arc::new(OutputExpression {
         root: root.clone(),

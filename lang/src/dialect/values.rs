@@ -1,6 +1,5 @@
 //! The values of the dialect beside Rhai's own, and the way between them and [`Value`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
@@ -9,6 +8,7 @@ use crate::definition::{Definition, Value};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::finish::Finished;
 use crate::dialect::frame::with_frame;
+use crate::dialect::poison::Poison;
 use crate::dialect::vocabulary;
 use crate::expression::{Operand, OutputExpression, RootExpression, Site};
 use crate::host::HostError;
@@ -35,9 +35,11 @@ pub(crate) struct ScriptValue {
 }
 
 /// Why a value cannot be in a definition.
-pub(crate) struct NotData {
-    /// What it is.
-    pub(crate) found: &'static str,
+pub(crate) enum NotData {
+    /// It stands for one that has a mistake.
+    Poison,
+    /// It is of this kind.
+    Other(&'static str),
 }
 
 /// Registers the types and their properties.
@@ -50,19 +52,20 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Finished>("the fields of a package");
     engine.register_indexer_get(
         |ctx: NativeCallContext<'_>, definition: &mut DefinitionValue, name: &str| {
-            field_of(&definition.0, name).map_err(|complaint| complaint.raise(&ctx))
+            let read = field_of(&definition.0, name);
+            read.or_else(|complaint| complaint.settle(&ctx, Poison::value))
         },
     );
     engine.register_indexer_get(
         |ctx: NativeCallContext<'_>, operand: &mut Operand, name: &str| {
-            operand_property(&ctx, operand, name)
+            let read = operand_property(&ctx, operand, name);
+            read.or_else(|complaint| complaint.settle(&ctx, Poison::value))
         },
     );
     engine.register_indexer_get(
         |ctx: NativeCallContext<'_>, package: &mut Finished, name: &str| {
-            package
-                .field(name)
-                .map_err(|complaint| complaint.raise(&ctx))
+            let read = package.field(name);
+            read.or_else(|complaint| complaint.settle(&ctx, Poison::value))
         },
     );
     engine.register_fn("contains", |package: &mut Finished, name: &str| {
@@ -119,20 +122,19 @@ fn operand_property(
     ctx: &NativeCallContext<'_>,
     operand: &Operand,
     name: &str,
-) -> Fallible<Dynamic> {
+) -> Result<Dynamic, Complaint> {
     let Operand::Package(reference) = operand else {
         let what = kind_of_operand(operand);
-        return Err(
-            Complaint::new("unknown-property", format!("{what} has no `{name}`")).raise(ctx),
-        );
+        let message = format!("{what} has no `{name}`");
+        return Err(Complaint::new("unknown-property", message));
     };
     with_frame(|frame| {
         let package = reference.package.as_ref().unwrap_or(frame.package);
         let definition = frame
             .host
             .definition(package, &frame.site(ctx))
-            .map_err(|error| unanswered("package", package.as_str(), error).raise(ctx))?;
-        field_of(&definition, name).map_err(|complaint| complaint.raise(ctx))
+            .map_err(|error| unanswered("package", package.as_str(), error))?;
+        field_of(&definition, name)
     })
 }
 
@@ -221,8 +223,10 @@ pub(crate) fn to_value(value: &Dynamic) -> Result<Value, NotData> {
     if let Some(script) = value.read_lock::<ScriptValue>() {
         return Ok(script.script.clone());
     }
-    Err(NotData {
-        found: kind_of(value),
+    Err(if Poison::is(value) {
+        NotData::Poison
+    } else {
+        NotData::Other(kind_of(value))
     })
 }
 
@@ -280,11 +284,5 @@ pub(crate) fn kind_of_operand(operand: &Operand) -> &'static str {
         Operand::Fetch(_) => "a source",
         Operand::Root(_) => "a root",
         Operand::Output(_) => "an output",
-    }
-}
-
-impl fmt::Display for NotData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.found)
     }
 }

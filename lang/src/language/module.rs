@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rhai::{AST, Engine, ParseError, Stmt};
 
 use crate::diagnostic::{Diagnostic, Position, Span};
+use crate::dialect;
 use crate::dialect::calls::{self, EntryPart, FieldStep};
 use crate::dialect::frame::{ImportedModule, position};
 use crate::dialect::plain;
@@ -118,6 +119,22 @@ impl Module {
             Arc::new(compiled)
         });
         Arc::clone(compiled)
+    }
+
+    /// Rhai's tree; with the call of a builder that does not exist as one that can be evaluated.
+    pub(crate) fn ast_with_unknown_builder(&self, call: Option<rhai::Position>) -> Arc<AST> {
+        let compiled = call.and_then(|call| {
+            let compiled =
+                dialect::engine::compile_with_unknown_builder(&self.engine, &self.text, call);
+            compiled.ok()
+        });
+        match compiled {
+            Some(mut compiled) => {
+                compiled.set_source(self.path.as_str());
+                Arc::new(compiled)
+            }
+            None => self.ast(),
+        }
     }
 
     /// Gives Rhai's tree up until it is needed again: once a package is expanded, only another
