@@ -21,6 +21,7 @@ pub(crate) mod plain;
 pub(crate) mod poison;
 pub(crate) mod stdlib;
 pub(crate) mod template;
+pub(crate) mod unused;
 pub(crate) mod values;
 pub(crate) mod vocabulary;
 pub(crate) mod wrong_calls;

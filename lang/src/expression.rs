@@ -93,6 +93,24 @@ pub enum RootOperation {
     Run(Vec<Command>),
 }
 
+impl RootOperation {
+    /// What the operation takes of elsewhere, in order.
+    pub fn operands(&self) -> &[Operand] {
+        match self {
+            Self::Start(operands) | Self::Add(operands) => operands,
+            Self::Put { what, .. } => std::slice::from_ref(what),
+            Self::Unpack { archive, .. } => std::slice::from_ref(archive),
+            Self::Patch { patches, .. } => patches,
+            Self::Tree(_)
+            | Self::Cd(_)
+            | Self::Env(_)
+            | Self::User(_)
+            | Self::Timeout { .. }
+            | Self::Run(_) => &[],
+        }
+    }
+}
+
 /// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

@@ -34,7 +34,8 @@ pub struct Language {
 /// What compiling a file gives.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// The module; none when a diagnostic is an error.
+    /// The module; none when the text cannot be read. Where a diagnostic is an error, it is there
+    /// to find what else is wrong, and no plan may come of it.
     pub module: Option<Arc<Module>>,
     /// Errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
@@ -115,11 +116,10 @@ impl Language {
         let text: Arc<str> = text.into();
         match self.engine.compile(&*text) {
             Ok(ast) => {
-                let module = Module::new(path, text, ast, &self.engine);
+                let mut module = Module::new(path, text, ast, &self.engine);
                 let diagnostics = module.lint();
-                let wrong = diagnostics.iter().any(Diagnostic::is_error);
                 Compiled {
-                    module: (!wrong).then(|| Arc::new(module)),
+                    module: Some(Arc::new(module)),
                     diagnostics,
                 }
             }

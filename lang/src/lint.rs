@@ -2,7 +2,7 @@
 //!
 //! Lints look at the tree only; a file is linted when it is read, whatever it evaluates to.
 
-mod discarded;
+pub(crate) mod discarded;
 mod literals;
 pub(crate) mod names;
 mod order;

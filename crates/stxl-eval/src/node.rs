@@ -7,8 +7,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 use stxl_lang::{
-    Diagnostic, Expanded, HostError, Operand, OutputExpression, Reference, RootExpression,
-    RootOperation, Site,
+    Diagnostic, Expanded, HostError, Operand, OutputExpression, Reference, RootExpression, Site,
 };
 use stxl_model::{Label, OutputName, PackageLabel, Platform};
 
@@ -385,7 +384,7 @@ fn visit_root<'e>(
         next = step.before.as_ref();
     }
     for step in steps.into_iter().rev() {
-        for operand in operands_of(&step.operation) {
+        for operand in step.operation.operands() {
             match operand {
                 Operand::Package(reference) => found.push(reference),
                 Operand::Root(root) => visit_root(root, seen, found),
@@ -394,22 +393,6 @@ fn visit_root<'e>(
                 }
             }
         }
-    }
-}
-
-/// The operands of an operation, in order.
-pub(crate) fn operands_of(operation: &RootOperation) -> &[Operand] {
-    match operation {
-        RootOperation::Start(operands) | RootOperation::Add(operands) => operands,
-        RootOperation::Put { what, .. } => std::slice::from_ref(what),
-        RootOperation::Unpack { archive, .. } => std::slice::from_ref(archive),
-        RootOperation::Patch { patches, .. } => patches,
-        RootOperation::Tree(_)
-        | RootOperation::Cd(_)
-        | RootOperation::Env(_)
-        | RootOperation::User(_)
-        | RootOperation::Timeout { .. }
-        | RootOperation::Run(_) => &[],
     }
 }
 

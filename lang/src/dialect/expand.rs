@@ -15,6 +15,7 @@ use crate::dialect::failure;
 use crate::dialect::finish::{self, Finished, field_site};
 use crate::dialect::frame::{Frame, StandardVariables, Task, is_stdlib};
 use crate::dialect::stdlib;
+use crate::dialect::unused;
 use crate::dialect::values::{OutputValue, unanswered};
 use crate::expression::{OutputExpression, Outputs, Reference, RootExpression, Site};
 use crate::host::Host;
@@ -127,6 +128,14 @@ impl Expansion<'_> {
         let built = self.call(module, "build", (finished.clone(),))?;
         let outputs = self.outputs(module, &built)?;
         let tests = self.tests(&finished, &outputs)?;
+        if !self.frame.failed_elsewhere.get() && self.frame.is_first_round() {
+            let made = self.frame.made.take();
+            let used = outputs.values().chain(tests.values());
+            let unused = unused::diagnostics(self.frame, &made, used);
+            if !unused.is_empty() {
+                return Err(unused);
+            }
+        }
         Ok(Expanded {
             used_target: self.frame.used_target.get(),
             needs: references(self.definition.fields.get("needs")),

@@ -77,7 +77,9 @@ impl<'a> FieldReader<'a> {
     /// Reports the required fields that are not among the names.
     pub(crate) fn require(&self, map: &Map) {
         for field in self.builder.fields() {
-            if field.required && !map.contains_key(field.name) {
+            // A field that is unknown and near to this one is this one: it is said there.
+            let has_slip = || map.keys().any(|name| self.is_slip(name, field.name));
+            if field.required && !map.contains_key(field.name) && !has_slip() {
                 self.report(
                     &[],
                     EntryPart::Value,
@@ -179,6 +181,17 @@ impl<'a> FieldReader<'a> {
         );
         self.report(steps, EntryPart::Key, complaint.suggest(&near));
         None
+    }
+
+    /// Whether a name is no field, and near to one.
+    fn is_slip(&self, name: &str, field: &str) -> bool {
+        let names = std::iter::once(field);
+        self.builder.field(name).is_none()
+            && match self.builder.other_fields {
+                OtherFields::Refused => !vocabulary::near(name, names).is_empty(),
+                OtherFields::Data => !vocabulary::mistyped(name, names).is_empty(),
+                OtherFields::Unknown => false,
+            }
     }
 
     fn data(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {

@@ -11,6 +11,7 @@ use stxl_model::{PackageLabel, Platform};
 use crate::diagnostic::{Diagnostic, Position, in_order};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::limits;
+use crate::dialect::unused::Made;
 use crate::expression::Site;
 use crate::host::{Host, Layer};
 use crate::language::{Language, Module};
@@ -45,6 +46,8 @@ pub(crate) struct Frame<'a> {
     complaints: Cell<usize>,
     /// What ended the evaluation, when a further round can go past it.
     stop: Cell<Option<Stop>>,
+    /// The roots and outputs made so far.
+    pub(crate) made: RefCell<Made>,
     /// Root operations so far.
     pub(crate) root_steps: Cell<usize>,
     /// Files imported so far.
@@ -119,6 +122,7 @@ impl<'a> Frame<'a> {
             round: Round::default(),
             complaints: Cell::new(0),
             stop: Cell::new(None),
+            made: RefCell::default(),
             root_steps: Cell::new(0),
             imports: RefCell::default(),
             importing: RefCell::default(),
@@ -156,6 +160,7 @@ impl<'a> Frame<'a> {
                     round.unknown_builder = Some(call);
                 }
                 Some(Stop::Complaint { .. } | Stop::UnknownBuilder { .. }) | None => {
+                    found.retain(|said| !frame.is_echo_of_a_lint(said));
                     return Err(in_order(found));
                 }
             }
@@ -170,6 +175,19 @@ impl<'a> Frame<'a> {
                 )
             };
         }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_first_round(&self) -> bool {
+        self.round.said == 0
+    }
+
+    /// Whether a lint of the file says already what is wrong at the place.
+    fn is_echo_of_a_lint(&self, said: &Diagnostic) -> bool {
+        said.primary.as_ref().is_some_and(|(span, _)| {
+            let module = self.module_at(&span.path);
+            module.is_some_and(|module| module.has_fault_at(span))
+        })
     }
 
     /// Whether a complaint was said by an earlier round, or is said elsewhere. If not, it is what

@@ -255,11 +255,13 @@ pub(crate) fn step(
             limits::ROOT_STEPS_MAX,
         ));
     }
-    Ok(RootExpression(Arc::new(RootStep {
+    let root = RootExpression(Arc::new(RootStep {
         before,
         operation,
         site,
-    })))
+    }));
+    frame.made.borrow_mut().steps.push(root.clone());
+    Ok(root)
 }
 
 fn tree(ctx: &Context<'_>, root: &Root, make: impl FnOnce() -> Checked<TreeOp>) -> Fallible<Root> {

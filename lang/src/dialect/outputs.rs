@@ -70,13 +70,16 @@ fn output(
     filters: Vec<OutputFilter>,
 ) -> Fallible<OutputValue> {
     let path = path.or_else(|complaint| complaint.settle(ctx, RootPath::root))?;
-    let site = with_frame(|frame| frame.site(ctx));
-    Ok(OutputValue(Arc::new(OutputExpression {
-        root: root.clone(),
-        path,
-        filters,
-        site,
-    })))
+    with_frame(|frame| {
+        let output = Arc::new(OutputExpression {
+            root: root.clone(),
+            path,
+            filters,
+            site: frame.site(ctx),
+        });
+        frame.made.borrow_mut().outputs.push(Arc::clone(&output));
+        Ok(OutputValue(output))
+    })
 }
 
 fn filtered(output: &OutputValue, filter: OutputFilter) -> OutputValue {

@@ -23,6 +23,8 @@ pub struct Module {
     ast: Mutex<Option<Arc<AST>>>,
     /// What it is compiled with when it is needed again.
     engine: Arc<Engine>,
+    /// The errors that lints found: kind and place.
+    faults: Vec<(&'static str, Span)>,
     /// The call that gives the file's value.
     call: rhai::Position,
     /// The last line up to which Rhai counts lines and columns as an editor does.
@@ -50,6 +52,7 @@ impl Module {
             text,
             ast: Mutex::new(Some(Arc::new(ast))),
             engine: Arc::clone(engine),
+            faults: Vec::new(),
             call,
             exact_until_line,
             callable: OnceLock::new(),
@@ -103,6 +106,17 @@ impl Module {
         let characters = site.column.saturating_sub(1) as usize;
         let before: usize = line.chars().take(characters).map(char::len_utf8).sum();
         let offset = u32::try_from(line_start + before).unwrap_or(u32::MAX);
+        // A line inside of a text, such as one of `.argvs(…)`.
+        if let Some(token) = self.syntax().token_before(offset)
+            && token.start < offset
+            && offset < token.end
+        {
+            let end = line.trim_end();
+            let blank = u32::try_from(end.len() - end.trim_start().len()).unwrap_or(0);
+            let length = u32::try_from(end.len()).unwrap_or(0);
+            let end = (offset + length).min(token.end);
+            return Span::new(&self.path, (offset + blank).min(end), end);
+        }
         match self.syntax().token_after(offset) {
             Some(token) => Span::new(&self.path, token.start, token.end),
             None => Span::new(&self.path, offset, offset),
@@ -224,11 +238,27 @@ impl Module {
     }
 
     /// What lints find in a file that compiles.
-    pub(super) fn lint(&self) -> Vec<Diagnostic> {
+    pub(super) fn lint(&mut self) -> Vec<Diagnostic> {
         if plain::is_plain(&self.ast(), &self.text) {
             return Vec::new();
         }
-        mistakes::explain(self.syntax(), None)
+        let found = mistakes::explain(self.syntax(), None);
+        let errors = found.iter().filter(|found| found.is_error());
+        self.faults = errors
+            .filter_map(|error| Some((error.id, error.primary.as_ref()?.0.clone())))
+            .collect();
+        found
+    }
+
+    /// Where lints found errors of a kind.
+    pub(crate) fn faults(&self, id: &str) -> impl Iterator<Item = &Span> {
+        let of_kind = self.faults.iter().filter(move |(fault, _)| *fault == id);
+        of_kind.map(|(_, span)| span)
+    }
+
+    /// Whether a lint found an error at this place.
+    pub(crate) fn has_fault_at(&self, span: &Span) -> bool {
+        self.faults.iter().any(|(_, fault)| fault == span)
     }
 }
 

@@ -416,3 +416,28 @@ fn a_mistake_in_what_is_needed_is_said_when_only_the_user_is_asked_for() {
     );
     assert!(!said.contains("evaluator-stopped"), "{said}");
 }
+
+#[test]
+fn what_a_lint_says_is_an_error_wherever_the_file_is_used() {
+    let lost = "root().run([\"/bin/x\"]); root().out(\"/\")";
+    let users = [
+        custom("", &format!("#{{ main: {{ {lost} }} }}")),
+        "import \"lib/f\" as f;\n".to_owned() + &custom("", "#{ main: f::made() }"),
+        "import \"lib/f\" as f;\n".to_owned() + &script_package("", ""),
+        script_package("", "    env: #{ V: pkg(\"core/lost\").version },\n"),
+        script_package("\"core/lost\"", ""),
+    ];
+    for text in users {
+        let lost_package = custom("", &format!("#{{ main: {{ {lost} }} }}"));
+        let mut world = World::new(&[
+            ("stages/user/x/package.rhai", &text),
+            ("stages/core/lost/package.rhai", &lost_package),
+            ("lib/f.rhai", &format!("fn made() {{ {lost} }}\n")),
+        ]);
+        let evaluation = world.evaluate(&["user/x"]);
+        assert!(evaluation.plan.is_none(), "{text}");
+        let said = shown(&evaluation.diagnostics);
+        assert_eq!(evaluation.diagnostics.len(), 1, "{text}\n{said}");
+        assert_eq!(evaluation.diagnostics[0].id, "thrown-away", "{said}");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stxl_lang::{
     Compiled, Defined, Definition, DefinitionContext, Diagnostic, ExpandRequest, Expanded, Host,
-    HostError, Language, Layer, Module, Operand, Reference, Site, SourcePath,
+    HostError, Language, Layer, Module, Operand, Reference, Site, SourcePath, in_order,
 };
 use stxl_model::{OutputName, PackageLabel, Platform};
 
@@ -61,7 +61,12 @@ impl World {
             package: PackageLabel::parse(label).unwrap(),
             layer: *layer,
         };
-        self.language.define(&module, &context, self)
+        let defined = self.language.define(&module, &context, self);
+        if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
+            return defined;
+        }
+        let wrong = defined.err().unwrap_or_default();
+        Err(in_order(compiled.diagnostics.into_iter().chain(wrong)))
     }
 
     pub(crate) fn definition(&self, label: &str) -> Definition {

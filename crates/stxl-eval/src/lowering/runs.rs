@@ -7,7 +7,6 @@ use stxl_lang::{Expanded, Operand, OutputExpression, OutputFilter, RootExpressio
 use stxl_model::{Keep, RootPath};
 
 use super::address;
-use crate::node::operands_of;
 
 /// A run among those of its package.
 #[derive(Clone, Debug)]
@@ -106,7 +105,7 @@ impl RunTable {
             next = step.before.as_ref();
         }
         for step in steps.into_iter().rev() {
-            for operand in operands_of(&step.operation) {
+            for operand in step.operation.operands() {
                 match operand {
                     Operand::Root(root) => self.visit_root(root, &Use::Whole, seen),
                     Operand::Output(output) => self.visit_output(output, seen),
