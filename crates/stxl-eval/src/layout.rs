@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, Severity, SourcePath, Span};
+use stxl_lang::{Diagnostic, SourceError, SourcePath, Span};
 use stxl_model::PackageLabel;
 
 use crate::settings::{LOCAL_OVERLAY, SETTINGS_FILE, Settings};
@@ -30,15 +30,17 @@ pub(crate) fn list_packages(
 ) -> (Layout, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut found: BTreeMap<PackageLabel, Vec<SourcePath>> = BTreeMap::new();
-    for folder in layer_folders(settings) {
-        let mut lister = Lister {
-            tree,
-            settings,
-            found: &mut found,
-            diagnostics: &mut diagnostics,
-        };
-        lister.list_layer(&folder);
+    let mut lister = Lister {
+        tree,
+        settings,
+        found: &mut found,
+        diagnostics: &mut diagnostics,
+    };
+    lister.list_layer("stages");
+    for (overlay, place) in settings.overlays.iter().zip(&settings.places.overlays) {
+        lister.list_overlay(overlay, place);
     }
+    lister.list_layer(LOCAL_OVERLAY);
     let packages = found
         .into_iter()
         .map(|(label, layers)| (label, layers.into()))
@@ -100,6 +102,30 @@ struct Lister<'l> {
 }
 
 impl Lister<'_> {
+    /// Lists an overlay, which has to be a folder.
+    fn list_overlay(&mut self, overlay: &str, place: &Span) {
+        let folder = overlay.trim_end_matches('/');
+        let message = match self.tree.kind(&SourcePath::new(folder)) {
+            _ if folder.is_empty() => "An overlay is the path of a folder".to_owned(),
+            Ok(EntryKind::Directory | EntryKind::Symlink { .. }) => {
+                return self.list_layer(folder);
+            }
+            Ok(EntryKind::File { .. }) => format!("The overlay `{overlay}` is a file, no folder"),
+            Err(SourceError::NotFound { .. }) => {
+                format!("There is no folder `{overlay}`, which is an overlay")
+            }
+            Err(SourceError::Unreadable { reason, .. }) => {
+                format!("The overlay `{overlay}` cannot be read: {reason}")
+            }
+        };
+        let hint = "an overlay is a folder laid out like `stages/`, by its path from `stxl.toml`";
+        let said = Diagnostic::error("missing-overlay", message)
+            .at(place.clone(), "")
+            .hint(hint)
+            .hint("take it out of `overlays` if it is gone");
+        self.diagnostics.push(said);
+    }
+
     fn list_layer(&mut self, layer: &str) {
         for stage in self.folders_of(layer) {
             let folder = format!("{layer}/{stage}");
@@ -113,18 +139,33 @@ impl Lister<'_> {
                 is_empty = false;
                 match PackageLabel::parse(&format!("{stage}/{package}")) {
                     Ok(label) => self.found.entry(label).or_default().push(file),
-                    Err(error) => self.report("bad-label", &file, &error.to_string(), Vec::new()),
+                    Err(error) => {
+                        let said = Diagnostic::error("bad-label", error.to_string())
+                            .at(Span::new(&file, 0, 0), "a package is named by its folder")
+                            .hint("rename the folder");
+                        self.diagnostics.push(said);
+                    }
                 }
             }
             if !is_empty && self.settings.group_of(&stage).is_none() {
-                let file = SourcePath::new(SETTINGS_FILE);
-                let near = nearest(&stage, self.settings.stage_names());
-                let mut hints = vec![format!("add `{stage}` to `stages`, in the order of trust")];
-                hints.extend(near.first().map(|near| format!("did you mean `{near}`?")));
-                let message = format!("The folder `{folder}` is not a stage of this workspace");
-                self.report("unlisted-stage", &file, &message, hints);
+                self.report_unlisted(&folder, &stage);
             }
         }
+    }
+
+    fn report_unlisted(&mut self, folder: &str, stage: &str) {
+        let message = format!("The folder `{folder}` is not a stage of this workspace");
+        let said = Diagnostic::error("unlisted-stage", message);
+        let said = match &self.settings.places.stages {
+            Some(place) => said.at(place.clone(), format!("`{stage}` is not among them")),
+            None => said.at(Span::new(&SourcePath::new(SETTINGS_FILE), 0, 0), ""),
+        };
+        let said = said.hint(format!("add `{stage}` to `stages`, in the order of trust"));
+        let near = nearest(stage, self.settings.stage_names());
+        self.diagnostics.push(match near.first() {
+            Some(near) => said.hint(format!("did you mean `{near}`?")),
+            None => said,
+        });
     }
 
     fn folders_of(&mut self, folder: &str) -> Vec<String> {
@@ -137,27 +178,12 @@ impl Lister<'_> {
                 .map(str::to_owned)
                 .collect(),
             Err(error) => {
-                self.report("unreadable-folder", &path, &error.to_string(), Vec::new());
+                let said = Diagnostic::error("unreadable-folder", error.to_string())
+                    .at(Span::new(&path, 0, 0), "")
+                    .hint("see who may read the folder");
+                self.diagnostics.push(said);
                 Vec::new()
             }
         }
-    }
-
-    fn report(&mut self, id: &'static str, path: &SourcePath, message: &str, hints: Vec<String>) {
-        let span = Span {
-            path: path.clone(),
-            start: 0,
-            end: 0,
-        };
-        self.diagnostics.push(Diagnostic {
-            id,
-            severity: Severity::Error,
-            message: message.to_owned(),
-            primary: Some((span, String::new())),
-            secondary: Vec::new(),
-            notes: Vec::new(),
-            hints,
-            trace: Vec::new(),
-        });
     }
 }

@@ -35,7 +35,7 @@ pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };
 pub use layout::PACKAGE_FILE;
-pub use settings::{LOCAL_OVERLAY, SETTINGS_FILE, SeedAllowList, Settings};
+pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, IMPORT_BYTES_MAX, MemoryTree, OpenWorkspaceError,
     TEXT_BYTES_MAX, WorkspaceTree,

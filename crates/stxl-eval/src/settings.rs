@@ -8,7 +8,7 @@ mod reader;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, Operand, Site, SourcePath};
+use stxl_lang::{Diagnostic, Operand, Site, SourcePath, Span};
 use stxl_model::{PackageLabel, Platform, Sha256};
 
 /// The name of the file that makes a folder a workspace.
@@ -36,6 +36,17 @@ pub struct Settings {
     pub base: BTreeMap<String, Vec<Operand>>,
     /// Seeds that may enter a plan.
     pub seeds: SeedAllowList,
+    /// Where in the file some of it stands.
+    pub places: Places,
+}
+
+/// Where in `stxl.toml` something stands, for what is found later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The list of stages; none when there is no list.
+    pub stages: Option<Span>,
+    /// Each of the overlays, in their order.
+    pub overlays: Vec<Span>,
 }
 
 /// The seeds that may enter a plan without being built, by the hash of their bytes.
@@ -56,12 +67,26 @@ impl Settings {
             platform: Platform::X86_64,
             base: BTreeMap::new(),
             seeds: SeedAllowList::default(),
+            places: Places::default(),
         }
     }
 
     /// Reads the text of a `stxl.toml`. What is wrong in it is left out of the result and reported.
     pub fn parse(path: &SourcePath, text: &str) -> (Self, Vec<Diagnostic>) {
         reader::Reader::new(path, text).read()
+    }
+
+    /// Whether the stages are what is written, after what was said about the file: where the list
+    /// is wrong, or was not found for a slip, a stage that is not in it is an echo.
+    pub(crate) fn are_stages_sure(&self, said: &[Diagnostic]) -> bool {
+        match &self.places.stages {
+            None => said.is_empty(),
+            Some(list) => said.iter().all(|it| {
+                let at = it.primary.as_ref().map(|(span, _)| span);
+                it.id != "settings-syntax"
+                    && at.is_none_or(|at| at.end <= list.start || at.start >= list.end)
+            }),
+        }
     }
 
     /// The position of a stage's group in the order of trust.

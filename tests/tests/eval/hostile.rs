@@ -169,6 +169,23 @@ fn an_overlay_outside_of_the_workspace_is_read_and_a_link_out_of_it_is_not() {
     assert!(evaluation.plan.is_none());
     let said = shown(&evaluation.diagnostics);
     assert!(said.contains("leads out of the workspace"), "{said}");
+    std::fs::remove_dir_all(folder.path().join("ours")).unwrap();
+    let evaluation = evaluate(&workspace);
+    let gone = evaluation
+        .diagnostics
+        .iter()
+        .find(|it| it.id == "missing-overlay");
+    let span = gone
+        .and_then(|it| it.primary.as_ref())
+        .map(|(span, _)| span);
+    let settings = std::fs::read_to_string(workspace.join("stxl.toml")).unwrap();
+    let underlined = span.map(|span| &settings[span.start as usize..span.end as usize]);
+    assert_eq!(
+        underlined,
+        Some("\"../ours\""),
+        "{}",
+        shown(&evaluation.diagnostics)
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'t> Reader<'t> {
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "stages" => self.read_stages(value),
-                "overlays" => self.settings.overlays = self.texts(value, "overlays"),
+                "overlays" => self.read_overlays(value),
                 "platform" => self.read_platform(value),
                 "base" => self.read_base(value),
                 "seeds" => self.read_seeds(value),
@@ -74,12 +74,16 @@ impl<'t> Reader<'t> {
         (self.settings, self.diagnostics)
     }
 
-    fn report(&mut self, id: &'static str, at: Range<usize>, message: &str, hint: Option<String>) {
-        let span = Span {
+    fn span(&self, at: &Range<usize>) -> Span {
+        Span {
             path: self.path.clone(),
             start: u32::try_from(at.start).unwrap_or(u32::MAX),
             end: u32::try_from(at.end).unwrap_or(u32::MAX),
-        };
+        }
+    }
+
+    fn report(&mut self, id: &'static str, at: Range<usize>, message: &str, hint: Option<String>) {
+        let span = self.span(&at);
         let mut letters = message.chars();
         let first = letters.next().map(char::to_uppercase).into_iter().flatten();
         self.diagnostics.push(Diagnostic {
@@ -110,21 +114,24 @@ impl<'t> Reader<'t> {
         text
     }
 
-    fn texts(&mut self, value: &Value<'_>, what: &str) -> Vec<String> {
+    fn read_overlays(&mut self, value: &Value<'_>) {
         let Some(items) = value.get_ref().as_array() else {
-            self.wrong_type(value, what, "a list of texts");
-            return Vec::new();
+            return self.wrong_type(value, "overlays", "a list of texts");
         };
-        items
-            .iter()
-            .filter_map(|item| self.text(item, what).map(str::to_owned))
-            .collect()
+        for item in items {
+            if let Some(overlay) = self.text(item, "overlays").map(str::to_owned) {
+                self.settings.overlays.push(overlay);
+                let span = self.span(&item.span());
+                self.settings.places.overlays.push(span);
+            }
+        }
     }
 
     fn read_stages(&mut self, value: &Value<'_>) {
         let Some(groups) = value.get_ref().as_array() else {
             return self.wrong_type(value, "stages", "a list of stages and groups of stages");
         };
+        self.settings.places.stages = Some(self.span(&value.span()));
         let mut seen = BTreeSet::new();
         for group in groups {
             let members: Vec<&Value<'_>> = match group.get_ref() {

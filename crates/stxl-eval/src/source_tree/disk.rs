@@ -21,7 +21,9 @@ use super::{EntryKind, IMPORT_BYTES_MAX, TEXT_BYTES_MAX, WorkspaceTree, is_defin
 pub struct DiskSourceTree {
     folder: PathBuf,
     workspace: OwnedFd,
-    outside: RwLock<BTreeMap<String, OwnedFd>>,
+    /// The folders that were asked for by name; those that are not there as well, so that they are
+    /// missing and not forbidden.
+    outside: RwLock<BTreeMap<String, Result<OwnedFd, Errno>>>,
 }
 
 /// Why a workspace's folder cannot be opened.
@@ -103,15 +105,17 @@ impl DiskSourceTree {
         let longest = outside
             .iter()
             .filter_map(|(name, folder)| Some((beneath(name)?, folder)));
-        let (length, folder) = longest
-            .max_by_key(|(length, _)| *length)
-            .unwrap_or((0, &self.workspace));
+        let (length, folder) = match longest.max_by_key(|(length, _)| *length) {
+            Some((length, folder)) => (length, folder.as_ref().map_err(|errno| *errno)),
+            None => (0, Ok(&self.workspace)),
+        };
         let rest = text
             .get(length..)
             .unwrap_or_default()
             .trim_start_matches('/');
         let rest = if rest.is_empty() { "." } else { rest };
-        act(folder, rest).map_err(|errno| match errno {
+        let acted = folder.and_then(|folder| act(folder, rest));
+        acted.map_err(|errno| match errno {
             Errno::NOENT | Errno::NOTDIR => SourceError::NotFound { path: path.clone() },
             Errno::XDEV => SourceError::Unreadable {
                 path: path.clone(),
@@ -241,9 +245,8 @@ impl WorkspaceTree for DiskSourceTree {
     }
 
     fn allow_folder(&self, name: &str) {
-        if let Ok(folder) = open_folder(&self.folder.join(name)) {
-            let mut outside = self.outside.write().unwrap_or_else(PoisonError::into_inner);
-            outside.insert(name.trim_end_matches('/').to_owned(), folder);
-        }
+        let folder = open_folder(&self.folder.join(name));
+        let mut outside = self.outside.write().unwrap_or_else(PoisonError::into_inner);
+        outside.insert(name.trim_end_matches('/').to_owned(), folder);
     }
 }
