@@ -40,6 +40,7 @@ pub(super) fn diagnostic(tree: &SyntaxTree, problem: &Problem) -> Diagnostic {
         ProblemKind::WrongClose => structure::wrong_close(place),
         ProblemKind::ReservedKey => words::reserved_key(place),
         ProblemKind::ReservedName => words::reserved_name(place),
+        ProblemKind::ReservedProperty => words::reserved_property(place),
         ProblemKind::ReservedValue => words::reserved_value(place),
         ProblemKind::ReservedSymbol => words::reserved_symbol(place),
         ProblemKind::HyphenatedKey => forms::hyphenated_key(place),

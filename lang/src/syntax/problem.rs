@@ -99,6 +99,8 @@ pub(crate) enum ProblemKind {
     ReservedKey,
     /// A reserved word as a name.
     ReservedName,
+    /// A reserved word after a dot.
+    ReservedProperty,
     /// A reserved word as a value.
     ReservedValue,
     /// A symbol of another language.

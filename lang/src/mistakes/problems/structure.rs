@@ -1,8 +1,9 @@
 //! Commas, brackets, semicolons.
 
-use super::{Place, short};
+use super::{Place, short, tokens};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::syntax::TokenKind;
+use crate::syntax::node::Range;
 use crate::syntax::problem::Items;
 
 /// A bracket too many.
@@ -134,5 +135,38 @@ pub(super) fn not_closed(place: &Place<'_>) -> Diagnostic {
         ),
         None => diagnostic.note(format!("the file ends before a `{close}`")),
     };
-    diagnostic.hint(format!("close it with `{close}`"))
+    let diagnostic = diagnostic.hint(format!("close it with `{close}`"));
+    match swallowed(place) {
+        Some(quote) => diagnostic
+            .also(quote, "a raw string goes on here: was this its end?")
+            .hint("a raw string ends with `\"#`"),
+        None => diagnostic,
+    }
+}
+
+/// The likely end of a raw string that goes on to a later `"#`, with what was meant to close the
+/// bracket in it.
+fn swallowed(place: &Place<'_>) -> Option<Span> {
+    let tree = place.tree;
+    let end = place.related.map_or(u32::MAX, |range| range.start);
+    let mut next = tree.token_after(place.at.end);
+    while let Some(token) = next.filter(|token| token.start < end) {
+        if token.kind == TokenKind::RawText {
+            let range = Range {
+                start: token.start,
+                end: token.end,
+            };
+            let text = tree.slice(range);
+            // Not its own end, and not its beginning.
+            let inner = text.trim_end_matches('#').trim_end_matches('"');
+            let begin = inner.len() - inner.trim_start_matches('#').len() + 1;
+            let quote = inner.get(begin..).and_then(tokens::first_on_its_line);
+            if let Some(quote) = quote.and_then(|quote| u32::try_from(begin + quote).ok()) {
+                let at = token.start + quote;
+                return Some(Span::new(&place.at.path, at, at + 1));
+            }
+        }
+        next = tree.token_after(token.end);
+    }
+    None
 }

@@ -71,12 +71,11 @@ pub(super) fn open_raw_text(place: &Place<'_>, hashes: usize) -> Diagnostic {
     let diagnostic = place.error("open-string", "A raw string is never closed", "begins here");
     let start = place.at.end as usize;
     let rest = place.tree.text().get(start..).unwrap_or_default();
-    // With two `#` around, a `"#` is the likeliest slip; otherwise a quote alone on its line.
-    let nearly = if hashes > 1 {
-        rest.find("\"#").map(|index| (index, 2))
-    } else {
-        lone_quote(rest).map(|index| (index, 1))
-    };
+    // With two `#` around, a `"#` is the likeliest slip; otherwise a quote that ends something.
+    let fewer = (hashes > 1).then(|| rest.find("\"#")).flatten();
+    let nearly = fewer
+        .map(|index| (index, 2))
+        .or_else(|| likely_end(rest).map(|index| (index, 1)));
     let diagnostic = match nearly {
         Some((index, length)) => {
             let from = u32::try_from(start + index).unwrap_or(u32::MAX);
@@ -88,20 +87,55 @@ pub(super) fn open_raw_text(place: &Place<'_>, hashes: usize) -> Diagnostic {
     diagnostic.hint(format!("end it with `{end}`"))
 }
 
-/// A `"` that begins its line or stands before a comma at the end of one.
-fn lone_quote(text: &str) -> Option<usize> {
+/// The `"` that looks most like the end of a raw string: the first thing on its line and before
+/// what closes or separates, or else before that, or before the next field, on any line.
+pub(super) fn likely_end(text: &str) -> Option<usize> {
+    first_on_its_line(text).or_else(|| {
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            let mut quotes = line.match_indices('"');
+            let quote = quotes.find(|(quote, _)| {
+                let after = line.get(quote + 1..).unwrap_or_default().trim();
+                !after.is_empty() && (is_closing(after) || is_next_field(after))
+            });
+            if let Some((quote, _)) = quote {
+                return Some(offset + quote);
+            }
+            offset += line.len();
+        }
+        None
+    })
+}
+
+/// A `"` that begins its line, with nothing after it but what closes or separates.
+pub(super) fn first_on_its_line(text: &str) -> Option<usize> {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if matches!(
-            trimmed,
-            "\"" | "\"," | "\")" | "\")," | "\");" | "\"})" | "\" })"
-        ) {
-            return line.find('"').map(|index| offset + index);
+        let quoted = line.trim_start();
+        if let Some(after) = quoted.strip_prefix('"')
+            && is_closing(after.trim())
+        {
+            return Some(offset + line.len() - quoted.len());
         }
         offset += line.len();
     }
     None
+}
+
+/// Whether what follows a text is another field.
+fn is_next_field(after: &str) -> bool {
+    let Some(next) = after.strip_prefix(',') else {
+        return false;
+    };
+    let name = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+    let rest = next.trim_start().trim_start_matches(name);
+    rest.len() < next.trim_start().len() && rest.trim_start().starts_with(':')
+}
+
+/// Whether what follows a text is brackets, separators and calls of methods only.
+fn is_closing(after: &str) -> bool {
+    let method = after.find(").").map_or(after, |index| &after[..=index]);
+    method.chars().all(|sign| ",;)]} ".contains(sign))
 }
 
 pub(super) fn single_quoted(place: &Place<'_>) -> Diagnostic {

@@ -27,6 +27,18 @@ pub(super) fn reserved_name(place: &Place<'_>) -> Diagnostic {
         .hint(format!("take another name, such as `{word}_`"))
 }
 
+/// `p.default`.
+pub(super) fn reserved_property(place: &Place<'_>) -> Diagnostic {
+    let word = place.text;
+    place
+        .error(
+            "reserved-word",
+            format!("`{word}` is reserved by the language"),
+            "",
+        )
+        .hint(format!("a key of that name is read with `[\"{word}\"]`"))
+}
+
 /// `package(#{`.
 pub(super) fn package_call(place: &Place<'_>) -> Diagnostic {
     place

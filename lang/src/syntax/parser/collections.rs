@@ -136,7 +136,7 @@ impl Parser<'_> {
         let mut entries = Vec::new();
         let mut seen: BTreeMap<&str, Range> = BTreeMap::new();
         while !self.eat("}") {
-            if self.peek().is_none() || self.at_any(&[")", "]", "fn"]) {
+            if self.is_end_of_map() {
                 self.not_closed(open);
                 break;
             }
@@ -180,7 +180,7 @@ impl Parser<'_> {
             self.bump();
             return After::More;
         }
-        if self.peek().is_none() || self.at_any(&[")", "]", "fn"]) {
+        if self.is_end_of_map() {
             self.not_closed(open);
             return After::Lost;
         }
@@ -189,11 +189,18 @@ impl Parser<'_> {
         if self.eat(",") || self.at("}") {
             return After::More;
         }
-        if self.at_any(&[")", "]", "fn"]) || self.peek().is_none() {
+        if self.is_end_of_map() {
             return After::Lost;
         }
         self.bump();
         After::More
+    }
+
+    /// Whether a map cannot go on here: the end, another bracket's, or a function. `fn: 1` is a
+    /// field with a reserved name.
+    fn is_end_of_map(&self) -> bool {
+        let is_function = self.at("fn") && !self.second_at(":") && !self.second_at("=");
+        self.peek().is_none() || self.at_any(&[")", "]"]) || is_function
     }
 
     /// Whether a field begins here.

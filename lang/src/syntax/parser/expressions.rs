@@ -99,8 +99,12 @@ impl Parser<'_> {
             Some(TokenKind::Name) => self.bump(),
             Some(TokenKind::Reserved) => {
                 if !is_callable(self.slice(here)) {
-                    self.report(ProblemKind::ReservedName, here, Reach::Local);
+                    self.report(ProblemKind::ReservedProperty, here, Reach::Local);
                 }
+                self.bump()
+            }
+            Some(TokenKind::Keyword) => {
+                self.report(ProblemKind::ReservedProperty, here, Reach::Local);
                 self.bump()
             }
             _ => {
@@ -333,7 +337,10 @@ impl Parser<'_> {
             }
         }
         let patterns = std::mem::take(&mut self.patterns);
-        self.statement();
+        // At the end of the file Rhai takes a closure without a body.
+        if self.peek().is_some() {
+            self.statement();
+        }
         self.patterns = patterns;
         self.node(NodeKind::Closure(parameters), start)
     }
