@@ -120,6 +120,10 @@ impl SyntaxTree {
             .unwrap_or_default()
     }
 
+    pub(crate) fn text_between(&self, start: u32, end: u32) -> &str {
+        self.slice(Range { start, end })
+    }
+
     pub(crate) fn text_of(&self, id: NodeId) -> &str {
         self.node(id).map_or("", |node| self.slice(node.range))
     }

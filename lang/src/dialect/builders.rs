@@ -13,6 +13,7 @@ use crate::dialect::fields::FieldReader;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::poison::{self, Poison};
 use crate::dialect::values::{DefinitionValue, Fallible};
+use crate::dialect::vocabulary;
 use crate::expression::FetchSource;
 use crate::schema::{BUILDERS, BuilderSchema, RESERVED_BUILDERS, UNKNOWN_BUILDER};
 use crate::source::SourcePath;
@@ -107,7 +108,24 @@ fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Result<SourcePath, Compla
     if frame.module.has_build() {
         return Ok(frame.module.path().clone());
     }
-    Err(Complaint::new("missing-build", "A `custom` package needs a function `build`")
+    let functions = frame.module.functions();
+    let complaint = Complaint::new(
+        "missing-build",
+        "A `custom` package needs a function `build`",
+    );
+    if let Some((_, count)) = functions.iter().find(|(name, _)| name == "build") {
+        return Err(complaint
+            .note(format!(
+                "the `build` of this file takes {count} values and not one"
+            ))
+            .hint("write it as `fn build(p)`"));
+    }
+    let one_value = functions.iter().filter(|(_, count)| *count == 1);
+    let near = vocabulary::near("build", one_value.map(|(name, _)| name.as_str()));
+    if let Some(near) = near.first() {
+        return Err(complaint.hint(format!("is `{near}` meant to be `build`?")));
+    }
+    Err(complaint
         .hint("below the call and its `;`: `fn build(p) { #{ main: root([p.base] + p.needs).run(#\"…\"#).out() } }`"))
 }
 

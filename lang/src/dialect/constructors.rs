@@ -128,6 +128,12 @@ fn check_url(url: &str) -> Result<(), Complaint> {
                 .hint("an address begins with `https://` or `http://` and has no blanks"),
         );
     }
+    if url.contains("${") {
+        return Err(
+            Complaint::new("bad-url", "A `$` stands before a template, and stays there")
+                .hint("a template is written without it: `{version}`"),
+        );
+    }
     match template::unknown_names(url).first() {
         None => Ok(()),
         Some(name) => Err(template::unknown_in_url(name)),

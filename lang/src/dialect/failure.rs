@@ -161,11 +161,13 @@ fn describe(frame: &Frame<'_>, error: EvalAltResult) -> Complaint {
         E::ErrorPropertyNotFound(name, _) => Complaint::new(
             "unknown-property",
             format!("There is no `{name}` in this map"),
-        ),
+        )
+        .hint(format!("`\"{name}\" in …` tells whether it is there")),
         E::ErrorIndexNotFound(name, _) => Complaint::new(
             "unknown-property",
             format!("There is no `{name}` in this map"),
-        ),
+        )
+        .hint(format!("`\"{name}\" in …` tells whether it is there")),
         E::ErrorTooManyOperations(_) => Complaint::new(
             "limit",
             format!("More than {} operations", limits::OPERATIONS_MAX),

@@ -200,9 +200,12 @@ impl<'a> FieldReader<'a> {
             Err(NotData::Poison) => None,
             Err(NotData::Other(found)) => {
                 let complaint =
-                    Complaint::new("wrong-type", format!("Expected data, found {found}")).hint(
-                        "fields hold texts, numbers, lists, maps, references, sources and files",
-                    );
+                    Complaint::new("wrong-type", format!("Expected data, found {found}"));
+                let complaint = complaint.hint(if value.is_fnptr() {
+                    "functions stand below the call and its `;`, as in `fn build(p) { … }`"
+                } else {
+                    "fields hold texts, numbers, lists, maps, references, sources and files"
+                });
                 self.report(steps, EntryPart::Value, complaint);
                 None
             }
@@ -290,6 +293,7 @@ impl<'a> FieldReader<'a> {
                 Some("a list of one is written `[\"…\"]`")
             }
             _ if expected.starts_with("a list") => Some("a list is written `[\"…\", \"…\"]`"),
+            "text or `file(…)`" => Some("a script is text for the shell: `#\"…\"#`"),
             "a label" => Some("labels are written as `\"core/zlib\"` or `\"core/llvm:libunwind\"`"),
             _ => None,
         };
@@ -508,7 +512,12 @@ impl<'a> FieldReader<'a> {
         }
         let is_divided =
             self.builder.name != "custom" && self.builder.other_fields != OtherFields::Unknown;
-        if is_divided && name != "main" && !entries.contains_key("files") {
+        let has_slip = || {
+            let other = |key: &&str| !["files", "brings", "about"].contains(key);
+            let keys = entries.keys().map(|key| &**key).filter(other);
+            !vocabulary::near("files", keys).is_empty()
+        };
+        if is_divided && name != "main" && !entries.contains_key("files") && !has_slip() {
             let complaint = Complaint::new(
                 "missing-field",
                 format!("The output `{name}` has no `files`"),

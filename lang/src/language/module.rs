@@ -170,6 +170,15 @@ impl Module {
             .any(|function| function.name == "build" && function.params.len() == 1)
     }
 
+    /// The functions: names, and how many values each takes.
+    pub(crate) fn functions(&self) -> Vec<(String, usize)> {
+        let ast = self.ast();
+        let functions = ast.iter_functions();
+        functions
+            .map(|function| (function.name.to_owned(), function.params.len()))
+            .collect()
+    }
+
     /// The name of that function.
     pub(crate) fn build_span(&self) -> Option<Span> {
         let mut functions = self.syntax().functions();

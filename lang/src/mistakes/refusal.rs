@@ -172,7 +172,15 @@ fn undefined(tree: &SyntaxTree, name: &str, at: &Span) -> Diagnostic {
     }
     let diagnostic =
         Diagnostic::error("unknown-name", format!("There is no `{name}` here")).at(at.clone(), "");
-    if is_set_at_top(tree, at) {
+    if matches!(name, "http" | "https") {
+        return diagnostic.hint(format!("an address is a text: `\"{name}://…\"`"));
+    }
+    if vocabulary::builders().any(|builder| builder == name) {
+        return diagnostic.hint(format!("a builder is called: `{name}(#{{ … }})`"));
+    }
+    let next = tree.token_after(at.end);
+    let is_like_a_field = next.is_some_and(|next| tree.text_between(next.start, next.end) == ":");
+    if is_set_at_top(tree, at) || is_like_a_field {
         return diagnostic.hint(format!(
             "fields are written in the builder call: `script(#{{ {name}: … }})`"
         ));

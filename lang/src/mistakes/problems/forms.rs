@@ -69,6 +69,11 @@ pub(super) fn nested_function(place: &Place<'_>) -> Diagnostic {
 /// `autotools(version: "1")`.
 pub(super) fn named_argument(place: &Place<'_>) -> Diagnostic {
     let name = place.text;
+    if matches!(name, "http" | "https") {
+        return place
+            .error("named-argument", "An address is a text", "")
+            .hint(format!("write it in quotes: `\"{name}://…\"`"));
+    }
     place
         .error("named-argument", "Arguments have no names", "")
         .hint(format!("fields go in a map: `#{{ {name}: … }}`"))

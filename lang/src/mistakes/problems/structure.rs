@@ -86,7 +86,11 @@ pub(super) fn unexpected(place: &Place<'_>, expected: &str) -> Diagnostic {
         "",
     );
     match place.text {
+        ":" if expected == "`;` or an operator" => {
+            diagnostic.hint("a field is written in the map of a call: `script(#{ name: value })`")
+        }
         ";" => diagnostic.hint("fields and items end with `,`; only statements end with `;`"),
+        "=" if expected == "`in`" => diagnostic.hint(hint_for(expected)),
         "=" => diagnostic.hint("a field is written `name: value`, a variable `let name = value;`"),
         "then" => diagnostic.hint("write `if … { … } else { … }`"),
         _ => diagnostic.hint(hint_for(expected)),
@@ -135,7 +139,12 @@ pub(super) fn not_closed(place: &Place<'_>) -> Diagnostic {
         ),
         None => diagnostic.note(format!("the file ends before a `{close}`")),
     };
-    let diagnostic = diagnostic.hint(format!("close it with `{close}`"));
+    let hint = if place.related_text() == "fn" {
+        format!("close it with `{close}`; functions stand below the call, after its `;`")
+    } else {
+        format!("close it with `{close}`")
+    };
+    let diagnostic = diagnostic.hint(hint);
     match swallowed(place) {
         Some(quote) => diagnostic
             .also(quote, "a raw string goes on here: was this its end?")

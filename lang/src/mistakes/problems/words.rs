@@ -68,6 +68,7 @@ pub(super) fn reserved_value(place: &Place<'_>) -> Diagnostic {
         "var" => diagnostic.hint("write `let name = …`"),
         "use" | "module" => diagnostic.hint("write `import \"lib/name\" as name;`"),
         "new" => diagnostic.hint("values are made by calling a function"),
+        "package" => diagnostic.hint("a package file is a builder call: `script(#{ … })`"),
         _ => diagnostic.hint("take another name"),
     }
 }

@@ -352,7 +352,10 @@ impl Parser<'_> {
                 if self.eat(",") {
                     variables.push(self.name("a name"));
                 }
-                if !self.eat(")") {
+                if self.at("=") {
+                    // The loop of C, with three parts.
+                    self.unexpected("`in`", Reach::Rest);
+                } else if !self.eat(")") {
                     self.unexpected("`)`", Reach::Brackets);
                 }
             } else {
