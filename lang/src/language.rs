@@ -1,5 +1,6 @@
 //! The language as a whole: from a file's text to modules, definitions and outputs.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use rhai::{Dynamic, Engine, Scope};
 use stxl_model::{OutputName, PackageLabel, Platform};
 
 use crate::definition::Definition;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, in_order};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::failure;
 use crate::dialect::frame::{Frame, Task};
@@ -144,7 +145,9 @@ impl Language {
             layer: context.layer,
         };
         let frame = Frame::new(self, host, module, &context.package, task);
-        frame.evaluate(|frame| {
+        // The definition of a file with mistakes, as far as there is one.
+        let mistaken = RefCell::new(None);
+        let defined = frame.evaluate(|frame| {
             let ast = module.ast_with_unknown_builder(frame.round.unknown_builder);
             let value = self
                 .engine
@@ -159,10 +162,23 @@ impl Language {
             let definition = value
                 .try_cast_result::<DefinitionValue>()
                 .map_err(|value| no_definition(module, &value))?;
+            let definition = Arc::unwrap_or_clone(definition.0);
+            let wrong = frame.wrong_fields.take();
+            if !wrong.is_empty() {
+                mistaken.replace(Some((definition.clone(), wrong)));
+            }
             Ok(Defined {
-                definition: Arc::unwrap_or_clone(definition.0),
+                definition,
                 warnings: Vec::new(),
             })
+        });
+        defined.map_err(|mut said| {
+            if let Some((definition, wrong)) = mistaken.take() {
+                let package = &context.package;
+                let more = expand::mistakes_of_build(self, &definition, &wrong, package, host);
+                said.extend(more);
+            }
+            in_order(said)
         })
     }
 

@@ -1,10 +1,10 @@
 //! Calls `build` and reads what it returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::{Dynamic, Map, Scope};
-use stxl_model::{OutputName, Platform};
+use stxl_model::{OutputName, PackageLabel, Platform};
 
 use crate::definition::{Definition, Value};
 use crate::diagnostic::{Diagnostic, Span};
@@ -18,7 +18,7 @@ use crate::dialect::stdlib;
 use crate::dialect::unused;
 use crate::dialect::values::{OutputValue, unanswered};
 use crate::expression::{OutputExpression, Outputs, Reference, RootExpression, Site};
-use crate::host::Host;
+use crate::host::{Host, HostError, Layer};
 use crate::language::{ExpandRequest, Expanded, Language, Module};
 use crate::schema::BuilderSchema;
 use crate::source::SourcePath;
@@ -72,6 +72,98 @@ pub(crate) fn expand(
         own.release();
     }
     expanded
+}
+
+/// Looks for mistakes in the `build` of a definition that has some itself, as far as they do not
+/// depend on the fields that are wrong.
+///
+/// No other package is asked for: a definition does not depend on what its `build` reads.
+pub(crate) fn mistakes_of_build(
+    language: &Language,
+    definition: &Definition,
+    wrong_fields: &BTreeSet<String>,
+    package: &PackageLabel,
+    host: &dyn Host,
+) -> Vec<Diagnostic> {
+    let host = &AloneHost(host);
+    let (Some(builder), Some(path)) = (
+        BuilderSchema::find(&definition.builder),
+        definition.build_path.as_ref(),
+    ) else {
+        return Vec::new();
+    };
+    let (Ok(own), Ok(module)) = (
+        load(language, host, &definition.path),
+        load(language, host, path),
+    ) else {
+        return Vec::new();
+    };
+    let call = call_site(&own, definition);
+    let standard = StandardVariables {
+        version: text_of(definition, "version"),
+        name: package.package().to_owned(),
+        target: Platform::X86_64,
+    };
+    let task = Task::Expand {
+        standard: &standard,
+        call: &call,
+    };
+    let frame = Frame::new(language, host, &module, package, task);
+    let found = frame.evaluate(|frame| {
+        let expansion = Expansion {
+            frame,
+            definition,
+            builder,
+            own: &own,
+            call: &call,
+        };
+        let finished = Finished::of_mistaken(frame, definition, builder, wrong_fields);
+        let built = expansion.call(&module, "build", (finished,))?;
+        expansion.outputs(&module, &built).map(drop)
+    });
+    found.err().unwrap_or_default()
+}
+
+/// A host that answers for no other package.
+struct AloneHost<'a>(&'a dyn Host);
+
+impl Host for AloneHost<'_> {
+    fn definition(
+        &self,
+        _package: &PackageLabel,
+        _site: &Site,
+    ) -> Result<Arc<Definition>, HostError> {
+        Err(HostError::Failed)
+    }
+
+    fn prior(
+        &self,
+        _package: &PackageLabel,
+        _layer: Layer,
+        _site: &Site,
+    ) -> Result<Arc<Definition>, HostError> {
+        Err(HostError::Failed)
+    }
+
+    fn module(&self, path: &SourcePath) -> Result<Arc<Module>, HostError> {
+        self.0.module(path)
+    }
+
+    fn has_file(&self, path: &SourcePath) -> bool {
+        self.0.has_file(path)
+    }
+
+    fn list(&self, folder: &SourcePath) -> Vec<String> {
+        self.0.list(folder)
+    }
+
+    fn read_text(&self, path: &SourcePath) -> Result<Arc<str>, HostError> {
+        self.0.read_text(path)
+    }
+
+    fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError> {
+        self.0.check_label(from, package)
+    }
 }
 
 fn load(language: &Language, host: &dyn Host, path: &SourcePath) -> Result<Arc<Module>, Complaint> {

@@ -1,10 +1,11 @@
 //! Reads the fields of a builder call, checks each against the schema, reports all mistakes.
 
+mod outputs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Map, NativeCallContext};
-use stxl_model::OutputName;
 
 use crate::definition::{Fields, Value};
 use crate::diagnostic::Span;
@@ -12,7 +13,6 @@ use crate::dialect::calls::{EntryPart, FieldStep};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors;
 use crate::dialect::frame::{Frame, position};
-use crate::dialect::globs;
 use crate::dialect::poison::Poison;
 use crate::dialect::values::{NotData, kind_of, to_value};
 use crate::dialect::vocabulary;
@@ -67,7 +67,27 @@ impl<'a> FieldReader<'a> {
     pub(crate) fn read(&self, map: &Map) -> Fields {
         let mut fields = Fields::new();
         for (name, value) in map {
-            if let Some(value) = self.field(name, value) {
+            let said = self.frame.problems.borrow().len();
+            let elsewhere = self.frame.failed_elsewhere.replace(false);
+            let value = self.field(name, value);
+            let is_wrong = value.is_none()
+                || self.frame.problems.borrow().len() > said
+                || self.frame.failed_elsewhere.get();
+            if elsewhere {
+                self.frame.failed_elsewhere.set(true);
+            }
+            if is_wrong {
+                let mut wrong = self.frame.wrong_fields.borrow_mut();
+                wrong.insert(name.to_string());
+                // What it is a slip of is not known either.
+                let names = self.builder.fields().map(|field| field.name);
+                wrong.extend(
+                    names
+                        .filter(|field| self.is_slip(name, field))
+                        .map(str::to_owned),
+                );
+            }
+            if let Some(value) = value {
                 fields.insert(name.as_str().into(), value);
             }
         }
@@ -79,6 +99,10 @@ impl<'a> FieldReader<'a> {
         for field in self.builder.fields() {
             // A field that is unknown and near to this one is this one: it is said there.
             let has_slip = || map.keys().any(|name| self.is_slip(name, field.name));
+            if field.required && !map.contains_key(field.name) {
+                let mut wrong = self.frame.wrong_fields.borrow_mut();
+                wrong.insert(field.name.to_owned());
+            }
             if field.required && !map.contains_key(field.name) && !has_slip() {
                 self.report(
                     &[],
@@ -197,7 +221,10 @@ impl<'a> FieldReader<'a> {
     fn data(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         match to_value(value) {
             Ok(value) => Some(value),
-            Err(NotData::Poison) => None,
+            Err(NotData::Poison) => {
+                self.frame.failed_elsewhere.set(true);
+                None
+            }
             Err(NotData::Other(found)) => {
                 let complaint =
                     Complaint::new("wrong-type", format!("Expected data, found {found}"));
@@ -268,6 +295,7 @@ impl<'a> FieldReader<'a> {
 
     fn wrong(&self, expected: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
         if Poison::is(value) {
+            self.frame.failed_elsewhere.set(true);
             return None;
         }
         let name = steps.first().map(|step| match step {
@@ -472,100 +500,6 @@ impl<'a> FieldReader<'a> {
                 None
             }
         }
-    }
-
-    /// One entry of `outputs`, always as a map of `files`, `brings` and `about`.
-    fn output(&self, name: &str, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
-        if let Err(error) = OutputName::parse(name) {
-            let complaint = Complaint::new("bad-name", "The name of an output is not valid")
-                .note(error.to_string());
-            self.report(steps, EntryPart::Key, complaint);
-            return None;
-        }
-        let mut output = Fields::new();
-        let Ok(entries) = value.as_map_ref() else {
-            output.insert("files".into(), self.files(value, steps)?);
-            return Some(Value::Map(output));
-        };
-        for (name, item) in entries.iter() {
-            let steps = deeper(steps, FieldStep::Key(name));
-            let read = match name.as_str() {
-                "files" => self.files(item, &steps),
-                "brings" => self.list(FieldKind::References, item, &steps, |item, steps| {
-                    self.reference(item, steps)
-                }),
-                "about" => match item.as_immutable_string_ref() {
-                    Ok(text) => Some(Value::Text(text.as_str().into())),
-                    Err(_) => self.wrong("text", item, &steps),
-                },
-                other => {
-                    let near = vocabulary::near(other, ["files", "brings", "about"].into_iter());
-                    let complaint =
-                        Complaint::new("unknown-field", format!("An output has no `{other}`"));
-                    self.report(&steps, EntryPart::Key, complaint.suggest(&near));
-                    None
-                }
-            };
-            if let Some(read) = read {
-                output.insert(name.as_str().into(), read);
-            }
-        }
-        let is_divided =
-            self.builder.name != "custom" && self.builder.other_fields != OtherFields::Unknown;
-        let has_slip = || {
-            let other = |key: &&str| !["files", "brings", "about"].contains(key);
-            let keys = entries.keys().map(|key| &**key).filter(other);
-            !vocabulary::near("files", keys).is_empty()
-        };
-        if is_divided && name != "main" && !entries.contains_key("files") && !has_slip() {
-            let complaint = Complaint::new(
-                "missing-field",
-                format!("The output `{name}` has no `files`"),
-            )
-            .hint("`files` is a list of globs, or `\"rest\"`");
-            self.report(steps, EntryPart::Key, complaint);
-        }
-        Some(Value::Map(output))
-    }
-
-    fn files(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
-        if value
-            .as_immutable_string_ref()
-            .is_ok_and(|text| text.as_str() == "rest")
-        {
-            if self.builder.name == "custom" {
-                return self.custom_files(steps);
-            }
-            return Some(Value::Text("rest".into()));
-        }
-        if !value.is_array() {
-            return self.wrong("a list of globs or `\"rest\"`", value, steps);
-        }
-        if self.builder.name == "custom" {
-            return self.custom_files(steps);
-        }
-        self.list(FieldKind::Arguments, value, steps, |item, steps| {
-            let Ok(glob) = item.as_immutable_string_ref() else {
-                return self.wrong("text", item, steps);
-            };
-            match globs::check(&glob) {
-                Ok(()) => Some(Value::Text(glob.as_str().into())),
-                Err(complaint) => {
-                    self.report(steps, EntryPart::Value, complaint);
-                    None
-                }
-            }
-        })
-    }
-
-    fn custom_files(&self, steps: &Steps<'_>) -> Option<Value> {
-        let complaint = Complaint::new(
-            "custom-outputs",
-            "`build` says what a custom package's outputs hold",
-        )
-        .hint("use `.out().keep([…])` there; here stand `brings` and `about` of an output");
-        self.report(steps, EntryPart::Value, complaint);
-        None
     }
 }
 

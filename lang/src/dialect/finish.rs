@@ -1,7 +1,7 @@
 //! Finishes the fields of a definition: templates, defaults and what is always there. The result is
 //! `p`, the one argument of `build`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::{Dynamic, ImmutableString, Map};
@@ -26,11 +26,45 @@ struct FinishedFields {
     values: BTreeMap<Arc<str>, Dynamic>,
     builder: &'static BuilderSchema,
     target: Platform,
+    /// The fields of which nothing is known, in a definition with mistakes.
+    unknown: BTreeSet<String>,
 }
 
 impl Finished {
+    /// The fields of a definition with mistakes, to look for more of them in its `build`: what
+    /// depends on those that are wrong or on the platform is not known, and templates stay.
+    pub(crate) fn of_mistaken(
+        frame: &Frame<'_>,
+        definition: &Definition,
+        builder: &'static BuilderSchema,
+        wrong: &BTreeSet<String>,
+    ) -> Self {
+        let mut unknown = wrong.clone();
+        unknown.extend(["base", "target", "triple"].map(str::to_owned));
+        let mut values = BTreeMap::new();
+        for (name, value) in &definition.fields {
+            let steps = [FieldStep::Key(name)];
+            let value = match builder.field(name).map(|field| field.kind) {
+                Some(FieldKind::Script | FieldKind::Scripts) => {
+                    scripts(frame, definition, &steps, value)
+                }
+                Some(_) | None => to_dynamic(value),
+            };
+            values.insert(Arc::clone(name), value);
+        }
+        Self(Arc::new(FinishedFields {
+            values,
+            builder,
+            target: Platform::X86_64,
+            unknown,
+        }))
+    }
+
     /// A field; one that the builder knows and the definition leaves out is empty.
     pub(crate) fn field(&self, name: &str) -> Result<Dynamic, Complaint> {
+        if self.0.unknown.contains(name) {
+            return Err(Complaint::elsewhere());
+        }
         match name {
             "target" => return Ok(self.read_target(Platform::name)),
             "triple" => return Ok(self.read_target(Platform::triple)),
@@ -44,6 +78,7 @@ impl Finished {
         }
         let own = self.0.values.keys().map(|name| &**name);
         let known = own
+            .chain(self.0.unknown.iter().map(String::as_str))
             .chain(self.0.builder.fields().map(|field| field.name))
             .chain(["target"]);
         let complaint = Complaint::new("unknown-field", format!("`p` has no field `{name}`"))
@@ -131,6 +166,7 @@ pub(crate) fn finish(
         values,
         builder,
         target,
+        unknown: BTreeSet::new(),
     })))
 }
 

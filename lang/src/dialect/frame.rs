@@ -1,7 +1,7 @@
 //! What one evaluation works with: its surroundings, and what it leaves beside its value.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::NativeCallContext;
@@ -46,6 +46,8 @@ pub(crate) struct Frame<'a> {
     complaints: Cell<usize>,
     /// What ended the evaluation, when a further round can go past it.
     stop: Cell<Option<Stop>>,
+    /// Fields that are wrong or missing: of each nothing is known.
+    pub(crate) wrong_fields: RefCell<BTreeSet<String>>,
     /// The roots and outputs made so far.
     pub(crate) made: RefCell<Made>,
     /// Root operations so far.
@@ -122,6 +124,7 @@ impl<'a> Frame<'a> {
             round: Round::default(),
             complaints: Cell::new(0),
             stop: Cell::new(None),
+            wrong_fields: RefCell::default(),
             made: RefCell::default(),
             root_steps: Cell::new(0),
             imports: RefCell::default(),

@@ -59,7 +59,7 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_indexer_get(|_: &mut Poison, _: Dynamic| Poison);
     engine.register_fn("+", |_: Poison, _: Dynamic| Poison);
     engine.register_fn("+", |_: Dynamic, _: Poison| Poison);
-    for name in vocabulary::names() {
+    for name in vocabulary::methods() {
         engine.register_fn(name, |_: &mut Poison| Poison);
         engine.register_fn(name, |_: &mut Poison, _: Dynamic| Poison);
         engine.register_fn(name, |_: &mut Poison, _: Dynamic, _: Dynamic| Poison);

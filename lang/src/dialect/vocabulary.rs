@@ -86,6 +86,12 @@ pub(crate) fn names<'a>() -> impl Iterator<Item = &'a str> {
     USAGES.iter().map(|(name, _)| *name)
 }
 
+/// The names of our methods.
+pub(crate) fn methods<'a>() -> impl Iterator<Item = &'a str> {
+    let methods = USAGES.iter().filter(|(_, usage)| usage.starts_with('.'));
+    methods.map(|(name, _)| *name)
+}
+
 /// The names of the builders.
 pub(crate) fn builders<'a>() -> impl Iterator<Item = &'a str> {
     crate::schema::BUILDERS.iter().map(|builder| builder.name)
