@@ -87,6 +87,17 @@ pub(crate) fn register(engine: &mut Engine) {
 }
 
 fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, Complaint> {
+    let is_hash = |text: &Dynamic| {
+        let text = text.as_immutable_string_ref();
+        text.is_ok_and(|text| text.starts_with("sha256:"))
+    };
+    if is_hash(address) && !is_hash(hash) {
+        return Err(
+            Complaint::new("bad-url", "The hash stands before the address")
+                .argument(0)
+                .hint("written as `url(\"https://…\", \"sha256:…\")`"),
+        );
+    }
     let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1));
     let (urls, sha256) = Complaint::both(addresses(address), sha256)?;
     let site = with_frame(|frame| frame.site(ctx));
@@ -392,7 +403,8 @@ fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallibl
                 "`.change` is for sources and definitions, not for {}",
                 kind_of_operand(other)
             ),
-        )),
+        )
+        .hint("an overlay changes what it replaces: `prior().change(#{ … })`")),
     };
     let changed = changed.map(|mut source| {
         source.site = with_frame(|frame| frame.site(ctx));
@@ -435,10 +447,33 @@ pub(crate) fn wrong_type(expected: &str, found: &Dynamic) -> Complaint {
         format!("Expected {expected}, found {}", kind_of(found)),
     );
     if found.is_unit() {
-        complaint.hint("an `if` without `else` gives nothing when it does not hold")
-    } else {
-        complaint
+        return complaint.hint("an `if` without `else` gives nothing when it does not hold");
     }
+    match how_written(expected, found) {
+        Some(hint) => complaint.hint(hint),
+        None => complaint,
+    }
+}
+
+/// How a value is written that is expected where another one was found.
+pub(crate) fn how_written(expected: &str, found: &Dynamic) -> Option<&'static str> {
+    Some(match expected {
+        "text" => "text is written `\"…\"`",
+        "`true` or `false`" => "write `true` or `false`, without quotes",
+        "a map of fields" | "a map of outputs from `build`" => return None,
+        _ if expected.starts_with("a map") => "a map is written `#{ name: … }`",
+        _ if expected.starts_with("a list") && found.is_string() => {
+            "a list of one is written `[\"…\"]`"
+        }
+        _ if expected.starts_with("a list of arguments") => {
+            "write `[\"/bin/tool\", \"argument\"]`, or `#\"…\"#` for the shell"
+        }
+        _ if expected.starts_with("a list") => "a list is written `[\"…\", \"…\"]`",
+        "text or `file(…)`" => "a script is text for the shell: `#\"…\"#`",
+        "a label" => "labels are written as `\"core/zlib\"` or `\"core/llvm:libunwind\"`",
+        "`seed(…)`" => "written as `seed(\"x.hex\", \"sha256:…\")`",
+        _ => return None,
+    })
 }
 
 /// A list of texts.

@@ -309,7 +309,14 @@ impl Expansion<'_> {
         for (name, value) in map.iter() {
             match read_output(name, value) {
                 Ok((name, output)) => drop(outputs.insert(name, output)),
-                Err(complaint) => wrong.extend(self.said(complaint, &span())),
+                Err(complaint) => {
+                    let written = module.syntax().returned_entry("build", name);
+                    let written = written.map(|(key, value)| match OutputName::parse(name) {
+                        Ok(_) => value,
+                        Err(_) => key,
+                    });
+                    wrong.extend(self.said(complaint, &written.unwrap_or_else(span)));
+                }
             }
         }
         if wrong.is_empty()

@@ -157,7 +157,7 @@ fn describe(frame: &Frame<'_>, error: EvalAltResult) -> Complaint {
             Err(value) => thrown(&value.to_string()),
         },
         E::ErrorVariableNotFound(name, _) => unknown_name(frame, &name),
-        E::ErrorFunctionNotFound(signature, _) => unknown_function(&signature),
+        E::ErrorFunctionNotFound(signature, _) => unknown_function(frame, &signature),
         E::ErrorPropertyNotFound(name, _) => Complaint::new(
             "unknown-property",
             format!("There is no `{name}` in this map"),
@@ -236,7 +236,7 @@ fn unknown_name(frame: &Frame<'_>, name: &str) -> Complaint {
     }
 }
 
-fn unknown_function(signature: &str) -> Complaint {
+fn unknown_function(frame: &Frame<'_>, signature: &str) -> Complaint {
     let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
     let arguments: Vec<String> = arguments
         .trim_end_matches(')')
@@ -258,11 +258,37 @@ fn unknown_function(signature: &str) -> Complaint {
         )
         .hint("lists, maps and texts are joined with `+`; numbers are whole");
     }
-    let complaint = Complaint::new("unknown-function", format!("There is no function `{name}`"));
-    match vocabulary::absent(name) {
-        Some(reason) => complaint.hint(reason),
-        None => complaint.suggest(&vocabulary::near(name, vocabulary::names())),
+    let own = own_functions(frame);
+    let called = name.rsplit("::").next().unwrap_or(name);
+    if let Some((_, count)) = own.iter().find(|(known, _)| known == called) {
+        let found = arguments.len();
+        let (values, number) = match count {
+            1 => ("value", "one".to_owned()),
+            count => ("values", count.to_string()),
+        };
+        return Complaint::new(
+            "wrong-arguments",
+            format!("`{name}` takes {number} {values}, not {found}"),
+        )
+        .hint("hand over as many as its `fn` names");
     }
+    let complaint = Complaint::new("unknown-function", format!("There is no function `{name}`"));
+    if let Some(reason) = vocabulary::absent(name) {
+        return complaint.hint(reason);
+    }
+    let own = own.iter().map(|(known, _)| known.as_str());
+    let names = vocabulary::names().chain(own);
+    complaint.suggest(&vocabulary::near(called, names))
+}
+
+/// The functions of the file and of what it imports.
+fn own_functions(frame: &Frame<'_>) -> Vec<(String, usize)> {
+    let mut functions = frame.module.functions();
+    for path in frame.imports.borrow().keys() {
+        let module = frame.module_at(path).filter(|_| !is_stdlib(path.as_str()));
+        functions.extend(module.into_iter().flat_map(|module| module.functions()));
+    }
+    functions
 }
 
 /// Says that there is no such builder, when a function that does not exist is called as one.

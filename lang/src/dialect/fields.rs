@@ -11,7 +11,7 @@ use crate::definition::{Fields, Value};
 use crate::diagnostic::Span;
 use crate::dialect::calls::{EntryPart, FieldStep};
 use crate::dialect::complaint::Complaint;
-use crate::dialect::constructors;
+use crate::dialect::constructors::{self, how_written};
 use crate::dialect::frame::{Frame, position};
 use crate::dialect::poison::Poison;
 use crate::dialect::values::{NotData, kind_of, to_value};
@@ -313,18 +313,7 @@ impl<'a> FieldReader<'a> {
             self.report_nothing(steps, complaint);
             return None;
         }
-        let hint = match expected {
-            "text" => Some("text is written `\"…\"`"),
-            "`true` or `false`" => None,
-            _ if expected.starts_with("a map") => Some("a map is written `#{ name: … }`"),
-            _ if expected.starts_with("a list") && value.is_string() => {
-                Some("a list of one is written `[\"…\"]`")
-            }
-            _ if expected.starts_with("a list") => Some("a list is written `[\"…\", \"…\"]`"),
-            "text or `file(…)`" => Some("a script is text for the shell: `#\"…\"#`"),
-            "a label" => Some("labels are written as `\"core/zlib\"` or `\"core/llvm:libunwind\"`"),
-            _ => None,
-        };
+        let hint = how_written(expected, value);
         if let Some(hint) = hint {
             complaint = complaint.hint(hint);
         }

@@ -68,9 +68,41 @@ pub(crate) fn register(engine: &mut Engine) {
             read.or_else(|complaint| complaint.settle(&ctx, Poison::value))
         },
     );
+    refuse_joining_with_text::<rhai::Array>(engine);
+    refuse_joining_with_text::<Map>(engine);
+    refuse_joining_with_text::<Operand>(engine);
+    refuse_joining_with_text::<RootExpression>(engine);
+    refuse_joining_with_text::<OutputValue>(engine);
+    refuse_joining_with_text::<DefinitionValue>(engine);
     engine.register_fn("contains", |package: &mut Finished, name: &str| {
         package.has(name)
     });
+}
+
+/// Refuses `+` between a text and a value that is more than a word. Rhai would write the value out,
+/// which is never what is meant.
+fn refuse_joining_with_text<T: Clone + Send + Sync + 'static>(engine: &mut Engine) {
+    let refused = |ctx: &NativeCallContext<'_>, left: &Dynamic, right: &Dynamic| {
+        let (left, right) = (kind_of(left), kind_of(right));
+        Complaint::new(
+            "wrong-operands",
+            format!("`+` does not work between {left} and {right}"),
+        )
+        .hint("a list is joined with a list: `a + [\"…\"]`")
+        .settle(ctx, Poison::value)
+    };
+    engine.register_fn(
+        "+",
+        move |ctx: NativeCallContext<'_>, left: T, right: ImmutableString| {
+            refused(&ctx, &Dynamic::from(left), &Dynamic::from(right))
+        },
+    );
+    engine.register_fn(
+        "+",
+        move |ctx: NativeCallContext<'_>, left: ImmutableString, right: T| {
+            refused(&ctx, &Dynamic::from(left), &Dynamic::from(right))
+        },
+    );
 }
 
 /// A field of a definition as it is read by another file.

@@ -83,9 +83,12 @@ fn other_form(error: &ParseErrorType, at: Span) -> Diagnostic {
         ),
         E::MismatchedType(expected, found) => say(
             "wrong-type",
-            format!("Expected {expected}, found {found}"),
+            format!("Expected {}, found {}", plain(expected), plain(found)),
             "",
-            "write a value that can be asked, such as a comparison or a list",
+            match expected.as_str() {
+                "an iterable value" => "a loop over numbers is written `for i in 0..3 { … }`",
+                _ => "write a comparison, such as `a == b`",
+            },
         ),
         E::WrongSwitchDefaultCase => say(
             "switch",
@@ -100,6 +103,16 @@ fn other_form(error: &ParseErrorType, at: Span) -> Diagnostic {
             "take another name",
         ),
         other => unreadable(other, at),
+    }
+}
+
+/// Rhai's name of a kind of value in the words of the rest of our messages.
+fn plain(kind: &str) -> &str {
+    match kind {
+        "a boolean expression" => "`true` or `false`",
+        "an iterable value" => "a list or a range",
+        "a string" => "text",
+        other => other,
     }
 }
 

@@ -115,6 +115,24 @@ impl SyntaxTree {
         })
     }
 
+    /// Where a key and its value stand in the map that a function ends with; none when they are
+    /// not written out.
+    pub(crate) fn returned_entry(&self, function: &str, key: &str) -> Option<(Span, Span)> {
+        let body = self.nodes().iter().find_map(|node| match &node.kind {
+            NodeKind::Function { name, body, .. } if self.slice(*name) == function => Some(*body),
+            _ => None,
+        })?;
+        let NodeKind::Block(statements) = &self.node(body)?.kind else {
+            return None;
+        };
+        let NodeKind::Map(entries) = &self.node(*statements.last()?)?.kind else {
+            return None;
+        };
+        let mut entries = entries.iter();
+        let entry = entries.find(|entry| self.key_text(entry.key) == key)?;
+        Some((self.span(entry.key), self.span_of_node(entry.value)))
+    }
+
     pub(crate) fn span_of_node(&self, id: NodeId) -> Span {
         let range = self
             .node(id)
