@@ -4,7 +4,7 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::calls::{EntryPart, FieldStep};
-use crate::dialect::frame::with_frame;
+use crate::dialect::frame::{CallWithComplaint, position, with_frame};
 use crate::dialect::values::Fallible;
 use crate::dialect::vocabulary;
 use crate::expression::Site;
@@ -246,7 +246,12 @@ impl Complaint {
         otherwise: impl FnOnce() -> T,
     ) -> Fallible<T> {
         let operations = ctx.global_runtime_state().num_operations();
-        if with_frame(|frame| frame.is_settled(&self, operations)) {
+        let call = CallWithComplaint {
+            source: ctx.call_source().unwrap_or_default().to_owned(),
+            at: position(ctx.call_position()),
+            id: self.mistakes.first().map_or("", |mistake| mistake.id),
+        };
+        if with_frame(|frame| frame.is_settled(&self, call, operations)) {
             Ok(otherwise())
         } else {
             Err(self.raise(ctx))

@@ -42,10 +42,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) used_target: Cell<bool>,
     /// What earlier rounds said.
     pub(crate) round: Round,
-    /// Complaints so far.
-    complaints: Cell<usize>,
     /// What ended the evaluation, when a further round can go past it.
-    stop: Cell<Option<Stop>>,
+    stop: RefCell<Option<Stop>>,
     /// Fields that are wrong or missing: of each nothing is known.
     pub(crate) wrong_fields: RefCell<BTreeSet<String>>,
     /// The roots and outputs made so far.
@@ -59,19 +57,32 @@ pub(crate) struct Frame<'a> {
 }
 
 /// One evaluation of several: each goes past the mistake that ended the one before.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Round {
-    /// How many complaints are said: their calls give a value that stands for what they would give.
-    said: usize,
+    /// The complaints that are said: their calls give a value that stands for what they would give.
+    said: BTreeSet<CallWithComplaint>,
     /// A call of a builder that does not exist, which is said too.
     pub(crate) unknown_builder: Option<rhai::Position>,
 }
 
+/// A complaint by its call and its kind: of a call in a loop it is said once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CallWithComplaint {
+    /// The file of the call.
+    pub(crate) source: String,
+    /// Where it is.
+    pub(crate) at: Position,
+    /// The kind of the complaint.
+    pub(crate) id: &'static str,
+}
+
 /// A mistake that a further round can go past.
-#[derive(Clone, Copy)]
 enum Stop {
     /// A complaint of a function of ours, after that many operations.
-    Complaint { operations: u64 },
+    Complaint {
+        call: CallWithComplaint,
+        operations: u64,
+    },
     /// A call of a builder that does not exist.
     UnknownBuilder { call: rhai::Position },
 }
@@ -122,8 +133,7 @@ impl<'a> Frame<'a> {
             failed_elsewhere: Cell::new(false),
             used_target: Cell::new(false),
             round: Round::default(),
-            complaints: Cell::new(0),
-            stop: Cell::new(None),
+            stop: RefCell::default(),
             wrong_fields: RefCell::default(),
             made: RefCell::default(),
             root_steps: Cell::new(0),
@@ -151,20 +161,21 @@ impl<'a> Frame<'a> {
                 Ok(_) => {}
                 Err(wrong) => found.extend(wrong),
             }
-            let mut round = frame.round;
-            match frame.stop.get() {
-                Some(Stop::Complaint { operations })
-                    if operations <= operations_left && round.said < limits::ROUNDS_MAX =>
+            found = in_order(found);
+            let mut round = frame.round.clone();
+            match frame.stop.take() {
+                Some(Stop::Complaint { call, operations })
+                    if operations <= operations_left && round.said.len() < limits::ROUNDS_MAX =>
                 {
                     operations_left -= operations;
-                    round.said += 1;
+                    round.said.insert(call);
                 }
                 Some(Stop::UnknownBuilder { call }) if round.unknown_builder.is_none() => {
                     round.unknown_builder = Some(call);
                 }
                 Some(Stop::Complaint { .. } | Stop::UnknownBuilder { .. }) | None => {
                     found.retain(|said| !frame.is_echo_of_a_lint(said));
-                    return Err(in_order(found));
+                    return Err(found);
                 }
             }
             frame = Frame {
@@ -182,7 +193,7 @@ impl<'a> Frame<'a> {
 
     /// Whether nothing is wrong so far.
     pub(crate) fn is_first_round(&self) -> bool {
-        self.round.said == 0
+        self.round.said.is_empty()
     }
 
     /// Whether a lint of the file says already what is wrong at the place.
@@ -195,23 +206,27 @@ impl<'a> Frame<'a> {
 
     /// Whether a complaint was said by an earlier round, or is said elsewhere. If not, it is what
     /// ends this round.
-    pub(crate) fn is_settled(&self, complaint: &Complaint, operations: u64) -> bool {
+    pub(crate) fn is_settled(
+        &self,
+        complaint: &Complaint,
+        call: CallWithComplaint,
+        operations: u64,
+    ) -> bool {
         if complaint.is_silent() {
             self.failed_elsewhere.set(true);
             return true;
         }
-        let complaints = self.complaints.get() + 1;
-        self.complaints.set(complaints);
-        if complaints <= self.round.said {
+        if self.round.said.contains(&call) {
             return true;
         }
-        self.stop.set(Some(Stop::Complaint { operations }));
+        self.stop
+            .replace(Some(Stop::Complaint { call, operations }));
         false
     }
 
     /// Remembers the call of a builder that does not exist as what ends this round.
     pub(crate) fn stop_at_unknown_builder(&self, call: rhai::Position) {
-        self.stop.set(Some(Stop::UnknownBuilder { call }));
+        self.stop.replace(Some(Stop::UnknownBuilder { call }));
     }
 
     /// Adds a mistake that does not stop the evaluation.

@@ -227,10 +227,15 @@ impl Module {
         Some(self.resolve(position(at)).line)
     }
 
-    /// The token at a position as Rhai counts; the name behind it where Rhai blames a dot.
+    /// The token at a position as Rhai counts; the name behind it where Rhai blames a dot, and all
+    /// of a back-tick string.
     pub(crate) fn token_span(&self, reported: Position) -> Span {
         let span = self.syntax().token_at(reported);
         let text = self.text.get(span.start as usize..span.end as usize);
+        if text.is_some_and(|text| text.starts_with('`')) {
+            let whole = self.syntax().interpolated_at(span.start);
+            return whole.unwrap_or(span);
+        }
         match self.syntax().token_after(span.end) {
             Some(name) if text == Some(".") => Span::new(&self.path, name.start, name.end),
             _ => span,

@@ -115,6 +115,14 @@ impl SyntaxTree {
         })
     }
 
+    /// The back-tick string with code in it that begins at a byte.
+    pub(crate) fn interpolated_at(&self, start: u32) -> Option<Span> {
+        let node = self.nodes().iter().find(|node| {
+            matches!(node.kind, NodeKind::Interpolated) && node.range.start == start
+        })?;
+        Some(self.span(node.range))
+    }
+
     /// Where a key and its value stand in the map that a function ends with; none when they are
     /// not written out.
     pub(crate) fn returned_entry(&self, function: &str, key: &str) -> Option<(Span, Span)> {
