@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use stxl_model::{
-    Archive, ArchiveFormat, BuildUid, Compose, DecodeError, Derivation, DerivationId, Digest,
-    Directory, Entry, Exec, Fetch, Fragment, FragmentInput, FragmentWriter, HexTextError, Image,
-    ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label, LabelError, Mode,
-    ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot, Platform,
-    PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
+    Archive, ArchiveFormat, BlobId, BuildUid, Compose, DecodeError, Derivation, DerivationId,
+    Digest, Directory, Entry, Exec, Fetch, Fragment, FragmentInput, FragmentWriter, HexTextError,
+    Image, ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label, LabelError,
+    Mode, ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot,
+    Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
 };
 
 fn path(text: &str) -> RootPath {
@@ -186,7 +186,7 @@ fn directory() -> Directory {
         Entry {
             name: b"sh".to_vec(),
             node: Node::File {
-                blob: stxl_model::BlobId::of(b"x"),
+                blob: BlobId::of(b"x"),
                 size_bytes: 1,
                 executable: true,
             },
@@ -194,7 +194,7 @@ fn directory() -> Directory {
         Entry {
             name: vec![0xff, b'~'],
             node: Node::File {
-                blob: stxl_model::BlobId::of(b""),
+                blob: BlobId::of(b""),
                 size_bytes: 0,
                 executable: false,
             },
@@ -444,7 +444,7 @@ fn a_damaged_fragment_gives_no_id_to_another_recipe() {
 #[test]
 fn directories_refuse_what_a_file_system_must_not_see() {
     let file = || Node::File {
-        blob: stxl_model::BlobId::of(b""),
+        blob: BlobId::of(b""),
         size_bytes: 0,
         executable: false,
     };
@@ -558,4 +558,83 @@ fn hexadecimal_text_has_no_room_for_anything_unread() {
         decode_hex_text(b"7f\n4 # 5\n"),
         Err(HexTextError::OddDigits { line: 2 })
     );
+}
+
+/// Bytes with no period that a piece of a blob could have.
+fn pattern(size: usize) -> Vec<u8> {
+    (0..size)
+        .map(|at| (at * 31 + at / 251).to_le_bytes()[0])
+        .collect()
+}
+
+fn read_of(bytes: &[u8]) -> impl Fn(u64, &mut [u8]) -> Result<usize, String> {
+    move |offset, buffer| {
+        let rest = &bytes[bytes.len().min(usize::try_from(offset).unwrap())..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_blob_hashed_in_pieces_has_the_id_of_its_bytes() {
+    const MIB: usize = 1 << 20;
+    let sizes = [
+        0,
+        1,
+        1024,
+        MIB - 1,
+        MIB,
+        MIB + 1,
+        2 * MIB,
+        3 * MIB - 7,
+        5 * MIB,
+        8 * MIB + 1,
+    ];
+    for size in sizes {
+        let bytes = pattern(size);
+        for threads in [1, 3] {
+            let hashed = BlobId::of_pieces(size as u64, threads, read_of(&bytes));
+            assert_eq!(
+                hashed,
+                Ok((BlobId::of(&bytes), size as u64)),
+                "{size} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_becomes_shorter_while_it_is_hashed_ends_where_it_ends() {
+    const MIB: usize = 1 << 20;
+    for size in [0, 5, MIB, 2 * MIB, 2 * MIB + 3, 4 * MIB - 1] {
+        let bytes = pattern(size);
+        for threads in [1, 3] {
+            let hashed = BlobId::of_pieces(5 * MIB as u64, threads, read_of(&bytes));
+            assert_eq!(
+                hashed,
+                Ok((BlobId::of(&bytes), size as u64)),
+                "{size} bytes"
+            );
+        }
+    }
+    // What lies behind the size that was asked for does not count.
+    let bytes = pattern(3 * MIB);
+    let hashed = BlobId::of_pieces(2 * MIB as u64 + 9, 2, read_of(&bytes));
+    assert_eq!(hashed.unwrap().0, BlobId::of(&bytes[..2 * MIB + 9]));
+}
+
+#[test]
+fn a_blob_that_cannot_be_read_has_no_id() {
+    let fails_at = |bad: u64| {
+        BlobId::of_pieces(5 << 20, 2, move |offset, buffer| {
+            if offset == bad << 20 {
+                return Err(format!("no piece {bad}"));
+            }
+            Ok(buffer.len())
+        })
+    };
+    for bad in [0, 2, 4] {
+        assert_eq!(fails_at(bad), Err(format!("no piece {bad}")));
+    }
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stxl_model::{BlobId, Directory, Fetch, PlanNode, Sha256, Sha256Hasher};
 use stxl_store::{Store, StoreError};
@@ -69,10 +70,12 @@ pub(crate) fn fetch(
                 continue;
             }
         };
+        let cancelled = options.cancel.flag();
         let (blob, size_bytes) = store
-            .put_blob_from(&file)
+            .put_blob_from_unless(&file, &cancelled)
             .map_err(|source| store_end(node, source))?;
-        let found = sha256_of(store, &blob).map_err(|source| store_end(node, source))?;
+        let found =
+            sha256_of(store, &blob, &cancelled).map_err(|source| store_end(node, source))?;
         if found == recipe.sha256 {
             let directory = Directory::of_file(blob, size_bytes);
             let tree = store
@@ -137,11 +140,14 @@ fn candidate_of(url: &str) -> Candidate {
 }
 
 /// The sha256 of the bytes as they lie in the store.
-fn sha256_of(store: &Store, blob: &BlobId) -> Result<Sha256, StoreError> {
+fn sha256_of(store: &Store, blob: &BlobId, cancelled: &AtomicBool) -> Result<Sha256, StoreError> {
     let mut reader = store.open_blob(blob)?;
     let mut hasher = Sha256Hasher::default();
     let mut piece = vec![0; 256 * 1024];
     loop {
+        if cancelled.load(Ordering::Acquire) {
+            return Err(StoreError::Cancelled);
+        }
         match reader.read(&mut piece) {
             Ok(0) => return Ok(hasher.finish()),
             Ok(count) => hasher.update(&piece[..count]),

@@ -139,11 +139,12 @@ fn make(
             compose::ComposeStop::Failed(error) => failed(FailureCause::Compose(*error)),
             compose::ComposeStop::Store(source) => store_end(node, source),
         }),
-        Action::Import(recipe) => {
-            import::import(context.store, &context.options.workspace, recipe, node)
-                .map(Product::of_tree)
-                .map_err(|error| Box::new(JobEnd::Broken(error)))
-        }
+        Action::Import(recipe) => import::import(context.store, context.options, recipe, node)
+            .map(Product::of_tree)
+            .map_err(|error| match error {
+                BuildError::Records(StoreError::Cancelled) => Box::new(JobEnd::Cancelled),
+                error => Box::new(JobEnd::Broken(error)),
+            }),
         Action::Fetch(recipe) => fetch::fetch(context.store, context.options, recipe, node),
         Action::Unpack(recipe) => unpack::unpack(context.store, recipe, node),
         Action::Archive(recipe) => archive::archive(context.store, recipe, node),

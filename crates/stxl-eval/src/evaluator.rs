@@ -188,8 +188,7 @@ impl Evaluator {
         }
         let layout = match scope {
             Scope::Everything => {
-                let (layout, mut layout_diagnostics) =
-                    list_packages(self.tree.as_ref(), &settings);
+                let (layout, mut layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
                 if !settings.are_stages_sure(&diagnostics) {
                     layout_diagnostics.retain(|it| it.id != "unlisted-stage");
                 }

@@ -4,6 +4,9 @@
 //! `;` begin a comment that reaches to the end of the line. Everything else is refused, so that
 //! nothing in the text is without meaning to a reader.
 
+/// Longest text that is read, in bytes. Who reads a file for it reads no more.
+pub const HEX_TEXT_BYTES_MAX: u64 = 1 << 20;
+
 /// Why a text is not annotated hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HexTextError {

@@ -9,6 +9,7 @@ mod digest;
 mod hex_text;
 mod label;
 mod path;
+mod pieces;
 mod plan;
 mod platform;
 mod realisation;
@@ -24,7 +25,7 @@ pub use digest::{
     ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, Sha256Hasher,
     TreeId,
 };
-pub use hex_text::{HexTextError, decode_hex_text};
+pub use hex_text::{HEX_TEXT_BYTES_MAX, HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{

@@ -1,6 +1,7 @@
 //! Importing files and directories of the machine as trees.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::FileType;
@@ -9,7 +10,7 @@ use stxl_model::{Directory, Entry, Node, TreeId};
 use crate::disk::Listed;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
-use crate::intake::is_regular;
+use crate::intake::{is_regular, refuse_cancelled};
 use crate::lease::Leased;
 use crate::object::ATTEMPTS_MAX;
 use crate::store::Store;
@@ -18,6 +19,15 @@ use crate::store::Store;
 pub(crate) const DEPTH_MAX: usize = 256;
 
 const EXECUTABLE_BIT: u32 = 0o100;
+
+/// What an import leaves out, and what calls it off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportBounds<'a> {
+    /// Globs of paths below the directory that are left out; `*` does not match `/`.
+    pub ignore: &'a [String],
+    /// Once it is set, the import ends with [`StoreError::Cancelled`].
+    pub cancelled: Option<&'a AtomicBool>,
+}
 
 /// Why files could not be imported.
 #[derive(Debug, thiserror::Error)]
@@ -51,16 +61,16 @@ pub enum ImportError {
 
 impl Store {
     /// Imports a directory as a tree, or a file as a tree with the one entry `file`. `path` is
-    /// relative to `at` and may not leave it or pass through symlinks. What matches one of the
-    /// globs in `ignore`, relative to the directory, is left out. Empty directories count.
+    /// relative to `at` and may not leave it or pass through symlinks. Empty directories count.
     pub fn import_path(
         &self,
         at: BorrowedFd<'_>,
         path: &[u8],
-        ignore: &[String],
+        bounds: ImportBounds<'_>,
     ) -> Result<TreeId, ImportError> {
         let _phase = self.disk.phase(Phase::Import);
-        let ignore = glob_set(ignore)?;
+        let ignore = glob_set(bounds.ignore)?;
+        let cancelled = bounds.cancelled;
         self.import_again_if_swept(|| {
             let opened = self.disk.open_read(at, path)?;
             let stat = self.disk.stat(&opened, path)?;
@@ -68,21 +78,20 @@ impl Store {
                 FileType::Directory => Walk {
                     store: self,
                     ignore: &ignore,
+                    cancelled,
                 }
                 .directory(&opened, &mut Vec::new(), 0),
                 FileType::RegularFile => {
-                    self.file_tree(&opened, path, stat.st_size.cast_unsigned())
+                    let size = stat.st_size.cast_unsigned();
+                    let (blob, size_bytes) =
+                        self.take_in_sized(opened.as_fd(), path, size, cancelled)?;
+                    // Of a single file, whatever its mode on the disk.
+                    let directory = Directory::of_file(blob, size_bytes);
+                    Ok(self.put_directory_unprotected(&directory)?)
                 }
                 other => Err(unsupported(path, other)),
             }
         })
-    }
-
-    /// The tree of a single file, whatever its mode on the disk.
-    fn file_tree(&self, file: &OwnedFd, path: &[u8], size: u64) -> Result<TreeId, ImportError> {
-        let (blob, size_bytes) = self.take_in_sized(file.as_fd(), path, size, None)?;
-        let directory = Directory::of_file(blob, size_bytes);
-        Ok(self.put_directory_unprotected(&directory)?)
     }
 
     /// Runs something that gives a tree, and leases the tree for the session.
@@ -105,6 +114,7 @@ impl Store {
 struct Walk<'a> {
     store: &'a Store,
     ignore: &'a GlobSet,
+    cancelled: Option<&'a AtomicBool>,
 }
 
 impl Walk<'_> {
@@ -117,6 +127,7 @@ impl Walk<'_> {
         if depth > DEPTH_MAX {
             return Err(ImportError::TooDeep { path: shown(path) });
         }
+        refuse_cancelled(self.cancelled)?;
         let disk = &self.store.disk;
         let mut entries = Vec::new();
         for listed in disk.list(dir.as_fd(), path)? {
@@ -166,7 +177,8 @@ impl Walk<'_> {
                 }
                 let size = stat.st_size.cast_unsigned();
                 let (blob, size_bytes) =
-                    self.store.take_in_sized(file.as_fd(), path, size, None)?;
+                    self.store
+                        .take_in_sized(file.as_fd(), path, size, self.cancelled)?;
                 Ok(Node::File {
                     blob,
                     size_bytes,

@@ -1,8 +1,8 @@
 //! Taking the bytes of files in: hashed while they are copied, so the id is that of the copy.
 
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 
 use rustix::fs::FileType;
 use stxl_model::{BlobHasher, BlobId};
@@ -14,19 +14,31 @@ use crate::object::ATTEMPTS_MAX;
 use crate::pack::PACKED_BLOB_BYTES_MAX;
 use crate::store::{Store, blob_path};
 
-/// Size from which hashing goes on beside copying, in a thread of its own.
+/// Size from which several threads copy and hash.
 const PARALLEL_BYTES_MIN: u64 = 8 * 1024 * 1024;
-const CHUNK_BYTES: usize = 1024 * 1024;
-const CHUNKS_IN_FLIGHT: usize = 4;
+/// More threads wait for one another: the kernel writes one file for one of them at a time.
+const COPYING_THREADS_MAX: usize = 4;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
     /// Puts the bytes of an open regular file, from its beginning, and returns their number too.
     pub fn put_blob_from(&self, file: impl AsFd) -> Result<(BlobId, u64)> {
+        self.put_blob_from_unless(file, &AtomicBool::new(false))
+    }
+
+    /// As [`Self::put_blob_from`]; ends with [`StoreError::Cancelled`] once `cancelled` is set.
+    pub fn put_blob_from_unless(
+        &self,
+        file: impl AsFd,
+        cancelled: &AtomicBool,
+    ) -> Result<(BlobId, u64)> {
+        let (file, shown) = (file.as_fd(), b"(open file)");
         for _ in 0..ATTEMPTS_MAX {
             let sweep = self.session.sweep(&self.disk)?;
-            let (blob, size_bytes) = self.take_in(file.as_fd(), b"(open file)")?;
+            let size = self.disk.stat(file, shown)?.st_size.cast_unsigned();
+            let (blob, size_bytes) = self.take_in_sized(file, shown, size, Some(cancelled))?;
             if self.protect(&[Leased::Blob(blob)], sweep, || self.has_blob(&blob))? {
                 return Ok((blob, size_bytes));
             }
@@ -34,14 +46,9 @@ impl Store {
         Err(StoreError::Contended)
     }
 
-    /// Copies the bytes of a file into the store without protecting them.
-    pub(crate) fn take_in(&self, file: BorrowedFd<'_>, shown: &[u8]) -> Result<(BlobId, u64)> {
-        let size = self.disk.stat(file, shown)?.st_size.cast_unsigned();
-        self.take_in_sized(file, shown, size, None)
-    }
-
-    /// As [`Self::take_in`], for a file whose size was read just before; if it is another by now,
-    /// the bytes that are read count. Ends early once `cancelled` is set.
+    /// Copies the bytes of a file into the store without protecting them. `size` was read just
+    /// before; if it is another by now, the bytes that are read count. Ends early once `cancelled`
+    /// is set.
     pub(crate) fn take_in_sized(
         &self,
         file: BorrowedFd<'_>,
@@ -76,15 +83,9 @@ impl Store {
         let temporary = self.temporary_name()?;
         let to = self.disk.create(self.root(), &temporary, 0o600)?;
         let copied = if size >= PARALLEL_BYTES_MIN {
-            self.copy_beside_hashing((from, shown), (&to, &temporary), cancelled)
+            self.copy_in_pieces((from, shown), (&to, &temporary), size, cancelled)
         } else {
-            let mut hasher = BlobHasher::default();
-            let copied = self.copy((from, shown), (&to, &temporary), |chunk| {
-                refuse_cancelled(cancelled)?;
-                hasher.update(&chunk);
-                Ok(chunk)
-            });
-            copied.map(|copied| (hasher.finish(), copied))
+            self.copy((from, shown), (&to, &temporary), cancelled)
         };
         match copied {
             Ok((blob, copied)) => {
@@ -99,58 +100,51 @@ impl Store {
         }
     }
 
-    /// Copies until the end; `pass` sees every chunk and gives a buffer for the next one back, or
-    /// ends the copy.
+    /// Copies until the end, hashing what was copied.
     fn copy(
         &self,
         (from, from_shown): (BorrowedFd<'_>, &[u8]),
         (to, to_shown): (&OwnedFd, &[u8]),
-        mut pass: impl FnMut(Vec<u8>) -> Result<Vec<u8>>,
-    ) -> Result<u64> {
+        cancelled: Option<&AtomicBool>,
+    ) -> Result<(BlobId, u64)> {
+        let mut hasher = BlobHasher::default();
         let mut offset = 0;
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
-            chunk.resize(CHUNK_BYTES, 0);
+            refuse_cancelled(cancelled)?;
             let count = self.disk.read_at(from, from_shown, &mut chunk, offset)?;
             if count == 0 {
-                return Ok(offset);
+                return Ok((hasher.finish(), offset));
             }
-            chunk.truncate(count);
-            self.disk.write_all_at(to, to_shown, &chunk, offset)?;
+            self.disk
+                .write_all_at(to, to_shown, &chunk[..count], offset)?;
+            hasher.update(&chunk[..count]);
             offset += count as u64;
-            chunk = pass(chunk)?;
         }
     }
 
-    fn copy_beside_hashing(
+    /// Copies piece by piece on several threads, each of which hashes what it copied.
+    fn copy_in_pieces(
         &self,
-        from: (BorrowedFd<'_>, &[u8]),
-        to: (&OwnedFd, &[u8]),
+        (from, from_shown): (BorrowedFd<'_>, &[u8]),
+        (to, to_shown): (&OwnedFd, &[u8]),
+        size: u64,
         cancelled: Option<&AtomicBool>,
     ) -> Result<(BlobId, u64)> {
-        let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT);
-        let (empty, emptied) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_IN_FLIGHT + 2);
-        std::thread::scope(|scope| {
-            let hashing = scope.spawn(move || {
-                let mut hasher = BlobHasher::default();
-                while let Ok(chunk) = filled.recv() {
-                    hasher.update(&chunk);
-                    // Nobody wants buffers back after an error; then they are just freed.
-                    let _returned = empty.try_send(chunk);
-                }
-                hasher.finish()
-            });
-            let copied = self.copy(from, to, |chunk| {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let (blob, copied) =
+            BlobId::of_pieces(size, threads.min(COPYING_THREADS_MAX), |offset, piece| {
                 refuse_cancelled(cancelled)?;
-                let _sent = full.send(chunk);
-                Ok(emptied.try_recv().unwrap_or_default())
-            });
-            drop(full);
-            match hashing.join() {
-                Ok(blob) => copied.map(|copied| (blob, copied)),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+                let count = self.disk.read_at(from, from_shown, piece, offset)?;
+                self.disk
+                    .write_all_at(to, to_shown, &piece[..count], offset)?;
+                Ok::<_, StoreError>(count)
+            })?;
+        if copied < size {
+            // It became shorter meanwhile; another thread may have been ahead.
+            self.disk.truncate(to, to_shown, copied)?;
+        }
+        Ok((blob, copied))
     }
 
     pub(crate) fn put_large_bytes(&self, blob: &BlobId, bytes: &[u8]) -> Result<()> {
@@ -191,7 +185,7 @@ impl Store {
     }
 }
 
-fn refuse_cancelled(cancelled: Option<&AtomicBool>) -> Result<()> {
+pub(crate) fn refuse_cancelled(cancelled: Option<&AtomicBool>) -> Result<()> {
     match cancelled {
         Some(flag) if flag.load(Ordering::Acquire) => Err(StoreError::Cancelled),
         _ => Ok(()),

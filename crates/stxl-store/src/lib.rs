@@ -36,7 +36,7 @@ pub use failpoints::{Failpoints, Fault};
 pub use failpoints::{Operation, Phase};
 pub use fsck::{Breach, FsckReport, Invariant};
 pub use gc::{GcPolicy, GcReport};
-pub use import::ImportError;
+pub use import::{ImportBounds, ImportError};
 pub use layers::LAYERS_MAX;
 pub use lease::{ActionLock, ObjectRef};
 pub use object::BlobReader;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use stxl_model::{Keep, Realisation, TreeId};
 use stxl_store::{
-    Failpoints, Fault, GcPolicy, HistoryEntry, ImportError, OpenOptions, SealBounds, SealError,
-    Store, StoreError,
+    Failpoints, Fault, GcPolicy, HistoryEntry, ImportBounds, ImportError, OpenOptions, SealBounds,
+    SealError, Store, StoreError,
 };
 
 use super::world;
@@ -53,7 +53,7 @@ fn leave_garbage(dir: &Path, failpoints: &Arc<Failpoints>) -> Result<(), StoreEr
 fn build(dir: &Path, store: &Store) -> Result<TreeId, StoreError> {
     let at = world::directory_fd(dir);
     let input = store
-        .import_path(at.as_fd(), b"input", &[])
+        .import_path(at.as_fd(), b"input", ImportBounds::default())
         .map_err(|error| match error {
             ImportError::Store(error) => error,
             other => panic!("{other}"),

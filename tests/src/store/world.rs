@@ -9,7 +9,7 @@ use stxl_model::{
     ActionId, DerivationId, Digest, Directory, GuardLevel, Node, Realisation, RealisationScope,
     TreeId,
 };
-use stxl_store::{OpenOptions, Store};
+use stxl_store::{ImportBounds, OpenOptions, Store};
 
 /// Opens a store that has no faults armed.
 pub fn open(dir: &Path) -> Store {
@@ -25,7 +25,7 @@ pub fn directory_fd(dir: &Path) -> OwnedFd {
 pub fn import(store: &Store, dir: &Path) -> TreeId {
     let at = directory_fd(dir);
     store
-        .import_path(at.as_fd(), b".", &[])
+        .import_path(at.as_fd(), b".", ImportBounds::default())
         .expect("the directory can be imported")
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use stxl_model::{BlobId, FILE_ENTRY, Node, RootPath};
-use stxl_store::{ImportError, OpenOptions, Store, StoreError};
+use stxl_store::{ImportBounds, ImportError, OpenOptions, Store, StoreError};
 use stxl_tests::store::world::{self, assert_sound, import, open};
 use tempfile::tempdir;
 
@@ -92,7 +92,9 @@ fn a_file_becomes_a_tree_with_one_entry() {
     fs::write(dir.path().join("thing"), b"bytes").unwrap();
     let store = open(&dir.path().join("store"));
     let at = world::directory_fd(dir.path());
-    let tree = store.import_path(at.as_fd(), b"thing", &[]).unwrap();
+    let tree = store
+        .import_path(at.as_fd(), b"thing", ImportBounds::default())
+        .unwrap();
     let directory = store.directory(&tree).unwrap();
     assert!(matches!(
         directory.find(FILE_ENTRY),
@@ -113,7 +115,11 @@ fn ignored_paths_are_left_out() {
         "*.tmp".to_owned(),
         "empty".to_owned(),
     ];
-    let tree = store.import_path(at.as_fd(), b"input", &ignore).unwrap();
+    let bounds = ImportBounds {
+        ignore: &ignore,
+        ..ImportBounds::default()
+    };
+    let tree = store.import_path(at.as_fd(), b"input", bounds).unwrap();
     let mut paths = Vec::new();
     store
         .walk(&tree, |path, _| paths.push(path.to_string()))
@@ -141,7 +147,7 @@ fn imports_stay_beneath_their_directory() {
     let store = open(&dir.path().join("store"));
     let at = world::directory_fd(&dir.path().join("input"));
     for path in [b"../secret".as_slice(), b"up/secret", b"/etc/passwd"] {
-        let result = store.import_path(at.as_fd(), path, &[]);
+        let result = store.import_path(at.as_fd(), path, ImportBounds::default());
         assert!(matches!(
             result,
             Err(ImportError::Store(StoreError::Io { .. }))
@@ -165,7 +171,7 @@ fn what_a_tree_cannot_hold_is_refused_with_its_path() {
     .unwrap();
     let store = open(&dir.path().join("store"));
     let at = world::directory_fd(dir.path());
-    match store.import_path(at.as_fd(), b"input", &[]) {
+    match store.import_path(at.as_fd(), b"input", ImportBounds::default()) {
         Err(ImportError::Unsupported { path, what }) => {
             assert_eq!((path.as_str(), what), ("deep/pipe", "a FIFO"));
         }
@@ -184,7 +190,7 @@ fn a_file_may_not_nest_without_end() {
     fs::create_dir_all(&deep).unwrap();
     let store = open(&dir.path().join("store"));
     let at = world::directory_fd(dir.path());
-    let result = store.import_path(at.as_fd(), b"input", &[]);
+    let result = store.import_path(at.as_fd(), b"input", ImportBounds::default());
     assert!(matches!(result, Err(ImportError::TooDeep { .. })));
     assert_sound(&store);
 }

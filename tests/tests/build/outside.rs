@@ -1,0 +1,119 @@
+//! Cases of what comes from outside: imports and fetches that are called off.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use stxl_build::{BuildOptions, BuildOutcome, CancelHandle, Summary};
+
+use super::recipe::Recipe;
+use super::site::Site;
+
+/// Every case by name.
+pub(crate) const CASES: &[(&str, fn())] = &[
+    ("import_of_a_large_file_is_cancelled", cancelled_file),
+    ("import_of_a_directory_is_cancelled", cancelled_directory),
+    ("fetch_is_cancelled_while_it_copies", cancelled_fetch),
+    ("fetch_is_cancelled_while_it_hashes", cancelled_hash),
+];
+
+/// A file of nothing but a hole: reading it costs time and no room.
+fn write_hole(path: &Path, size_bytes: u64) {
+    let file = File::create(path).expect("the file is made");
+    file.set_len(size_bytes).expect("it gets its size");
+}
+
+/// Whether a folder of the store, or one in it, holds a file with bytes.
+fn holds_bytes(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let metadata = entry.metadata();
+        metadata.is_ok_and(|it| {
+            it.len() > 0 && it.is_file() || it.is_dir() && holds_bytes(&entry.path())
+        })
+    })
+}
+
+/// Builds, and cancels as soon as bytes lie in a folder of the store.
+fn build_until(site: &Site, recipe: &Recipe, folder: &str, options: BuildOptions) -> Summary {
+    let handle = CancelHandle::default();
+    let options = BuildOptions {
+        cancel: handle.clone(),
+        ..options
+    };
+    let is_over = AtomicBool::new(false);
+    let folder = site.store_path().join(folder);
+    let summary = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !holds_bytes(&folder) && !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            handle.cancel();
+        });
+        let told = site.try_build(&recipe.plan, &options);
+        is_over.store(true, Ordering::Relaxed);
+        told.expect("what is called off is no error").summary
+    });
+    assert_eq!(summary.outcome, BuildOutcome::Interrupted);
+    assert!(summary.failed.is_empty() && summary.outputs.is_empty());
+    assert!(
+        !holds_bytes(&site.store_path().join("tmp")),
+        "nothing is left"
+    );
+    summary
+}
+
+fn cancelled_file() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let file = recipe.text("large", "small for now");
+    recipe.want("test/large", file);
+    write_hole(&site.workspace().join("large"), 8 << 30);
+    build_until(&site, &recipe, "tmp", site.options());
+    assert!(!holds_bytes(&site.store_path().join("staging")));
+}
+
+fn cancelled_directory() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let directory = recipe.text("large", "a file for now");
+    recipe.want("test/large", directory);
+    let path = site.workspace().join("large");
+    fs::remove_file(&path).expect("it was there");
+    fs::create_dir(&path).expect("a directory");
+    // Each is copied at once, and has the same bytes as the others when it is.
+    for number in 0..20_000 {
+        write_hole(&path.join(format!("{number:05}")), 1 << 20);
+    }
+    build_until(&site, &recipe, "staging", site.options());
+}
+
+fn cancelled_fetch() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let path = site.workspace().join("source");
+    let fetch = recipe.fetch(b"other bytes", vec![format!("file://{}", path.display())]);
+    recipe.want("test/source", fetch);
+    write_hole(&path, 8 << 30);
+    build_until(&site, &recipe, "tmp", site.options());
+    assert!(!holds_bytes(&site.store_path().join("staging")));
+}
+
+fn cancelled_hash() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let sources = site.workspace().join("sources");
+    fs::create_dir(&sources).expect("a directory");
+    write_hole(&sources.join("thing.tar"), 1 << 30);
+    let urls = vec!["https://example.org/thing.tar".to_owned()];
+    let fetch = recipe.fetch(b"other bytes", urls);
+    recipe.want("test/source", fetch);
+    let options = BuildOptions {
+        source_dir: Some(sources),
+        ..site.options()
+    };
+    build_until(&site, &recipe, "staging", options);
+}
