@@ -71,10 +71,8 @@ fn nothing_to_do(
             events(BuildEvent::Cached { node });
         }
     }
-    let mut outputs = Vec::with_capacity(trees.len());
-    for ((label, _), tree) in wanted.into_iter().zip(trees) {
-        outputs.push(built_output(store, options, label, tree)?);
-    }
+    let labels = wanted.into_iter().map(|(label, _)| label);
+    let outputs = built_outputs(store, options, labels.zip(trees).collect())?;
     if remember_request(store, plan, options, &outputs)? == Remembered::Written {
         store.commit()?;
     }
@@ -286,9 +284,10 @@ fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary,
             conductor.schedule.is_present(node),
             conductor.schedule.tree(node),
         ) {
-            outputs.push(built_output(conductor.store, options, label, tree)?);
+            outputs.push((label, tree));
         }
     }
+    let outputs = built_outputs(conductor.store, options, outputs)?;
     let outcome = if conductor.is_cancelled() {
         BuildOutcome::Interrupted
     } else if !conductor.failures.is_empty() {
@@ -347,17 +346,30 @@ fn reachable(plan: &Plan, graph: &Graph) -> Vec<bool> {
     reachable
 }
 
-fn built_output(
+/// The outputs with their paths, if such are wanted. A build that was called off tells none: it has
+/// nothing to write any more.
+fn built_outputs(
     store: &Store,
     options: &BuildOptions,
-    label: Label,
-    tree: TreeId,
-) -> Result<BuiltOutput, StoreError> {
-    let path = match options.outputs {
-        OutputPaths::Omit => None,
-        OutputPaths::CheckOut => Some(store.checkout(&tree)?.path().to_owned()),
+    outputs: Vec<(Label, TreeId)>,
+) -> Result<Vec<BuiltOutput>, StoreError> {
+    let is_checked_out = match options.outputs {
+        OutputPaths::Omit => false,
+        OutputPaths::CheckOutUpTo(_) if options.cancel.is_cancelled() => false,
+        OutputPaths::CheckOutUpTo(most) => {
+            let trees: Vec<TreeId> = outputs.iter().map(|(_, tree)| *tree).collect();
+            store.size_of_trees(&trees, most)?.is_some()
+        }
     };
-    Ok(BuiltOutput { label, tree, path })
+    let built = outputs.into_iter().map(|(label, tree)| {
+        let path = if is_checked_out {
+            Some(store.checkout(&tree)?.path().to_owned())
+        } else {
+            None
+        };
+        Ok(BuiltOutput { label, tree, path })
+    });
+    built.collect()
 }
 
 /// Whether something was written down.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stxl_sandbox::Limits;
+use stxl_store::TreeSize;
 
 /// Wall time after which an execution is ended unless its step says otherwise: 4 hours.
 pub const WALL_MS_DEFAULT: u64 = 4 * 3_600_000;
@@ -30,7 +31,7 @@ pub struct BuildOptions {
     pub on_failure: OnFailure,
     /// Whether results are built again and compared.
     pub check: Check,
-    /// Whether requested outputs are checked out as directories, so that their path can be told.
+    /// Which requested outputs are checked out as directories, so that their path can be told.
     pub outputs: OutputPaths,
     /// Wall time limit of a step that names none, in milliseconds.
     pub wall_ms_max: u64,
@@ -62,13 +63,13 @@ pub enum Check {
     WholeClosure,
 }
 
-/// Whether requested outputs are checked out.
+/// Which requested outputs are checked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputPaths {
-    /// They are not; no path is told.
+    /// None; no path is told.
     Omit,
-    /// Every requested output is checked out.
-    CheckOut,
+    /// All of them if they are not more than this together, else none.
+    CheckOutUpTo(TreeSize),
 }
 
 /// Asks a running build to stop; cheap to clone, safe to use in a signal handler.

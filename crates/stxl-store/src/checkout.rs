@@ -46,7 +46,58 @@ impl AsFd for CheckoutRef {
     }
 }
 
+/// How much a tree is as a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeSize {
+    /// Files, symlinks and directories, the tree itself among them.
+    pub entries: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+impl TreeSize {
+    /// Adds an entry of some bytes; nothing when that is more than the most there may be.
+    fn plus(self, bytes: u64, most: Self) -> Option<Self> {
+        let sum = Self {
+            entries: self.entries + 1,
+            bytes: self.bytes.saturating_add(bytes),
+        };
+        (sum.entries <= most.entries && sum.bytes <= most.bytes).then_some(sum)
+    }
+}
+
 impl Store {
+    /// What some trees together would be as directories, one for each; nothing when that is more
+    /// than `most`. Directories are read, files are not, and no more than `most` has entries.
+    pub fn size_of_trees(&self, trees: &[TreeId], most: TreeSize) -> Result<Option<TreeSize>> {
+        if trees.len() as u64 > most.entries {
+            return Ok(None);
+        }
+        let mut size = TreeSize::default();
+        let mut left: Vec<TreeId> = trees.to_vec();
+        while let Some(tree) = left.pop() {
+            let Some(sum) = size.plus(0, most) else {
+                return Ok(None);
+            };
+            size = sum;
+            for entry in self.directory(&tree)?.entries() {
+                let bytes = match &entry.node {
+                    Node::Directory { tree } => {
+                        left.push(*tree);
+                        continue;
+                    }
+                    Node::File { size_bytes, .. } => *size_bytes,
+                    Node::Symlink { .. } => 0,
+                };
+                let Some(sum) = size.plus(bytes, most) else {
+                    return Ok(None);
+                };
+                size = sum;
+            }
+        }
+        Ok(Some(size))
+    }
+
     /// The tree as a directory: files 0644 or 0755 of the running user, every time 1980-01-01. It
     /// is written if it is missing, once however many ask for it.
     pub fn checkout(&self, tree: &TreeId) -> Result<CheckoutRef> {

@@ -29,7 +29,7 @@ mod tree;
 mod verify;
 
 pub use answer::Moment;
-pub use checkout::CheckoutRef;
+pub use checkout::{CheckoutRef, TreeSize};
 pub use error::StoreError;
 #[cfg(feature = "failpoints")]
 pub use failpoints::{Failpoints, Fault};

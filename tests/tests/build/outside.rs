@@ -1,11 +1,13 @@
-//! Cases of what comes from outside: imports and fetches that are called off.
+//! Cases of what comes from outside and goes there: imports and fetches that are called off, and
+//! outputs written out as files.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stxl_build::{BuildOptions, BuildOutcome, CancelHandle, Summary};
+use stxl_build::{BuildOptions, BuildOutcome, CancelHandle, OutputPaths, Summary};
+use stxl_store::TreeSize;
 
 use super::recipe::Recipe;
 use super::site::Site;
@@ -16,6 +18,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("import_of_a_directory_is_cancelled", cancelled_directory),
     ("fetch_is_cancelled_while_it_copies", cancelled_fetch),
     ("fetch_is_cancelled_while_it_hashes", cancelled_hash),
+    ("paths_of_small_outputs_are_told", paths_of_small_outputs),
 ];
 
 /// A file of nothing but a hole: reading it costs time and no room.
@@ -116,4 +119,41 @@ fn cancelled_hash() {
         ..site.options()
     };
     build_until(&site, &recipe, "staging", options);
+}
+
+fn paths_of_small_outputs() {
+    let site = Site::new();
+    let told = |labels: &[&str], entries: u64, bytes: u64| -> Vec<bool> {
+        let mut recipe = site.recipe();
+        for label in labels {
+            let file = recipe.text(&label.replace('/', "-"), label);
+            recipe.want(label, file);
+        }
+        let options = BuildOptions {
+            outputs: OutputPaths::CheckOutUpTo(TreeSize { entries, bytes }),
+            ..site.options()
+        };
+        // Built twice: what is on record is told like what was just made.
+        let again = || {
+            let summary = site.build_with(&recipe.plan, &options).summary;
+            let paths = summary.outputs.iter().map(|output| {
+                let text = output.path.as_ref().map(|path| {
+                    fs::read_to_string(path.join("file")).expect("the path holds the output")
+                });
+                let label = output.label.package.to_string();
+                assert!(text.as_ref().is_none_or(|text| *text == label));
+                text.is_some()
+            });
+            paths.collect::<Vec<bool>>()
+        };
+        let first = again();
+        assert_eq!(first, again());
+        first
+    };
+    // A file is a directory with one entry, and each of these has 8 bytes.
+    assert_eq!(told(&["test/one"], 2, 8), [true]);
+    assert_eq!(told(&["test/one"], 1, 8), [false]);
+    assert_eq!(told(&["test/one"], 2, 7), [false]);
+    assert_eq!(told(&["test/one", "test/two"], 4, 16), [true, true]);
+    assert_eq!(told(&["test/one", "test/two"], 3, 16), [false, false]);
 }

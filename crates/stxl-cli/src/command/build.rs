@@ -8,6 +8,7 @@ use stxl_build::{
     OnFailure, OutputPaths, Summary, WireEvent,
 };
 use stxl_model::{Label, PathError, Plan, RootPath, TreeId};
+use stxl_store::TreeSize;
 
 use crate::arguments::{Arguments, BuildArguments, Selection};
 use crate::evaluation::{self, Audience};
@@ -18,8 +19,12 @@ use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
 use crate::{interrupt, place};
 
-/// The most requested outputs whose paths are told.
-const CHECKED_OUT_MAX: usize = 256;
+/// What requested outputs may be together for each to be written out as files, so that its path can
+/// be told: as much as takes less time than a person notices.
+const CHECKED_OUT_MAX: TreeSize = TreeSize {
+    entries: 2048,
+    bytes: 64 << 20,
+};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -51,7 +56,7 @@ pub(crate) fn run(
             OnFailure::Stop
         },
         check: check(build),
-        outputs: output_paths(&plan),
+        outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
         wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
         silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
         cancel: interrupt::cancel_on_signals()?,
@@ -84,6 +89,12 @@ pub(crate) fn run(
     }
     if audience == Audience::Person {
         print_data(outputs_text(&summary.outputs).as_bytes())?;
+        if let Some(output) = summary.outputs.iter().find(|output| output.path.is_none()) {
+            let label = &output.label;
+            terminal.note(&format!(
+                "large outputs are written out as files on demand: `stxl store path {label}`"
+            ));
+        }
     }
     finish(&summary, &cancel)
 }
@@ -99,17 +110,6 @@ enum Stopped {
 fn jobs(build: &BuildArguments) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
     build.jobs.map_or_else(processors, usize::from)
-}
-
-/// Outputs are checked out so that their paths can be told, unless so many are asked for that
-/// nobody wants to look into each: making the directories would take longer than the build.
-fn output_paths(plan: &Plan) -> OutputPaths {
-    let outputs: usize = plan.roots().iter().map(|root| root.outputs.len()).sum();
-    if outputs > CHECKED_OUT_MAX {
-        OutputPaths::Omit
-    } else {
-        OutputPaths::CheckOut
-    }
 }
 
 /// Without labels everything is built again, otherwise what was made for the packages named.
