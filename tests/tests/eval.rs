@@ -3,6 +3,8 @@
 
 #[path = "eval/hostile.rs"]
 mod hostile;
+#[path = "eval/imports.rs"]
+mod imports;
 #[path = "eval/incremental.rs"]
 mod incremental;
 #[path = "eval/mistakes.rs"]

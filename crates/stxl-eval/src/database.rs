@@ -13,10 +13,10 @@ use rustc_hash::FxBuildHasher;
 use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{PackageLabel, Platform, TreeId};
 
-use crate::directory_import::import_directory;
+use crate::directory_import::LeftOut;
 use crate::layout::{Layers, Layout, layers_of};
 use crate::settings::{Bases, SeedAllowList, Settings};
-use crate::source_tree::{EntryKind, WorkspaceTree};
+use crate::source_tree::{EntryKind, FileDigest, WorkspaceTree};
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,49 @@ pub(crate) enum FileState {
     Unreadable(String),
 }
 
-/// One file of the workspace.
+/// What a path is, without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryState {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// Nothing.
+    Missing,
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+/// What is imported from a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileContent {
+    /// A file of any size.
+    File(FileDigest),
+    /// Nothing is there.
+    Missing,
+    /// Something that cannot be imported as a file.
+    Unreadable(String),
+}
+
+/// One path of the workspace.
+#[salsa::input]
+pub(crate) struct SourceEntry {
+    #[returns(clone)]
+    pub(crate) path: SourcePath,
+    #[returns(copy)]
+    pub(crate) found: EntryState,
+}
+
+/// One file of the workspace that is imported.
+#[salsa::input]
+pub(crate) struct ImportedFile {
+    #[returns(clone)]
+    pub(crate) path: SourcePath,
+    #[returns(clone)]
+    pub(crate) content: FileContent,
+}
+
+/// One text of the workspace that the language reads.
 #[salsa::input]
 pub(crate) struct SourceFile {
     #[returns(clone)]
@@ -93,7 +135,11 @@ pub(crate) trait Db: salsa::Database {
     fn shared(&self) -> &Shared;
     /// The settings.
     fn configuration(&self) -> Configuration;
-    /// The file at a path.
+    /// What stands at a path.
+    fn entry(&self, path: &SourcePath) -> SourceEntry;
+    /// The file at a path, as an import.
+    fn imported_file(&self, path: &SourcePath) -> ImportedFile;
+    /// The text at a path.
     fn file(&self, path: &SourcePath) -> SourceFile;
     /// The folder at a path.
     fn folder(&self, path: &SourcePath) -> SourceFolder;
@@ -103,9 +149,19 @@ pub(crate) trait Db: salsa::Database {
     fn package(&self, label: &PackageLabel) -> Package;
 }
 
-/// Told, on the evaluating thread, which file the language or the lowering turns to there; none
-/// when it is done.
-pub(crate) type Progress = Box<dyn Fn(Option<&SourcePath>) + Send + Sync>;
+/// What a thread turns to.
+#[derive(Clone, Copy, Debug)]
+pub enum Turn<'a> {
+    /// To a file of the language: it is compiled, evaluated or lowered.
+    File(&'a SourcePath),
+    /// To bytes that are hashed for an import, which takes time that is not that of a text.
+    Import,
+    /// Away from both.
+    Away,
+}
+
+/// Told, on the evaluating thread, what that thread turns to.
+pub(crate) type Progress = Box<dyn Fn(Turn<'_>) + Send + Sync>;
 
 /// What is the same for every thread and every revision.
 pub(crate) struct Shared {
@@ -126,6 +182,8 @@ type Table<K, I> = IndexMap<K, I, FxBuildHasher>;
 #[derive(Default)]
 struct Inputs {
     configuration: Mutex<Option<Configuration>>,
+    entries: Mutex<Table<SourcePath, SourceEntry>>,
+    imported_files: Mutex<Table<SourcePath, ImportedFile>>,
     files: Mutex<Table<SourcePath, SourceFile>>,
     folders: Mutex<Table<SourcePath, SourceFolder>>,
     directories: Mutex<Table<DirectoryKey, ImportedDirectory>>,
@@ -181,6 +239,16 @@ impl Db for Database {
         })
     }
 
+    fn entry(&self, path: &SourcePath) -> SourceEntry {
+        let make = || SourceEntry::new(self, path.clone(), self.shared.find(path));
+        input(&self.shared.inputs.entries, path, make)
+    }
+
+    fn imported_file(&self, path: &SourcePath) -> ImportedFile {
+        let make = || ImportedFile::new(self, path.clone(), self.shared.read_content(path));
+        input(&self.shared.inputs.imported_files, path, make)
+    }
+
     fn file(&self, path: &SourcePath) -> SourceFile {
         let make = || SourceFile::new(self, path.clone(), self.shared.read_state(path));
         input(&self.shared.inputs.files, path, make)
@@ -212,12 +280,22 @@ impl Shared {
         FileState::read(self.tree.as_ref(), path)
     }
 
+    fn find(&self, path: &SourcePath) -> EntryState {
+        EntryState::find(self.tree.as_ref(), path)
+    }
+
+    fn read_content(&self, path: &SourcePath) -> FileContent {
+        FileContent::read(self.tree.as_ref(), path)
+    }
+
     fn read_names(&self, path: &SourcePath) -> Arc<[String]> {
         self.tree.list(path).unwrap_or_default().into()
     }
 
     fn read_directory(&self, (path, ignore): &DirectoryKey) -> Result<TreeId, String> {
-        import_directory(self.tree.as_ref(), path, ignore).map_err(|error| error.to_string())
+        LeftOut::new(ignore)
+            .and_then(|left_out| self.tree.directory(path, &left_out))
+            .map_err(|error| error.to_string())
     }
 
     /// Remembers that a query runs, when somebody listens.
@@ -229,8 +307,44 @@ impl Shared {
 
     /// Tells which file the language turns to on the calling thread.
     pub(crate) fn evaluating(&self, path: Option<&SourcePath>) {
+        self.turn(path.map_or(Turn::Away, Turn::File));
+    }
+
+    /// Tells that the calling thread, which lowers a file, hashes for an import meanwhile.
+    pub(crate) fn importing<T>(&self, lowered: &SourcePath, import: impl FnOnce() -> T) -> T {
+        self.turn(Turn::Import);
+        let imported = import();
+        self.turn(Turn::File(lowered));
+        imported
+    }
+
+    fn turn(&self, turn: Turn<'_>) {
         if let Some(progress) = &self.progress {
-            progress(path);
+            progress(turn);
+        }
+    }
+}
+
+impl EntryState {
+    /// Looks at what a path is.
+    pub(crate) fn find(tree: &dyn WorkspaceTree, path: &SourcePath) -> Self {
+        match tree.kind_behind_links(path) {
+            Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => Self::File,
+            Ok(EntryKind::Directory) => Self::Directory,
+            Err(SourceError::NotFound { .. }) => Self::Missing,
+            Err(SourceError::Unreadable { .. }) => Self::Unreadable,
+        }
+    }
+}
+
+impl FileContent {
+    /// Hashes what is imported from a path.
+    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> Self {
+        match (EntryState::find(tree, path), tree.digest(path)) {
+            (EntryState::Directory, _) => Self::Unreadable("it is a directory".to_owned()),
+            (_, Ok(digest)) => Self::File(digest),
+            (_, Err(SourceError::NotFound { .. })) => Self::Missing,
+            (_, Err(SourceError::Unreadable { reason, .. })) => Self::Unreadable(reason),
         }
     }
 }
@@ -344,6 +458,20 @@ impl Database {
     pub(crate) fn refresh(&mut self) {
         use salsa::Setter as _;
         let shared = Arc::clone(&self.shared);
+        let entries = lock(&shared.inputs.entries).clone();
+        for (path, entry) in &entries {
+            let found = shared.find(path);
+            if entry.found(self) != found {
+                entry.set_found(self).to(found);
+            }
+        }
+        let imported_files = lock(&shared.inputs.imported_files).clone();
+        for (path, file) in &imported_files {
+            let content = shared.read_content(path);
+            if file.content(self) != content {
+                file.set_content(self).to(content);
+            }
+        }
         let files = lock(&shared.inputs.files).clone();
         for (path, file) in &files {
             let state = shared.read_state(path);

@@ -110,8 +110,7 @@ pub struct EvaluatorOptions {
     pub threads: usize,
     /// Stack of each thread, in bytes; 0 for [`STACK_BYTES`].
     pub stack_bytes: usize,
-    /// Told, on the evaluating thread, which file the language or the lowering turns to there; none
-    /// when it is done.
+    /// Told, on the evaluating thread, what that thread turns to.
     pub progress: Option<Progress>,
     /// Told how many packages the workspace has, before any is evaluated.
     pub listed: Option<Box<dyn Fn(usize) + Send + Sync>>,

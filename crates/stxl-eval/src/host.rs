@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stxl_lang::{Definition, Host, HostError, Layer, Module, Site, SourcePath};
 use stxl_model::PackageLabel;
 
-use crate::database::{Db, FileState, Package};
+use crate::database::{Db, EntryState, FileState, Package};
 use crate::queries::{self, Failure};
 use crate::read::Read;
 use crate::suggestion::nearest_packages;
@@ -119,7 +119,7 @@ pub(crate) fn read_text(db: &dyn Db, path: &SourcePath) -> Result<Arc<str>, Host
 
 /// Whether a file or directory is there.
 pub(crate) fn has_file(db: &dyn Db, path: &SourcePath) -> bool {
-    db.file(path).state(db) != FileState::Missing
+    db.entry(path).found(db) != EntryState::Missing
 }
 
 /// A compiled file.

@@ -31,13 +31,15 @@ mod without_sites;
 pub use child::{
     ChildError, ChildLimits, ChildRequest, EvaluatorProgram, child_main, evaluate_in_child,
 };
+pub use database::Turn;
+pub use directory_import::{DirectoryImportError, LeftOut};
 pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };
 pub use layout::PACKAGE_FILE;
 pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
-    BufferedTree, DiskSourceTree, EntryKind, IMPORT_BYTES_MAX, MemoryTree, OpenWorkspaceError,
+    BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError,
     TEXT_BYTES_MAX, WorkspaceTree,
 };
 pub use trace::{Account, Reason, Remembered, TraceFolder, UnsavedTrace, evaluate_remembering};

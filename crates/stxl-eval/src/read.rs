@@ -3,16 +3,18 @@
 use stxl_lang::SourcePath;
 use stxl_model::{BlobId, TreeId};
 
-use crate::database::{Database, Db as _, DirectoryKey, FileState};
-use crate::directory_import::import_directory;
+use crate::database::{Database, Db as _, DirectoryKey, EntryState, FileContent, FileState};
+use crate::directory_import::LeftOut;
 use crate::layout::is_package_file;
 use crate::source_tree::WorkspaceTree;
 
 /// Something of the workspace that an evaluation looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Read {
-    /// The bytes of a file.
+    /// The bytes of a text.
     File(SourcePath),
+    /// The bytes of a file that is imported.
+    Import(SourcePath),
     /// Whether there is a file or directory.
     Presence(SourcePath),
     /// Whether there is something that can be a package's file.
@@ -43,6 +45,7 @@ impl Read {
     pub(crate) fn path(&self) -> &SourcePath {
         match self {
             Self::File(path)
+            | Self::Import(path)
             | Self::Presence(path)
             | Self::PackageFile(path)
             | Self::Folder(path)
@@ -54,12 +57,13 @@ impl Read {
     pub(crate) fn look(&self, tree: &dyn WorkspaceTree) -> Option<Found> {
         match self {
             Self::File(path) => Found::of_file(&FileState::read(tree, path)),
-            Self::Presence(path) => Some(Found::of_presence(&FileState::read(tree, path))),
+            Self::Import(path) => Found::of_import(&FileContent::read(tree, path)),
+            Self::Presence(path) => Some(Found::of_presence(EntryState::find(tree, path))),
             Self::PackageFile(path) => Some(Found::is_there(is_package_file(tree, path))),
             Self::Folder(path) => Some(Found::of_names(&tree.list(path).unwrap_or_default())),
             Self::Directory((path, ignore)) => {
-                let tree = import_directory(tree, path, ignore).ok();
-                tree.map(Found::Tree)
+                let left_out = LeftOut::new(ignore).ok()?;
+                tree.directory(path, &left_out).ok().map(Found::Tree)
             }
         }
     }
@@ -68,7 +72,8 @@ impl Read {
     pub(crate) fn seen_by(&self, db: &Database) -> Option<Found> {
         match self {
             Self::File(path) => Found::of_file(&db.file(path).state(db)),
-            Self::Presence(path) => Some(Found::of_presence(&db.file(path).state(db))),
+            Self::Import(path) => Found::of_import(&db.imported_file(path).content(db)),
+            Self::Presence(path) => Some(Found::of_presence(db.entry(path).found(db))),
             Self::Folder(path) => Some(Found::of_names(&db.folder(path).names(db))),
             Self::Directory(key) => db.directory(key).tree(db).ok().map(Found::Tree),
             // No query asks for it: packages are listed before.
@@ -101,7 +106,15 @@ impl Found {
         }
     }
 
-    fn of_presence(state: &FileState) -> Self {
-        Self::is_there(*state != FileState::Missing)
+    fn of_import(content: &FileContent) -> Option<Self> {
+        match content {
+            FileContent::File(digest) => Some(Self::Bytes(digest.blob)),
+            FileContent::Missing => Some(Self::Nothing),
+            FileContent::Unreadable(_) => None,
+        }
+    }
+
+    fn of_presence(state: EntryState) -> Self {
+        Self::is_there(state != EntryState::Missing)
     }
 }

@@ -8,13 +8,17 @@ mod disk;
 mod memory;
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
+use stxl_model::{BlobId, TreeId};
+
+use crate::directory_import::{DirectoryImportError, LeftOut};
 
 pub use buffers::BufferedTree;
 pub(crate) use disk::Stamp;
 pub use disk::{DiskSourceTree, OpenWorkspaceError};
 pub use memory::MemoryTree;
 
-/// Longest text of a definition, in bytes; longer ones are a diagnostic, not read.
+/// Longest text that is read, in bytes: of a definition, a script, a seed. Longer ones are a
+/// diagnostic. Files that are imported are of any size: their bytes are hashed and not kept.
 pub const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether a file is a definition or a library of them, by its name.
@@ -23,9 +27,6 @@ pub(crate) fn is_definition(path: &SourcePath) -> bool {
         .rsplit_once('.')
         .is_some_and(|(_, extension)| extension == "rhai")
 }
-
-/// Longest file that is imported, in bytes.
-pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
 
 /// What a path stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,25 @@ pub enum EntryKind {
     },
 }
 
+/// The bytes of a file, by digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileDigest {
+    /// The digest.
+    pub blob: BlobId,
+    /// How many bytes.
+    pub size_bytes: u64,
+}
+
+impl FileDigest {
+    /// The digest of bytes in memory.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self {
+            blob: BlobId::of(bytes),
+            size_bytes: bytes.len() as u64,
+        }
+    }
+}
+
 /// A source tree that also tells what its entries are.
 ///
 /// Implemented by the disk, by a map in memory, and by buffers over another one. All of them refuse
@@ -54,6 +74,20 @@ pub trait WorkspaceTree: SourceTree {
     /// What a path stands for; a link on the way is followed inside the workspace, one at the end
     /// is answered as itself.
     fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError>;
+
+    /// As [`Self::kind`], but a link at the end is followed inside the workspace too.
+    fn kind_behind_links(&self, path: &SourcePath) -> Result<EntryKind, SourceError>;
+
+    /// The digest of a file of any size; its bytes are not kept.
+    fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError>;
+
+    /// The tree of a directory with all below it but what is left out. Links in it are not
+    /// followed.
+    fn directory(
+        &self,
+        path: &SourcePath,
+        left_out: &LeftOut,
+    ) -> Result<TreeId, DirectoryImportError>;
 
     /// Also answers for a folder outside of the workspace (an overlay), under the name it is
     /// written with. A folder that is not there stays without files.

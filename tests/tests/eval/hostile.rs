@@ -14,7 +14,7 @@ use stxl_lang::SourcePath;
 
 use crate::world::{SETTINGS, request, script_package, shown};
 
-fn program() -> EvaluatorProgram {
+pub fn program() -> EvaluatorProgram {
     EvaluatorProgram {
         path: env!("CARGO_BIN_EXE_stxl-under-test").into(),
         args: vec!["__evaluate".to_owned()],
@@ -36,7 +36,7 @@ fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-fn child_request(folder: &Path) -> ChildRequest {
+pub fn child_request(folder: &Path) -> ChildRequest {
     ChildRequest {
         folder: folder.to_owned(),
         readable: Vec::new(),

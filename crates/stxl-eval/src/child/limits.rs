@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::progress::TURNS;
+use super::progress::{ImportWatch, TURNS};
 use crate::evaluator::STACK_BYTES;
 
 /// What a child may use. The defaults are for workspaces of any size.
@@ -213,6 +213,8 @@ impl Watch {
     pub(super) fn run(&self, packages: &AtomicUsize) {
         let file_cpu_max = Duration::from_millis(self.limits.file_cpu_ms);
         let mut turns: Vec<(u64, Duration)> = TURNS.iter().map(|_| (0, Duration::ZERO)).collect();
+        let mut imports = ImportWatch::default();
+        let (mut before, mut apart) = (Duration::ZERO, Duration::ZERO);
         loop {
             std::thread::sleep(WATCH_INTERVAL);
             let memory_max = memory_bytes(&self.limits, packages.load(Ordering::Relaxed))
@@ -220,7 +222,14 @@ impl Watch {
             if self.resident_bytes() > memory_max {
                 end(EXIT_MEMORY);
             }
-            let now = cpu_time();
+            // The clock of the process cannot tell threads that hash from those that evaluate:
+            // while there are some, it stands still.
+            let clock = cpu_time();
+            if imports.has_seen_one() {
+                apart += clock.saturating_sub(before);
+            }
+            before = clock;
+            let now = clock.saturating_sub(apart);
             for (turn, (known, since)) in TURNS.iter().zip(&mut turns) {
                 let turn = turn.load(Ordering::Relaxed);
                 if turn != *known {

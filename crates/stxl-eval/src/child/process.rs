@@ -14,6 +14,7 @@ use super::limits::{self, ChildLimits, LimitError, Watch};
 use super::local_folders::named_folders;
 use super::progress;
 use super::wire::{ChildRequest, RequestWire, ScopedRequest, write_answer};
+use crate::database::Turn;
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
@@ -90,9 +91,7 @@ fn answer_request() -> Result<(), ProcessError> {
     let options = EvaluatorOptions {
         threads: limits.threads,
         stack_bytes: limits.stack_bytes,
-        progress: Some(Box::new(|path: Option<&SourcePath>| {
-            progress::note(stdin(), path);
-        })),
+        progress: Some(Box::new(|turn: Turn<'_>| progress::note(stdin(), turn))),
         listed: Some(Box::new(move |count| allow_packages(&limits, count))),
     };
     // Neither is dropped: the process ends here, and freeing millions of small things takes time.

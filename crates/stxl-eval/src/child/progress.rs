@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use stxl_lang::SourcePath;
 
+use crate::database::Turn;
+
 /// How many threads are watched; further ones share the last slot.
 pub(super) const SLOTS: usize = 64;
 
@@ -19,11 +21,43 @@ pub(super) const REQUEST_OFFSET: u64 = (SLOTS * SLOT_BYTES) as u64;
 /// An odd number that stands still is a thread that does not get on.
 pub(super) static TURNS: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
+/// How many imports were begun, and how many of them go on.
+static IMPORTS_BEGUN: AtomicU64 = AtomicU64::new(0);
+static IMPORTS_GOING_ON: AtomicU64 = AtomicU64::new(0);
+
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static SLOT: Cell<Option<usize>> = const { Cell::new(None) };
+    static IS_IMPORTING: Cell<bool> = const { Cell::new(false) };
     static NOTED: RefCell<Option<SourcePath>> = const { RefCell::new(None) };
+}
+
+/// Tells whether imports were read at any time since this was asked last by the same asker.
+#[derive(Default)]
+pub(super) struct ImportWatch {
+    begun: u64,
+}
+
+impl ImportWatch {
+    pub(super) fn has_seen_one(&mut self) -> bool {
+        // In this order: one that begins and ends meanwhile is in the first or the second number.
+        let going_on = IMPORTS_GOING_ON.load(Ordering::SeqCst);
+        let begun = IMPORTS_BEGUN.load(Ordering::SeqCst);
+        std::mem::replace(&mut self.begun, begun) != begun || going_on > 0
+    }
+}
+
+fn note_import(is_importing: bool) {
+    if IS_IMPORTING.replace(is_importing) == is_importing {
+        return;
+    }
+    if is_importing {
+        IMPORTS_GOING_ON.fetch_add(1, Ordering::SeqCst);
+        IMPORTS_BEGUN.fetch_add(1, Ordering::SeqCst);
+    } else {
+        IMPORTS_GOING_ON.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn own_slot() -> usize {
@@ -36,9 +70,14 @@ fn own_slot() -> usize {
     })
 }
 
-/// Notes which file the calling thread turns to; none when it turns away, which leaves the text.
-/// Failing is without consequence but for the text of a later message.
-pub(super) fn note(file: impl AsFd, path: Option<&SourcePath>) {
+/// Notes what the calling thread turns to; the text stays until it is another file. Failing is
+/// without consequence but for the text of a later message.
+pub(super) fn note(file: impl AsFd, turn: Turn<'_>) {
+    note_import(matches!(turn, Turn::Import));
+    let path = match turn {
+        Turn::File(path) => Some(path),
+        Turn::Import | Turn::Away => None,
+    };
     let slot = own_slot();
     if let Some(turns) = TURNS.get(slot) {
         let is_inside = turns.load(Ordering::Relaxed) % 2 == 1;

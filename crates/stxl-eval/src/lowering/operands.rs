@@ -5,16 +5,18 @@ use stxl_lang::{
     DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site, SourcePath,
 };
 use stxl_model::{
-    ArchiveFormat, BlobId, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode,
-    ImportKind, ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
+    ArchiveFormat, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode, ImportKind,
+    ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
 };
 
 use super::compose::Composition;
 use super::{Lowering, Reported, RootState, address};
-use crate::database::FileState;
+use crate::database::{EntryState, FileContent, FileState};
+use crate::directory_import::anchored;
 use crate::node::{NodeKey, brought_by, key_of, resolve};
 use crate::read::Read;
 use crate::settings::{LOCAL_OVERLAY, is_local};
+use crate::source_tree::FileDigest;
 use crate::suggestion::nearest;
 
 impl Lowering<'_> {
@@ -202,8 +204,7 @@ impl Lowering<'_> {
     }
 
     fn file(&mut self, file: &FileImport) -> Result<FragmentInput, Reported> {
-        let bytes = self.bytes_of(&file.path, &file.site)?;
-        let tree = tree_of_file(&bytes);
+        let tree = self.tree_of_file(&file.path, &file.site)?;
         let name = format!(
             "{}: file {}",
             self.node.label,
@@ -258,7 +259,7 @@ impl Lowering<'_> {
         );
         let import = Import {
             kind: ImportKind::Seed,
-            tree: tree_of_file(&bytes),
+            tree: tree_of_file(FileDigest::of(&bytes)),
         };
         let source = import_source(&seed.path, ImportDecode::Hex, &[]);
         Ok(self.import(name, import, source, &seed.site))
@@ -269,11 +270,9 @@ impl Lowering<'_> {
         let key = (directory.path.clone(), directory.ignore.clone());
         self.reads.insert(Read::Directory(key.clone()));
         self.reads.insert(Read::Presence(directory.path.clone()));
-        let is_directory = self.db.file(&directory.path).state(self.db) == FileState::Directory;
-        // Reading a large directory takes its time, which is not that of the text.
-        self.db.shared().evaluating(None);
-        let tree = self.db.directory(&key).tree(self.db);
-        self.db.shared().evaluating(Some(&self.facts.path));
+        let is_directory = self.db.entry(&directory.path).found(self.db) == EntryState::Directory;
+        let import = || self.db.directory(&key).tree(self.db);
+        let tree = self.db.shared().importing(&self.facts.path, import);
         let tree = match tree {
             Ok(tree) if is_directory => tree,
             Ok(_) => {
@@ -290,7 +289,8 @@ impl Lowering<'_> {
             kind: ImportKind::Directory,
             tree,
         };
-        let source = import_source(&directory.path, ImportDecode::Plain, &directory.ignore);
+        let ignore: Vec<String> = directory.ignore.iter().map(|it| anchored(it)).collect();
+        let source = import_source(&directory.path, ImportDecode::Plain, &ignore);
         Ok(self.import(name, import, source, &directory.site))
     }
 
@@ -328,27 +328,39 @@ impl Lowering<'_> {
 
     fn bytes_of(&mut self, path: &SourcePath, site: &Site) -> Result<Arc<[u8]>, Reported> {
         self.reads.insert(Read::File(path.clone()));
-        let reason = match self.db.file(path).state(self.db) {
-            FileState::File(bytes) => return Ok(bytes),
-            FileState::Missing => {
-                let folder = SourcePath::new(path.folder());
-                let names = self.db.folder(&folder).names(self.db);
-                let near = nearest(file_name(path.as_str()), names.iter().map(String::as_str));
-                let hints = near
-                    .iter()
-                    .map(|it| format!("did you mean `{it}`?"))
-                    .collect();
-                let message = format!("There is no file `{path}`");
-                return Err(self.report_with_hints("unknown-file", message, site, hints));
-            }
-            FileState::Directory => "it is a directory".to_owned(),
-            FileState::Unreadable(reason) => reason,
-        };
-        Err(self.report(
-            "unreadable-file",
-            format!("`{path}` cannot be read: {reason}"),
-            site,
-        ))
+        match self.db.file(path).state(self.db) {
+            FileState::File(bytes) => Ok(bytes),
+            FileState::Missing => Err(self.report_missing(path, site)),
+            FileState::Directory => Err(self.report_unreadable(path, "it is a directory", site)),
+            FileState::Unreadable(reason) => Err(self.report_unreadable(path, &reason, site)),
+        }
+    }
+
+    fn tree_of_file(&mut self, path: &SourcePath, site: &Site) -> Result<TreeId, Reported> {
+        self.reads.insert(Read::Import(path.clone()));
+        let import = || self.db.imported_file(path).content(self.db);
+        match self.db.shared().importing(&self.facts.path, import) {
+            FileContent::File(digest) => Ok(tree_of_file(digest)),
+            FileContent::Missing => Err(self.report_missing(path, site)),
+            FileContent::Unreadable(reason) => Err(self.report_unreadable(path, &reason, site)),
+        }
+    }
+
+    fn report_missing(&mut self, path: &SourcePath, site: &Site) -> Reported {
+        let folder = SourcePath::new(path.folder());
+        let names = self.db.folder(&folder).names(self.db);
+        let near = nearest(file_name(path.as_str()), names.iter().map(String::as_str));
+        let hints = near
+            .iter()
+            .map(|it| format!("did you mean `{it}`?"))
+            .collect();
+        let message = format!("There is no file `{path}`");
+        self.report_with_hints("unknown-file", message, site, hints)
+    }
+
+    fn report_unreadable(&mut self, path: &SourcePath, reason: &str, site: &Site) -> Reported {
+        let message = format!("`{path}` cannot be read: {reason}");
+        self.report("unreadable-file", message, site)
     }
 }
 
@@ -374,8 +386,8 @@ fn operand_site(operand: &Operand) -> Option<&Site> {
 
 /// The tree that stands for an imported file. Its executable bit is never set, whatever the file's
 /// mode on this machine: `.put(…, "exec")` sets it.
-fn tree_of_file(bytes: &[u8]) -> TreeId {
-    Directory::of_file(BlobId::of(bytes), bytes.len() as u64).id()
+fn tree_of_file(digest: FileDigest) -> TreeId {
+    Directory::of_file(digest.blob, digest.size_bytes).id()
 }
 
 fn file_name(path: &str) -> &str {

@@ -334,6 +334,7 @@ fn encode_read(encoder: &mut Encoder, read: &Read) {
         Read::Folder(_) => 3,
         Read::Directory(_) => 4,
         Read::PackageFile(_) => 5,
+        Read::Import(_) => 6,
     });
     encoder.text(read.path().as_str());
     if let Read::Directory((_, ignore)) = read {
@@ -355,6 +356,7 @@ fn decode_read(decoder: &mut Decoder<'_>) -> Result<Read, DecodeError> {
             Read::Directory((path, ignore))
         }
         5 => Read::PackageFile(path),
+        6 => Read::Import(path),
         _ => return Err(error),
     })
 }

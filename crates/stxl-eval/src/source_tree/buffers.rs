@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
+use stxl_model::TreeId;
 
-use super::{EntryKind, WorkspaceTree};
+use super::{EntryKind, FileDigest, WorkspaceTree};
+use crate::directory_import::{DirectoryImportError, LeftOut, import_by_names};
 
 /// Buffers over another tree. A buffer hides the file below it; a buffer without a file below
 /// appears in listings.
@@ -38,6 +40,14 @@ impl BufferedTree {
     fn buffer(&self, path: &SourcePath) -> Option<Arc<[u8]>> {
         let buffers = self.buffers.read().unwrap_or_else(PoisonError::into_inner);
         buffers.get(path).cloned()
+    }
+
+    fn has_buffers_below(&self, folder: &SourcePath) -> bool {
+        let prefix = format!("{folder}/");
+        let buffers = self.buffers.read().unwrap_or_else(PoisonError::into_inner);
+        buffers
+            .keys()
+            .any(|buffer| buffer.as_str().starts_with(&prefix))
     }
 }
 
@@ -72,16 +82,35 @@ impl WorkspaceTree for BufferedTree {
                 executable: false,
             });
         }
-        let prefix = format!("{path}/");
-        let buffers = self.buffers.read().unwrap_or_else(PoisonError::into_inner);
-        if buffers
-            .keys()
-            .any(|buffer| buffer.as_str().starts_with(&prefix))
-        {
+        if self.has_buffers_below(path) {
             return Ok(EntryKind::Directory);
         }
-        drop(buffers);
         self.below.kind(path)
+    }
+
+    fn kind_behind_links(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
+        if self.buffer(path).is_some() || self.has_buffers_below(path) {
+            return self.kind(path);
+        }
+        self.below.kind_behind_links(path)
+    }
+
+    fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError> {
+        self.buffer(path).map_or_else(
+            || self.below.digest(path),
+            |buffer| Ok(FileDigest::of(&buffer)),
+        )
+    }
+
+    fn directory(
+        &self,
+        path: &SourcePath,
+        left_out: &LeftOut,
+    ) -> Result<TreeId, DirectoryImportError> {
+        if self.has_buffers_below(path) {
+            return import_by_names(self, path, left_out);
+        }
+        self.below.directory(path, left_out)
     }
 
     fn allow_folder(&self, name: &str) {

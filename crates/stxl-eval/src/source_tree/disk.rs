@@ -4,6 +4,8 @@
 //! `RESOLVE_BENEATH`), so that neither `..` nor a symlink leads out of the workspace or of the
 //! folders it was opened with: a link that tries is an error, not a door.
 
+mod import;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
@@ -11,11 +13,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use stxl_lang::{SourceError, SourcePath, SourceTree};
+use stxl_model::TreeId;
 
-use super::{EntryKind, IMPORT_BYTES_MAX, TEXT_BYTES_MAX, WorkspaceTree, is_definition};
+use super::{EntryKind, FileDigest, TEXT_BYTES_MAX, WorkspaceTree};
+use crate::directory_import::{DirectoryImportError, LeftOut};
 
 /// The files below a workspace's folder, and below folders outside of it that were opened by name.
 pub struct DiskSourceTree {
@@ -123,7 +127,10 @@ impl DiskSourceTree {
             },
             Errno::FBIG => SourceError::Unreadable {
                 path: path.clone(),
-                reason: "it is longer than a file of its kind may be".to_owned(),
+                reason: format!(
+                    "it is longer than {} KiB, the most of a text",
+                    TEXT_BYTES_MAX / 1024
+                ),
             },
             other => SourceError::Unreadable {
                 path: path.clone(),
@@ -145,21 +152,33 @@ fn open_beneath(folder: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, 
     }
 }
 
-fn read_all(file: OwnedFd, size_bytes: u64, bytes_max: u64) -> Result<Arc<[u8]>, Errno> {
-    if size_bytes > bytes_max {
+/// Opens a regular file to be read.
+fn open_file(folder: &OwnedFd, path: &str) -> Result<(OwnedFd, Stat), Errno> {
+    // NONBLOCK: a FIFO in the workspace must not hang the evaluation.
+    let file = open_beneath(folder, path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
+        FileType::Directory => Err(Errno::ISDIR),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+fn read_text(file: OwnedFd, size_bytes: u64) -> Result<Arc<[u8]>, Errno> {
+    if size_bytes > TEXT_BYTES_MAX {
         return Err(Errno::FBIG);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
     // One byte over the limit is read to notice a file that grows meanwhile.
     File::from(file)
-        .take(bytes_max + 1)
+        .take(TEXT_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| {
             error
                 .raw_os_error()
                 .map_or(Errno::IO, Errno::from_raw_os_error)
         })?;
-    if bytes.len() as u64 > bytes_max {
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
         return Err(Errno::FBIG);
     }
     Ok(bytes.into())
@@ -167,22 +186,9 @@ fn read_all(file: OwnedFd, size_bytes: u64, bytes_max: u64) -> Result<Arc<[u8]>,
 
 impl SourceTree for DiskSourceTree {
     fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
-        let bytes_max = if is_definition(path) {
-            TEXT_BYTES_MAX
-        } else {
-            IMPORT_BYTES_MAX
-        };
         self.with_entry(path, |folder, rest| {
-            // NONBLOCK: a FIFO in the workspace must not hang the evaluation.
-            let file = open_beneath(folder, rest, OFlags::RDONLY | OFlags::NONBLOCK)?;
-            let stat = rustix::fs::fstat(&file)?;
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => {
-                    read_all(file, u64::try_from(stat.st_size).unwrap_or(0), bytes_max)
-                }
-                FileType::Directory => Err(Errno::ISDIR),
-                _ => Err(Errno::INVAL),
-            }
+            let (file, stat) = open_file(folder, rest)?;
+            read_text(file, u64::try_from(stat.st_size).unwrap_or(0))
         })
     }
 
@@ -225,28 +231,59 @@ impl SourceTree for DiskSourceTree {
 impl WorkspaceTree for DiskSourceTree {
     fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
         self.with_entry(path, |folder, rest| {
-            let entry = open_beneath(folder, rest, OFlags::PATH | OFlags::NOFOLLOW)?;
-            let stat = rustix::fs::fstat(&entry)?;
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => Ok(EntryKind::File {
-                    size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
-                    executable: stat.st_mode & 0o100 != 0,
-                }),
-                FileType::Directory => Ok(EntryKind::Directory),
-                FileType::Symlink => {
-                    let target = rustix::fs::readlinkat(&entry, "", Vec::new())?;
-                    Ok(EntryKind::Symlink {
-                        target: target.into_bytes(),
-                    })
-                }
-                _ => Err(Errno::INVAL),
-            }
+            kind_of(&open_beneath(
+                folder,
+                rest,
+                OFlags::PATH | OFlags::NOFOLLOW,
+            )?)
         })
+    }
+
+    fn kind_behind_links(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
+        self.with_entry(path, |folder, rest| {
+            kind_of(&open_beneath(folder, rest, OFlags::PATH)?)
+        })
+    }
+
+    fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let (file, stat) = open_file(folder, rest)?;
+            import::digest_of_file(&file, &stat)
+        })
+    }
+
+    fn directory(
+        &self,
+        path: &SourcePath,
+        left_out: &LeftOut,
+    ) -> Result<TreeId, DirectoryImportError> {
+        let directory = self.with_entry(path, |folder, rest| {
+            open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)
+        })?;
+        import::tree_of_directory(&directory, path, left_out)
     }
 
     fn allow_folder(&self, name: &str) {
         let folder = open_folder(&self.folder.join(name));
         let mut outside = self.outside.write().unwrap_or_else(PoisonError::into_inner);
         outside.insert(name.trim_end_matches('/').to_owned(), folder);
+    }
+}
+
+fn kind_of(entry: &OwnedFd) -> Result<EntryKind, Errno> {
+    let stat = rustix::fs::fstat(entry)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(EntryKind::File {
+            size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+            executable: stat.st_mode & 0o100 != 0,
+        }),
+        FileType::Directory => Ok(EntryKind::Directory),
+        FileType::Symlink => {
+            let target = rustix::fs::readlinkat(entry, "", Vec::new())?;
+            Ok(EntryKind::Symlink {
+                target: target.into_bytes(),
+            })
+        }
+        _ => Err(Errno::INVAL),
     }
 }

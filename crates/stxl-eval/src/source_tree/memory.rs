@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
+use stxl_model::TreeId;
 
-use super::{EntryKind, WorkspaceTree};
+use super::{EntryKind, FileDigest, WorkspaceTree};
+use crate::directory_import::{DirectoryImportError, LeftOut, import_by_names};
 
 /// Files by path. Can be changed between two evaluations, not during one.
 #[derive(Default)]
@@ -82,6 +84,23 @@ impl WorkspaceTree for MemoryTree {
             Some((file, _)) if file.starts_with(&prefix) => Ok(EntryKind::Directory),
             _ => Err(SourceError::NotFound { path: path.clone() }),
         }
+    }
+
+    /// There are no links.
+    fn kind_behind_links(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
+        self.kind(path)
+    }
+
+    fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError> {
+        self.read(path).map(|bytes| FileDigest::of(&bytes))
+    }
+
+    fn directory(
+        &self,
+        path: &SourcePath,
+        left_out: &LeftOut,
+    ) -> Result<TreeId, DirectoryImportError> {
+        import_by_names(self, path, left_out)
     }
 
     /// Nothing to do: all files are in memory, whatever their names.

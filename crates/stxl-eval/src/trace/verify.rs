@@ -110,7 +110,7 @@ pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning)
 /// The stamp of what was read just now, if it can be relied on.
 pub(super) fn stamp_of(tree: &DiskSourceTree, read: &Read, beginning: Beginning) -> Option<Stamp> {
     match read {
-        Read::File(path) => beginning.rested(tree.stamp(path).ok()?),
+        Read::File(path) | Read::Import(path) => beginning.rested(tree.stamp(path).ok()?),
         Read::Presence(_) | Read::PackageFile(_) | Read::Folder(_) | Read::Directory(_) => None,
     }
 }
@@ -124,7 +124,7 @@ fn look_again(
 ) -> Look {
     let without_stamp = |found| Look { found, stamp: None };
     match read {
-        Read::File(path) => {
+        Read::File(path) | Read::Import(path) => {
             // The stamp comes first: of a file that changes in between, it is the older one.
             let current = tree.stamp(path).ok();
             if current.as_ref() == stamp && stamp.is_some() {
