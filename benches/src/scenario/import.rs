@@ -72,6 +72,19 @@ fn small(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
         median_of(runs, build)?,
         arguments.files,
     );
+    // What of that is not the import: the same with a single file.
+    let workspace = site.path("one");
+    write_package(&workspace, ".put(dir(\"files\"), \"/out\")")?;
+    let files = workspace.join("stages/core/import/files");
+    write_small_files(&files, 1, arguments.file_size)?;
+    let store = site.fresh_store()?;
+    let build = || measure(site.stxl(&workspace, &store)?.args(["build", "--json"]));
+    build()?;
+    table.add(
+        "stxl, one file, again unchanged",
+        median_of(runs, build)?,
+        1,
+    );
     table.print(
         &format!(
             "Import {} files of {} bytes",
@@ -93,12 +106,18 @@ fn big(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
         table.add(what, median_of(runs, || hash_in_child(&file, threads))?, 1);
     }
     let copy = site.path("copy.bin");
-    let copied = median_of(runs, || {
-        let usage = measure(Command::new("cp").args([&file, &copy]))?;
-        fs::remove_file(&copy)?;
-        Ok(usage)
-    })?;
-    table.add("cp", copied, 1);
+    for (what, script) in [
+        ("cp", "cp \"$1\" \"$2\""),
+        ("cp and sync", "cp \"$1\" \"$2\" && sync \"$2\""),
+    ] {
+        let copied = median_of(runs, || {
+            let mut command = Command::new("sh");
+            let usage = measure(command.args(["-c", script, "sh"]).args([&file, &copy]))?;
+            fs::remove_file(&copy)?;
+            Ok(usage)
+        })?;
+        table.add(what, copied, 1);
+    }
     let first = median_of(runs, || {
         let store = site.fresh_store()?;
         measure(site.stxl(&workspace, &store)?.args(["build", "--json"]))

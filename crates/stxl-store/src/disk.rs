@@ -6,13 +6,14 @@
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, Stat,
-    Timespec, Timestamps,
+    Advice, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, RenameFlags, ResolveFlags,
+    Stat, Timespec, Timestamps,
 };
 use rustix::io::Errno;
 
@@ -252,6 +253,13 @@ impl Disk {
     pub(crate) fn sync(&self, fd: impl AsFd, path: &[u8]) -> Result<()> {
         self.pass(Operation::Sync, path)?;
         rustix::fs::fsync(fd).map_err(|errno| StoreError::io("sync", path, errno))
+    }
+
+    /// Asks the kernel to write a part of a file out without waiting for it. This is advice:
+    /// nothing depends on whether it is taken.
+    pub(crate) fn begin_write_out(&self, fd: &OwnedFd, offset: u64, bytes: u64) {
+        // What is not written out yet stays in memory; asking to forget it makes it be written.
+        let _advice = rustix::fs::fadvise(fd, offset, NonZero::new(bytes), Advice::DontNeed);
     }
 
     pub(crate) fn truncate(&self, fd: &OwnedFd, path: &[u8], size: u64) -> Result<()> {

@@ -18,6 +18,9 @@ use crate::store::{Store, blob_path};
 const PARALLEL_BYTES_MIN: u64 = 8 * 1024 * 1024;
 /// More threads wait for one another: the kernel writes one file for one of them at a time.
 const COPYING_THREADS_MAX: usize = 4;
+/// After how many bytes the disk is told to begin: a commit will wait for them, and copying and
+/// writing out at once take about half of the time of one after the other.
+const WRITE_OUT_BYTES: u64 = 32 * 1024 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -138,6 +141,11 @@ impl Store {
                 let count = self.disk.read_at(from, from_shown, piece, offset)?;
                 self.disk
                     .write_all_at(to, to_shown, &piece[..count], offset)?;
+                let end = offset + count as u64;
+                if end.is_multiple_of(WRITE_OUT_BYTES) {
+                    self.disk
+                        .begin_write_out(to, end - WRITE_OUT_BYTES, WRITE_OUT_BYTES);
+                }
                 Ok::<_, StoreError>(count)
             })?;
         if copied < size {
