@@ -3,7 +3,6 @@
 //! There is no network here. Whatever a file is called and wherever it comes from, it counts only
 //! if the bytes that lie in the store afterwards have the locked hash.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +12,7 @@ use stxl_store::{Store, StoreError};
 
 use crate::failure::FailureCause;
 use crate::options::BuildOptions;
+use crate::regular_file;
 use crate::worker::{Ended, Product, failed, store_end};
 
 /// Why a source could not be had.
@@ -60,7 +60,7 @@ pub(crate) fn fetch(
                 continue;
             }
         };
-        let file = match File::open(&path) {
+        let file = match regular_file::open(&path) {
             Ok(file) => file,
             Err(error) => {
                 tried.push(Tried {

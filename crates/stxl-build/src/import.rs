@@ -14,6 +14,7 @@ use stxl_store::{ImportBounds, ImportError, Store};
 
 use crate::failure::BuildError;
 use crate::options::BuildOptions;
+use crate::regular_file;
 
 /// Takes an import in; anything but the plan's tree means that the workspace changed meanwhile.
 pub(crate) fn import(
@@ -95,7 +96,7 @@ fn import_hex(
 /// Reads a text; what is longer than a text of machine code may be is an error.
 fn read_text(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let mut file = File::open(path)?.take(HEX_TEXT_BYTES_MAX + 1);
+    let mut file = regular_file::open(path)?.take(HEX_TEXT_BYTES_MAX + 1);
     file.read_to_end(&mut text)?;
     if text.len() as u64 > HEX_TEXT_BYTES_MAX {
         return Err(io::ErrorKind::FileTooLarge.into());

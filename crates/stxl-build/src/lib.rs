@@ -17,6 +17,7 @@ mod graph;
 mod import;
 mod options;
 mod records;
+mod regular_file;
 mod repair;
 mod report;
 mod schedule;

@@ -18,6 +18,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("import_of_a_directory_is_cancelled", cancelled_directory),
     ("fetch_is_cancelled_while_it_copies", cancelled_fetch),
     ("fetch_is_cancelled_while_it_hashes", cancelled_hash),
+    ("fetch_reads_regular_files_only", fetch_of_what_is_no_file),
     ("paths_of_small_outputs_are_told", paths_of_small_outputs),
 ];
 
@@ -119,6 +120,25 @@ fn cancelled_hash() {
         ..site.options()
     };
     build_until(&site, &recipe, "staging", options);
+}
+
+fn fetch_of_what_is_no_file() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let pipe = site.workspace().join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a named pipe");
+    let places = [pipe.as_path(), Path::new("/dev/zero"), Path::new("/dev")];
+    let urls = places.map(|place| format!("file://{}", place.display()));
+    let fetch = recipe.fetch(b"bytes", urls.to_vec());
+    recipe.want("test/source", fetch);
+    let cause = site.build(&recipe.plan).summary.failed[0].cause.to_string();
+    assert_eq!(
+        cause.matches("it is not a regular file").count(),
+        3,
+        "{cause}"
+    );
 }
 
 fn paths_of_small_outputs() {
