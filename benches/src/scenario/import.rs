@@ -83,7 +83,7 @@ fn small(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
     table.add(
         "stxl, one file, again unchanged",
         median_of(runs, build)?,
-        1,
+        arguments.files,
     );
     table.print(
         &format!(

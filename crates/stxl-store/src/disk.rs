@@ -255,6 +255,13 @@ impl Disk {
         rustix::fs::fsync(fd).map_err(|errno| StoreError::io("sync", path, errno))
     }
 
+    /// Makes an empty file share the bytes of another, where the file system can; later changes of
+    /// either are not seen in the other.
+    pub(crate) fn share_bytes(&self, to: &OwnedFd, from: impl AsFd) -> bool {
+        // Any error is answered by a copy, which tells what is really wrong.
+        rustix::fs::ioctl_ficlone(to, from).is_ok()
+    }
+
     /// Asks the kernel to write a part of a file out without waiting for it. This is advice:
     /// nothing depends on whether it is taken.
     pub(crate) fn begin_write_out(&self, fd: &OwnedFd, offset: u64, bytes: u64) {

@@ -86,7 +86,11 @@ impl Store {
         let temporary = self.temporary_name()?;
         let to = self.disk.create(self.root(), &temporary, 0o600)?;
         let copied = if size >= PARALLEL_BYTES_MIN {
-            self.copy_in_pieces((from, shown), (&to, &temporary), size, cancelled)
+            if self.disk.share_bytes(&to, from) {
+                self.hash_in_pieces((&to, &temporary), cancelled)
+            } else {
+                self.copy_in_pieces((from, shown), (&to, &temporary), size, cancelled)
+            }
         } else {
             self.copy((from, shown), (&to, &temporary), cancelled)
         };
@@ -124,6 +128,20 @@ impl Store {
             hasher.update(&chunk[..count]);
             offset += count as u64;
         }
+    }
+
+    /// Hashes a file of the store piece by piece on several threads.
+    fn hash_in_pieces(
+        &self,
+        (file, shown): (&OwnedFd, &[u8]),
+        cancelled: Option<&AtomicBool>,
+    ) -> Result<(BlobId, u64)> {
+        let size = self.disk.stat(file, shown)?.st_size.cast_unsigned();
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        BlobId::of_pieces(size, threads, |offset, piece| {
+            refuse_cancelled(cancelled)?;
+            self.disk.read_at(file, shown, piece, offset)
+        })
     }
 
     /// Copies piece by piece on several threads, each of which hashes what it copied.
