@@ -36,7 +36,7 @@ fn imported(plan: &Plan) -> Vec<TreeId> {
     let imports = plan
         .nodes()
         .iter()
-        .filter_map(|node| match &node.derivation {
+        .filter_map(|node| match node.derivation.decode().unwrap() {
             Derivation::Import(import) => Some(import.tree),
             _ => None,
         });
