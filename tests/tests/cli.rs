@@ -15,3 +15,5 @@ mod local;
 mod main_job;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/variants.rs"]
+mod variants;

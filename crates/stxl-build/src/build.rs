@@ -399,7 +399,7 @@ fn remember_request(
                 .iter()
                 .filter(|output| output.label.package == root.label);
             requests.push((
-                root.label.to_string(),
+                options.request_for(&root.label),
                 own.map(|output| output.tree).collect(),
             ));
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use stxl_model::PackageLabel;
 use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
@@ -21,6 +22,9 @@ pub struct BuildOptions {
     pub workspace: PathBuf,
     /// What was asked for, as a person wrote it: under this the plan is kept in the history.
     pub request: String,
+    /// For what packages are built, as words that follow a label, such as `--platform i686`; may be
+    /// empty. Packages are told apart by it in the history.
+    pub variant: String,
     /// A directory searched for sources by their sha256 before anything else.
     pub source_dir: Option<PathBuf>,
     /// How many steps run at once; at least 1.
@@ -82,6 +86,7 @@ impl BuildOptions {
         Self {
             workspace,
             request,
+            variant: String::new(),
             source_dir: None,
             jobs: 1,
             jobs_per_step: 1,
@@ -93,6 +98,13 @@ impl BuildOptions {
             limits: Limits::default(),
             cancel: CancelHandle::default(),
         }
+    }
+}
+
+impl BuildOptions {
+    /// What names a package so that the same comes of it: its label and the variant.
+    pub(crate) fn request_for(&self, package: &PackageLabel) -> String {
+        format!("{package} {}", self.variant).trim_end().to_owned()
     }
 }
 

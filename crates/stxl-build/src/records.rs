@@ -11,6 +11,7 @@ use stxl_store::{Store, StoreError};
 
 use crate::event::StepFailure;
 use crate::failure::FailureCause;
+use crate::options::BuildOptions;
 use crate::report::JobLog;
 
 /// How many lines of a failed step's log are told.
@@ -137,9 +138,13 @@ pub(crate) fn failure(
     node: &PlanNode,
     cause: FailureCause,
     log: Option<JobLog>,
+    options: &BuildOptions,
 ) -> StepFailure {
     let enter = match node.derivation.kind() {
-        stxl_model::Kind::Exec => Some(format!("stxl shell {}", node.origin.label)),
+        stxl_model::Kind::Exec => {
+            let request = options.request_for(&node.origin.label);
+            Some(format!("stxl shell {request}"))
+        }
         stxl_model::Kind::Fetch
         | stxl_model::Kind::Import
         | stxl_model::Kind::Unpack

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stxl_model::Platform;
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -71,12 +73,12 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Show the plan: what a build would do, without doing it
     #[command(
-        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
     )]
     Eval(EvalArguments),
     /// Build packages
     #[command(
-        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --out result"
+        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --out result"
     )]
     Build(BuildArguments),
     /// Print the log of a package's steps
@@ -107,12 +109,55 @@ pub(crate) struct InitArguments {
     pub(crate) path: PathBuf,
 }
 
-/// Which packages, and on which platform.
-#[derive(Debug, Args)]
+/// Which packages, and for what.
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Selection {
     /// Packages (`core/zlib`), outputs (`core/zlib:dev`) or stages (`core`); everything if none
     #[arg(value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+}
+
+/// For what packages are built.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Variant {
+    /// Build for this platform what can be built for it (default: `platform` in `stxl.toml`)
+    #[arg(long, value_name = "PLATFORM", value_parser = platforms())]
+    pub(crate) platform: Option<Platform>,
+
+    /// Set an option for all packages that declare it
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option_setting)]
+    pub(crate) with: Vec<(String, String)>,
+
+    /// Take the tests of the packages too, as outputs `test.NAME`
+    #[arg(long)]
+    pub(crate) tests: bool,
+}
+
+impl Selection {
+    /// One package or output.
+    pub(crate) fn of(label: &str, variant: &Variant) -> Self {
+        Self {
+            labels: vec![label.to_owned()],
+            variant: variant.clone(),
+        }
+    }
+}
+
+/// Takes the names of platforms.
+fn platforms() -> impl clap::builder::TypedValueParser<Value = Platform> {
+    PossibleValuesParser::new(Platform::ALL.map(Platform::name))
+        .try_map(|name| Platform::parse(&name).ok_or("not a platform"))
+}
+
+/// Takes `NAME=VALUE`; the value may be empty and may hold further `=`.
+fn option_setting(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("`NAME=VALUE` is expected"),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +236,9 @@ pub(crate) struct LogArguments {
     #[arg(value_name = "LABEL")]
     pub(crate) label: String,
 
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
     /// Only this step, counted from 1
     #[arg(long, value_name = "N")]
     pub(crate) step: Option<u32>,
@@ -201,6 +249,9 @@ pub(crate) struct ShellArguments {
     /// The package
     #[arg(value_name = "LABEL")]
     pub(crate) label: String,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
 
     /// Before this step, counted from 1 (default: the one that failed last, else the last)
     #[arg(long, value_name = "N")]
@@ -260,6 +311,9 @@ pub(crate) struct PathArguments {
     /// The package or output
     #[arg(value_name = "LABEL")]
     pub(crate) label: String,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
 }
 
 #[derive(Debug, Args)]

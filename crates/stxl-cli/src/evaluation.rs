@@ -17,7 +17,7 @@ use stxl_lang::{Language, Severity, SourceError, SourcePath, SourceTree};
 use stxl_model::{Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
-use crate::arguments::{Arguments, Selection};
+use crate::arguments::{Arguments, Selection, Variant};
 use crate::failure::{Exit, Failure};
 use crate::place;
 use crate::progress::plural;
@@ -96,15 +96,20 @@ pub(crate) fn evaluate(
         .map(|label| Selector::parse(label))
         .collect::<Result<_, _>>()
         .map_err(Failure::usage)?;
+    let variant = &selection.variant;
     let request = ChildRequest {
         folder: workspace.to_path_buf(),
         readable: Vec::new(),
         buffers: BTreeMap::new(),
         evaluation: EvaluationRequest {
             selectors,
-            platform: None,
-            options: BTreeMap::new(),
-            tests: Tests::Left,
+            platform: variant.platform,
+            options: options_of(variant)?,
+            tests: if variant.tests {
+                Tests::Planned
+            } else {
+                Tests::Left
+            },
             sandbox_abi: stxl_sandbox::ABI,
         },
         limits: ChildLimits::default(),
@@ -169,9 +174,55 @@ pub(crate) fn child_main() -> ExitCode {
     }
 }
 
-/// What was asked for, as it was typed; under this the store keeps the history of a request.
+/// The options that are set, each once.
+fn options_of(variant: &Variant) -> Result<BTreeMap<String, String>, Failure> {
+    let mut options = BTreeMap::new();
+    for (name, value) in &variant.with {
+        if options.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::usage(format!("the option `{name}` is set twice")));
+        }
+    }
+    Ok(options)
+}
+
+/// What was asked for, as it is typed; under this the store keeps the history of a request. No two
+/// requests have the same text, whatever the values of options hold.
 pub(crate) fn request_text(selection: &Selection) -> String {
-    selection.labels.join(" ")
+    let mut words = selection.labels.clone();
+    words.push(variant_text(&selection.variant));
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
+}
+
+/// For what packages are built, as it is typed; nothing for what the workspace says.
+pub(crate) fn variant_text(variant: &Variant) -> String {
+    let Variant {
+        platform,
+        with,
+        tests,
+    } = variant;
+    let platform = platform.map(|platform| format!("--platform {platform}"));
+    let mut words: Vec<String> = platform.into_iter().collect();
+    let mut with: Vec<_> = with.iter().collect();
+    with.sort();
+    words.extend(
+        with.iter()
+            .map(|(name, value)| format!("--with {}", word(&format!("{name}={value}")))),
+    );
+    if *tests {
+        words.push("--tests".to_owned());
+    }
+    words.join(" ")
+}
+
+/// A text as one word of a command line, in quotes where a shell would take it apart.
+fn word(text: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_.,:=/+@%".contains(char);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 fn show(

@@ -34,7 +34,8 @@ pub struct EvaluationRequest {
     pub platform: Option<Platform>,
     /// Options set for all packages that declare them.
     pub options: BTreeMap<String, String>,
-    /// Whether the tests of selected packages are planned too, as outputs `test.<name>`.
+    /// Whether the tests of selected packages are planned too, as outputs `test.<name>`. One that
+    /// is selected by this name is planned either way.
     pub tests: Tests,
     /// The version of what a process sees of its sandbox.
     pub sandbox_abi: u32,
@@ -351,6 +352,13 @@ impl Run<'_> {
         let seen = self.diagnose_packages(db, &graph, &targets);
         for package in seen.values() {
             diagnostics.extend(package.diagnostics.iter().cloned());
+        }
+        // A package that is wrong may be the one that declares it; of parts, it is somebody else's
+        // to know.
+        if *self.scope == Scope::Everything
+            && diagnostics.iter().all(|it| it.severity != Severity::Error)
+        {
+            diagnostics.extend(self.check_options(db, &graph));
         }
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return (None, diagnostics);

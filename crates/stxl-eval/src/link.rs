@@ -26,6 +26,8 @@ pub(crate) enum LinkError {
 /// A plan, and what is to be said about the packages in it.
 pub(crate) struct Linked {
     pub(crate) plan: Plan,
+    /// The options that packages in it declare.
+    pub(crate) options: BTreeSet<String>,
     /// Warnings, in no order and with duplicates.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -56,7 +58,16 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
     }
     let mut diagnostics = Vec::new();
     let Linker { ids, mut plan, .. } = linker;
-    for label in seen(records, &ids, targets) {
+    let linked = records.nodes.iter().zip(&ids);
+    let linked: BTreeSet<&PackageLabel> = linked
+        .filter_map(|(key, id)| id.map(|_| &key.label))
+        .collect();
+    let packages = linked
+        .iter()
+        .filter_map(|label| records.packages.get(*label));
+    let options = packages.flat_map(|package| package.facts.options.iter().cloned());
+    let options = options.collect();
+    for label in seen(records, linked, targets) {
         if let Some(package) = records.packages.get(label) {
             diagnostics.extend(package.diagnostics.iter().cloned());
             if package.layers.last().is_some_and(is_local) {
@@ -64,18 +75,20 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
             }
         }
     }
-    Ok(Linked { plan, diagnostics })
+    Ok(Linked {
+        plan,
+        options,
+        diagnostics,
+    })
 }
 
 /// The packages of a plan, those that were asked for, and all whose values these read.
 fn seen<'r>(
     records: &'r Records,
-    ids: &[Option<DerivationId>],
+    linked: BTreeSet<&'r PackageLabel>,
     targets: &'r [Target],
 ) -> BTreeSet<&'r PackageLabel> {
-    let linked = records.nodes.iter().zip(ids);
-    let linked = linked.filter_map(|(key, id)| id.map(|_| &key.label));
-    let mut seen: BTreeSet<&PackageLabel> = linked.collect();
+    let mut seen = linked;
     seen.extend(targets.iter().map(|target| &target.label));
     let mut frontier: Vec<&PackageLabel> = seen.iter().copied().collect();
     while let Some(label) = frontier.pop() {

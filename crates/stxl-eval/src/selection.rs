@@ -134,7 +134,7 @@ impl Wanted {
             }
             Self::Some(wanted) => {
                 let wanted = wanted.iter().cloned();
-                wanted.partition(|output| outputs.contains(output))
+                wanted.partition(|output| outputs.contains(output) || tests.contains(output))
             }
         }
     }

@@ -47,6 +47,7 @@ pub(crate) fn run(
     let plan = evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
     let session = session::open(arguments)?;
     let options = BuildOptions {
+        variant: evaluation::variant_text(&build.selection.variant),
         source_dir,
         jobs: jobs(build),
         jobs_per_step: jobs(build),

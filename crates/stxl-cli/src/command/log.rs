@@ -15,9 +15,7 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
-    let selection = Selection {
-        labels: vec![log.label.clone()],
-    };
+    let selection = Selection::of(&log.label, &log.variant);
     let plan = evaluation::plan(
         arguments,
         &workspace,
@@ -49,7 +47,10 @@ pub(crate) fn run(
             "`{}` has no log: it was not built from this text",
             log.label
         ))
-        .hint(format!("stxl build {}", log.label)))
+        .hint(format!(
+            "stxl build {}",
+            evaluation::request_text(&selection)
+        )))
     }
 }
 

@@ -24,9 +24,8 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
-    let selection = Selection {
-        labels: vec![shell.label.clone()],
-    };
+    let selection = Selection::of(&shell.label, &shell.variant);
+    let request = evaluation::request_text(&selection);
     let plan = evaluation::plan(
         arguments,
         &workspace,
@@ -44,7 +43,7 @@ pub(crate) fn run(
     let options = BuildOptions {
         cancel: interrupts.cancel.clone(),
         outputs: OutputPaths::Omit,
-        ..BuildOptions::new(workspace, format!("shell {}", shell.label))
+        ..BuildOptions::new(workspace, format!("shell {request}"))
     };
     let mut progress = Progress::new(terminal);
     let entry =
@@ -73,8 +72,7 @@ pub(crate) fn run(
             exit: Exit::BuildFailed,
             message: format!("the root of this step has no `{SHELL}`"),
             hint: Some(format!(
-                "name a program it has: stxl shell {} -- COMMAND",
-                shell.label
+                "name a program it has: stxl shell {request} -- COMMAND"
             )),
         }),
         status => Err(Failure {

@@ -91,7 +91,7 @@ pub(crate) fn verify(
     // A repair needs the plan of the workspace, which is read while root still may.
     let plan = if verify.repair {
         let workspace = place::workspace(arguments)?;
-        let everything = Selection { labels: Vec::new() };
+        let everything = Selection::default();
         Some((
             evaluation::plan(
                 arguments,
@@ -193,9 +193,7 @@ pub(crate) fn path(
 ) -> Result<(), Failure> {
     let label = Label::parse(&path.label).map_err(Failure::usage)?;
     let workspace = place::workspace(arguments)?;
-    let selection = Selection {
-        labels: vec![path.label.clone()],
-    };
+    let selection = Selection::of(&path.label, &path.variant);
     let plan = evaluation::plan(
         arguments,
         &workspace,
@@ -208,8 +206,10 @@ pub(crate) fn path(
         .roots()
         .iter()
         .find_map(|root| root.outputs.get(&label.output));
-    let not_built =
-        || Failure::usage(format!("`{label}` is not built")).hint(format!("stxl build {label}"));
+    let not_built = || {
+        let request = evaluation::request_text(&selection);
+        Failure::usage(format!("`{label}` is not built")).hint(format!("stxl build {request}"))
+    };
     let id = id.ok_or_else(not_built)?;
     let resolved = store
         .resolve(std::slice::from_ref(id))

@@ -1,10 +1,13 @@
 //! From selectors to the outputs that are asked for.
 
+use std::collections::BTreeSet;
+
 use stxl_lang::Diagnostic;
 use stxl_model::{OutputName, PackageLabel};
 
 use super::{Run, Target};
 use crate::database::{Configured, Database, Db as _};
+use crate::graph::Graph;
 use crate::node::{NodeKey, output_of_test};
 use crate::parallel;
 use crate::queries;
@@ -33,6 +36,29 @@ impl Run<'_> {
             Some(facts) => configured_for(&self.configured, &facts),
             None => self.configured.clone(),
         }
+    }
+
+    /// What is wrong with the options of the request: one that nothing reached declares would be
+    /// without any effect.
+    pub(super) fn check_options(&self, db: &Database, graph: &Graph) -> Vec<Diagnostic> {
+        if self.request.options.is_empty() {
+            return Vec::new();
+        }
+        let labels: BTreeSet<&PackageLabel> = graph.nodes.iter().map(|it| &it.key.label).collect();
+        let declared: BTreeSet<String> = labels
+            .into_iter()
+            .filter_map(|label| queries::facts(db, db.package(label)))
+            .flat_map(|facts| facts.options.clone())
+            .collect();
+        let names = self.request.options.keys();
+        names
+            .filter(|name| !declared.contains(*name))
+            .map(|name| {
+                let message = format!("No package that is asked for has an option `{name}`");
+                let near = nearest(name, declared.iter().map(String::as_str));
+                *unknown("unknown-option", message, &near)
+            })
+            .collect()
     }
 
     fn target(

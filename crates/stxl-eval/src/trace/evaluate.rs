@@ -199,8 +199,13 @@ impl Session<'_> {
         };
         let Linked {
             plan,
+            options,
             mut diagnostics,
         } = linked;
+        let mut asked = self.request.evaluation.options.keys();
+        if asked.any(|option| !options.contains(option)) {
+            return Ok(Recalled::Useless("the request is wrong"));
+        }
         diagnostics.extend(trace.diagnostics.iter().cloned());
         sort(&mut diagnostics);
         let evaluated = std::mem::take(&mut recall.reasons);
