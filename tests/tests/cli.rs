@@ -15,5 +15,7 @@ mod local;
 mod main_job;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/roots.rs"]
+mod roots;
 #[path = "cli/variants.rs"]
 mod variants;

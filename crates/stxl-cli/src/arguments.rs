@@ -57,7 +57,12 @@ impl Command {
             Self::Doctor(doctor) => doctor.json,
             Self::Store(StoreCommand::Gc(gc)) => gc.json,
             Self::Store(StoreCommand::Verify(verify)) => verify.json,
-            Self::Store(StoreCommand::Path(_) | StoreCommand::RebuildDb)
+            Self::Store(StoreCommand::Root(RootCommand::List(list))) => list.json,
+            Self::Store(
+                StoreCommand::Path(_)
+                | StoreCommand::Root(RootCommand::Add(_) | RootCommand::Remove(_))
+                | StoreCommand::RebuildDb,
+            )
             | Self::Init(_)
             | Self::Log(_)
             | Self::Shell(_)
@@ -78,7 +83,7 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Build packages
     #[command(
-        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --out result"
+        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --link result\n  stxl build core/zlib --out /tmp/zlib"
     )]
     Build(BuildArguments),
     /// Print the log of a package's steps
@@ -217,6 +222,13 @@ pub(crate) struct BuildArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Make this a symlink to the result, which is kept for as long as the link is there
+    ///
+    /// A link into the store is replaced, anything else is not. Of a package it leads to its output
+    /// `main`; others are named: `core/zlib:dev`.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) link: Option<PathBuf>,
+
     /// Look for sources in this directory first, by their sha256
     #[arg(long, value_name = "DIR")]
     pub(crate) source_dir: Option<PathBuf>,
@@ -264,7 +276,7 @@ pub(crate) struct ShellArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Free space: drop what no workspace's last plan needs
+    /// Free space: drop what no workspace's last plan, name or link needs
     #[command(
         after_help = "Examples:\n  stxl store gc\n  stxl store gc --keep-days 30 --max-size 20G"
     )]
@@ -275,6 +287,9 @@ pub(crate) enum StoreCommand {
     /// Print where a package's output lies as files
     #[command(after_help = "Example:\n  ls $(stxl store path stage0/hex2)")]
     Path(PathArguments),
+    /// Name results that collection keeps
+    #[command(subcommand)]
+    Root(RootCommand),
     /// Make the database again from the objects
     #[command(after_help = "Example:\n  stxl store rebuild-db")]
     RebuildDb,
@@ -314,6 +329,51 @@ pub(crate) struct PathArguments {
 
     #[command(flatten)]
     pub(crate) variant: Variant,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RootCommand {
+    /// Give a built output a name that keeps it; a name that is given is moved
+    #[command(
+        after_help = "Examples:\n  stxl store root add release-1 core/zlib\n  stxl store root add old core/zlib --with static=yes"
+    )]
+    Add(AddRootArguments),
+    /// List what is kept beside what was built last: names, links, and logs of failed steps
+    #[command(
+        after_help = "Examples:\n  stxl store root list\n  stxl store root list --json | jq -r '.roots[].name'"
+    )]
+    List(ListRootsArguments),
+    /// Take a name away
+    #[command(after_help = "Example:\n  stxl store root remove release-1")]
+    Remove(RemoveRootArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddRootArguments {
+    /// The name: letters, digits and `-._+/:`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// The package or output
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListRootsArguments {
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveRootArguments {
+    /// The name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -6,5 +6,6 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod log;
+pub(crate) mod root;
 pub(crate) mod shell;
 pub(crate) mod store;

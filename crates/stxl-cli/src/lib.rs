@@ -8,6 +8,7 @@ mod evaluation;
 mod export;
 mod failure;
 mod interrupt;
+mod link;
 mod place;
 mod program;
 mod progress;

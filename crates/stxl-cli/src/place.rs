@@ -1,7 +1,11 @@
 //! Where things are: the workspace, the store, this program. The only reader of the environment.
 
 use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
@@ -59,6 +63,13 @@ pub(crate) fn store(arguments: &Arguments) -> Result<PathBuf, Failure> {
 /// The absolute form of a path on the command line.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))
+}
+
+/// The path of a directory without symlinks and `..`, as the kernel knows it.
+pub(crate) fn resolved(directory: &Path) -> io::Result<PathBuf> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory, flags, Mode::empty())?;
+    std::fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
 /// Whether `NO_COLOR` asks for none.

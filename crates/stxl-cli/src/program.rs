@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::arguments::{Arguments, Command, StoreCommand};
+use crate::arguments::{Arguments, Command, RootCommand, StoreCommand};
 use crate::failure::{Exit, Failure, WireFailure};
 use crate::terminal::{Terminal, print_record};
 use crate::{command, evaluation};
@@ -53,16 +53,31 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Build(build) => command::build::run(arguments, build, terminal),
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
-        Command::Store(StoreCommand::Gc(gc)) => command::store::gc(arguments, gc, terminal),
-        Command::Store(StoreCommand::Verify(verify)) => {
-            command::store::verify(arguments, verify, terminal)
-        }
-        Command::Store(StoreCommand::Path(path)) => command::store::path(arguments, path, terminal),
-        Command::Store(StoreCommand::RebuildDb) => command::store::rebuild_db(arguments, terminal),
+        Command::Store(store) => dispatch_store(arguments, store, terminal),
         Command::Doctor(doctor) => command::doctor::run(arguments, doctor, terminal),
         Command::Completions(completions) => {
             command::completions::run(completions);
             Ok(())
         }
+    }
+}
+
+fn dispatch_store(
+    arguments: &Arguments,
+    store: &StoreCommand,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    match store {
+        StoreCommand::Gc(gc) => command::store::gc(arguments, gc, terminal),
+        StoreCommand::Verify(verify) => command::store::verify(arguments, verify, terminal),
+        StoreCommand::Path(path) => command::store::path(arguments, path, terminal),
+        StoreCommand::Root(RootCommand::Add(add)) => command::root::add(arguments, add, terminal),
+        StoreCommand::Root(RootCommand::List(list)) => {
+            command::root::list(arguments, list, terminal)
+        }
+        StoreCommand::Root(RootCommand::Remove(remove)) => {
+            command::root::remove(arguments, remove, terminal)
+        }
+        StoreCommand::RebuildDb => command::store::rebuild_db(arguments, terminal),
     }
 }

@@ -144,7 +144,7 @@ impl Store {
         }
     }
 
-    fn write_checkout(&self, tree: &TreeId, path: &[u8]) -> Result<OwnedFd> {
+    pub(crate) fn write_checkout(&self, tree: &TreeId, path: &[u8]) -> Result<OwnedFd> {
         let _phase = self.disk.phase(Phase::Checkout);
         let hex = tree.digest().to_hex();
         let lock_path = format!("locks/checkout-{}", &hex[..2]).into_bytes();

@@ -83,10 +83,20 @@ impl Disk {
         Ok(String::from_utf8_lossy(&buffer[..count]).into_owned())
     }
 
-    /// Where a symlink anywhere on the machine points, if it is one.
-    pub(crate) fn foreign_link(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let target = rustix::fs::readlink(path, Vec::with_capacity(256)).ok()?;
-        Some(target.into_bytes())
+    /// Where a symlink anywhere on the machine points.
+    pub(crate) fn foreign_link(&self, path: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
+        let target = rustix::fs::readlink(path, Vec::with_capacity(256))?;
+        Ok(target.into_bytes())
+    }
+
+    /// Whether a path anywhere on the machine is another directory than an open one.
+    pub(crate) fn is_foreign(
+        &self,
+        directory: BorrowedFd<'_>,
+        path: &[u8],
+    ) -> std::result::Result<bool, Errno> {
+        let (own, other) = (rustix::fs::fstat(directory)?, rustix::fs::stat(path)?);
+        Ok((own.st_dev, own.st_ino) != (other.st_dev, other.st_ino))
     }
 
     /// Names what the operations that follow belong to, until the guard is dropped.
@@ -267,6 +277,12 @@ impl Disk {
     pub(crate) fn begin_write_out(&self, fd: &OwnedFd, offset: u64, bytes: u64) {
         // What is not written out yet stays in memory; asking to forget it makes it be written.
         let _advice = rustix::fs::fadvise(fd, offset, NonZero::new(bytes), Advice::DontNeed);
+    }
+
+    /// Syncs everything on the file system of an open file.
+    pub(crate) fn sync_file_system(&self, fd: impl AsFd, path: &[u8]) -> Result<()> {
+        self.pass(Operation::Sync, path)?;
+        rustix::fs::syncfs(fd).map_err(|errno| StoreError::io("sync", path, errno))
     }
 
     pub(crate) fn truncate(&self, fd: &OwnedFd, path: &[u8], size: u64) -> Result<()> {

@@ -8,7 +8,10 @@ mod compaction;
 mod mark;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::Stat;
@@ -124,42 +127,59 @@ impl Store {
         Ok(value)
     }
 
+    /// Removes checkouts that nobody uses: those of earlier boots too, apart from those that links
+    /// lead to.
     fn evict_checkouts(&self, report: &mut GcReport) -> Result<()> {
         let checkouts = self.disk.open_dir(self.root(), b"checkouts")?;
         for boot in self.disk.list(checkouts.as_fd(), b"checkouts")? {
-            if boot.name != self.boot.as_bytes() {
-                self.disk.remove_tree(checkouts.as_fd(), &boot.name)?;
-                continue;
-            }
             let directory = self.disk.open_dir(checkouts.as_fd(), &boot.name)?;
+            let mut left = 0;
             for entry in self.disk.list(directory.as_fd(), &boot.name)? {
                 let tree = std::str::from_utf8(&entry.name).ok().map(TreeId::parse);
-                let Some(Ok(tree)) = tree else {
-                    continue;
-                };
-                if self.evict_checkout(&tree)? {
+                let path = [b"checkouts/", boot.name.as_slice(), b"/", &entry.name].concat();
+                if let Some(Ok(tree)) = tree
+                    && self.evict_checkout(&path, &tree)?
+                {
                     report.checkouts += 1;
+                } else {
+                    left += 1;
                 }
+            }
+            if left == 0 && boot.name != self.boot.as_bytes() {
+                self.disk.remove_tree(checkouts.as_fd(), &boot.name)?;
             }
         }
         Ok(())
     }
 
-    /// Removes a checkout unless its tree is leased, and says whether it did.
-    pub(crate) fn evict_checkout(&self, tree: &TreeId) -> Result<bool> {
-        let path = format!("checkouts/{}/{tree}", self.boot).into_bytes();
+    /// Removes a checkout unless its tree is leased or a link leads to it, and says whether it did.
+    fn evict_checkout(&self, path: &[u8], tree: &TreeId) -> Result<bool> {
+        self.remove_checkout(path, tree, || {
+            let linked = self.linked_checkouts()?;
+            Ok(linked.contains(Path::new(OsStr::from_bytes(path))))
+        })
+    }
+
+    /// Removes a checkout unless its tree is leased or it is spared, and says whether it did.
+    pub(crate) fn remove_checkout(
+        &self,
+        path: &[u8],
+        tree: &TreeId,
+        is_spared: impl FnOnce() -> Result<bool>,
+    ) -> Result<bool> {
         // It leaves its name in one step, so that nobody finds half of it there.
         let doomed = format!("tmp/gc-{}-{tree}", self.session.name()).into_bytes();
-        let is_evicted = self.sweep_locked(|| {
-            if self.live_leases()?.contains(&Leased::Tree(*tree)) {
+        let is_removed = self.sweep_locked(|| {
+            // Leases first: whoever makes a link gives its lease back afterwards.
+            if self.live_leases()?.contains(&Leased::Tree(*tree)) || is_spared()? {
                 return Ok(false);
             }
-            self.disk.rename_if_there(self.root(), &path, &doomed)
+            self.disk.rename_if_there(self.root(), path, &doomed)
         })?;
-        if is_evicted {
+        if is_removed {
             self.disk.remove_tree(self.root(), &doomed)?;
         }
-        Ok(is_evicted)
+        Ok(is_removed)
     }
 
     /// The objects that the policy gives up: unreachable ones, the oldest first.

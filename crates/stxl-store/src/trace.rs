@@ -7,6 +7,7 @@ use stxl_model::{ActionId, BlobId, DerivationId, Digest, Realisation, TreeId};
 
 use crate::error::StoreError;
 use crate::index::{self, digest_at, u64_at};
+use crate::out_link::out_links;
 use crate::record::{HistoryEntry, Record, split_trees};
 use crate::store::{Store, lock};
 
@@ -244,7 +245,8 @@ impl Store {
     }
 
     /// Registers a symlink outside the store, by its absolute path, that keeps a tree from
-    /// collection for as long as it points into this store; or takes it off the list.
+    /// collection for as long as it points into this store, and the checkout it leads to as well;
+    /// or takes it off the list.
     pub fn set_out_link(&self, path: &[u8], tree: Option<TreeId>) {
         self.remember(Record::OutLink {
             path: path.to_vec(),
@@ -261,12 +263,7 @@ impl Store {
                     Ok((row.get(0)?, TreeId::from_digest(digest_at(row, 1)?)))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
-            let out_links = connection
-                .prepare_cached("SELECT path, tree FROM out_links")?
-                .query_map([], |row| {
-                    Ok((row.get(0)?, TreeId::from_digest(digest_at(row, 1)?)))
-                })?
-                .collect::<rusqlite::Result<_>>()?;
+            let out_links = out_links(connection)?;
             let history = connection
                 .prepare_cached("SELECT workspace, request, plan, outputs FROM history")?
                 .query_map([], |row| {

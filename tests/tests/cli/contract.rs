@@ -155,7 +155,7 @@ fn what_stops_a_command_is_a_record_too() {
 #[test]
 fn every_command_shows_an_example() {
     let place = Place::empty();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 14] = [
         &["init"],
         &["eval"],
         &["build"],
@@ -166,6 +166,9 @@ fn every_command_shows_an_example() {
         &["store", "gc"],
         &["store", "verify"],
         &["store", "path"],
+        &["store", "root", "add"],
+        &["store", "root", "list"],
+        &["store", "root", "remove"],
         &["store", "rebuild-db"],
     ];
     for command in commands {
@@ -178,8 +181,12 @@ fn every_command_shows_an_example() {
             help.stdout
         );
     }
-    let completions = place.run_in(place.path(), &["completions", "bash"]);
-    assert!(completions.stdout.contains("rebuild-db"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let completions = place.run_in(place.path(), &["completions", shell]);
+        for word in ["rebuild-db", "root", "remove", "link", "platform"] {
+            assert!(completions.stdout.contains(word), "{shell}: {word}");
+        }
+    }
 }
 
 #[test]

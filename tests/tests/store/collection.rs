@@ -1,6 +1,7 @@
 //! Collecting garbage.
 
 use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stxl_model::Realisation;
@@ -10,7 +11,7 @@ use stxl_tests::store::world::{
 };
 use tempfile::tempdir;
 
-fn bytes_of(dir: &std::path::Path) -> u64 {
+fn bytes_of(dir: &Path) -> u64 {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let metadata = std::fs::symlink_metadata(entry.path()).unwrap();
@@ -108,6 +109,101 @@ fn names_links_and_requests_are_roots_for_as_long_as_they_last() {
     store.commit().unwrap();
     drop(store);
     assert_eq!(collect(), (false, false));
+}
+
+/// What a link is to hold, by the directory of the test and a path in the store.
+type Target = fn(&Path, &str) -> PathBuf;
+
+/// What an out-link may be, and whether it keeps its tree and the checkout it leads to.
+#[test]
+fn links_keep_what_they_lead_to_however_the_store_is_spelled() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::create_dir(path("store2")).unwrap();
+    symlink("store", path("other-name")).unwrap();
+    let cases: [(&str, Target, bool); 6] = [
+        ("plain", |dir, inside| dir.join("store").join(inside), true),
+        (
+            "respelled",
+            |dir, inside| dir.join("store/../other-name").join(inside),
+            true,
+        ),
+        (
+            "relative",
+            |_, inside| Path::new("store").join(inside),
+            true,
+        ),
+        (
+            "a-neighbour",
+            |dir, inside| dir.join("store2").join(inside),
+            false,
+        ),
+        ("dangling", |dir, _| dir.join("nowhere"), false),
+        ("the-store-itself", |dir, _| dir.join("store"), true),
+    ];
+    for (name, target, is_kept) in cases {
+        let store = open(&path("store"));
+        let tree = tree_of(&store, "file", name.as_bytes());
+        let checkout = store.checkout(&tree).unwrap();
+        let inside = checkout.path().strip_prefix(path("store")).unwrap();
+        symlink(target(dir.path(), inside.to_str().unwrap()), path(name)).unwrap();
+        store.keep_by_link(&path(name), &checkout).unwrap();
+        let at = checkout.path().to_owned();
+        drop((checkout, store));
+        let store = open(&path("store"));
+        store.gc(&GcPolicy::default()).unwrap();
+        assert_eq!(store.has_tree_complete(&tree).unwrap(), is_kept, "{name}");
+        let is_led_to = is_kept && name != "the-store-itself";
+        assert_eq!(at.exists(), is_led_to, "{name}");
+        assert_eq!(
+            store.roots().unwrap().out_links.len(),
+            usize::from(is_kept),
+            "{name}"
+        );
+        assert_sound(&store);
+        std::fs::remove_file(path(name)).unwrap();
+        store.gc(&GcPolicy::default()).unwrap();
+        assert!(
+            !store.has_tree_complete(&tree).unwrap() && !at.exists(),
+            "{name}"
+        );
+    }
+}
+
+/// A checkout of an earlier boot stays for as long as a link leads to it, and is read back.
+#[test]
+fn a_linked_checkout_outlives_the_boot() {
+    let dir = tempdir().unwrap();
+    let (store_dir, link) = (dir.path().join("store"), dir.path().join("result"));
+    let store = open(&store_dir);
+    let trees = [
+        tree_of(&store, "file", b"linked"),
+        tree_of(&store, "file", b"not"),
+    ];
+    let checkouts = trees.map(|tree| store.checkout(&tree).unwrap());
+    let now = checkouts[0].path().parent().unwrap().to_owned();
+    let earlier = store_dir.join("checkouts/00000000-0000-0000-0000-000000000000");
+    let linked = earlier.join(checkouts[0].path().file_name().unwrap());
+    symlink(&linked, &link).unwrap();
+    store.keep_by_link(&link, &checkouts[0]).unwrap();
+    drop((checkouts, store));
+    std::fs::rename(now, &earlier).unwrap();
+    let store = open(&store_dir);
+    assert_eq!(store.gc(&GcPolicy::default()).unwrap().checkouts, 1);
+    assert_eq!(std::fs::read(link.join("file")).unwrap(), b"linked");
+    assert_sound(&store);
+    std::fs::write(linked.join("file"), b"Linked").unwrap();
+    let report = store.verify().unwrap();
+    assert!(
+        !report.damages.is_empty(),
+        "what a link leads to is verified"
+    );
+    assert_eq!(store.quarantine(&report).unwrap(), Vec::<String>::new());
+    assert_eq!(std::fs::read(link.join("file")).unwrap(), b"linked");
+    assert_sound(&store);
+    std::fs::remove_file(&link).unwrap();
+    store.gc(&GcPolicy::default()).unwrap();
+    assert!(!earlier.exists());
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::arguments::{Arguments, BuildArguments, Selection};
 use crate::evaluation::{self, Audience};
 use crate::export;
 use crate::failure::{self, Exit, Failure};
-use crate::progress::Progress;
+use crate::link;
+use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
 use crate::{interrupt, place};
@@ -33,6 +34,7 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
     let out = build.out.as_deref().map(session::check_free).transpose()?;
+    let link = build.link.as_deref().map(link::path).transpose()?;
     let source_dir = build
         .source_dir
         .as_deref()
@@ -45,7 +47,13 @@ pub(crate) fn run(
     };
     // Evaluated before this process gives up what root may read.
     let plan = evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
+    if link.is_some() {
+        check_linkable(&plan, &build.selection)?;
+    }
     let session = session::open(arguments)?;
+    if let Some(link) = &link {
+        link::check(&session.store, link)?;
+    }
     let options = BuildOptions {
         variant: evaluation::variant_text(&build.selection.variant),
         source_dir,
@@ -83,10 +91,15 @@ pub(crate) fn run(
         Stopped::Build(error) => of_build(&error),
         Stopped::Output(failure) => failure,
     })?;
-    if let Some(out) = &out
-        && summary.outcome == BuildOutcome::Ok
-    {
-        export_outputs(&session, (&summary, &build.selection), out, terminal)?;
+    if summary.outcome == BuildOutcome::Ok {
+        let asked = asked_for(&summary.outputs, &build.selection);
+        if let Some(out) = &out {
+            export_outputs(&session, &asked, out, terminal)?;
+        }
+        if let (Some(link), [only, ..]) = (&link, asked.as_slice()) {
+            link::make(&session.store, link, &only.tree)?;
+            terminal.note(&format!("linked {} to {}", link.display(), only.label));
+        }
     }
     if audience == Audience::Person {
         print_data(outputs_text(&summary.outputs).as_bytes())?;
@@ -170,24 +183,51 @@ fn of_build(error: &BuildError) -> Failure {
     }
 }
 
-/// Copies outputs into the directory: of a package its `main`, and others where they are named. A
-/// single one is the directory itself, several lie below it by their labels.
+/// Whether an output is one that the user wants in hand: of a package its `main`, and others where
+/// they are named.
+fn is_in_hand(label: &Label, selection: &Selection) -> bool {
+    label.output.is_main() || selection.labels.contains(&label.to_string())
+}
+
+fn asked_for<'s>(outputs: &'s [BuiltOutput], selection: &Selection) -> Vec<&'s BuiltOutput> {
+    outputs
+        .iter()
+        .filter(|output| is_in_hand(&output.label, selection))
+        .collect()
+}
+
+/// Refuses to link other than exactly one output.
+fn check_linkable(plan: &Plan, selection: &Selection) -> Result<(), Failure> {
+    let count = plan
+        .roots()
+        .iter()
+        .flat_map(|root| {
+            root.outputs.keys().map(|output| Label {
+                package: root.label.clone(),
+                output: output.clone(),
+            })
+        })
+        .filter(|label| is_in_hand(label, selection))
+        .count();
+    if count == 1 {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "one link cannot lead to {}",
+        plural(count, "output")
+    ))
+    .hint("name one package or output: stxl build core/zlib --link result"))
+}
+
+/// Copies outputs into the directory. A single one is the directory itself, several lie below it by
+/// their labels.
 fn export_outputs(
     session: &Session,
-    (summary, selection): (&Summary, &Selection),
+    asked: &[&BuiltOutput],
     out: &Path,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let is_named = |label: &Label| {
-        let text = format!("{}:{}", label.package, label.output);
-        label.output.is_main() || selection.labels.contains(&text)
-    };
-    let named: Vec<&BuiltOutput> = summary
-        .outputs
-        .iter()
-        .filter(|output| is_named(&output.label))
-        .collect();
-    let parts: Vec<(RootPath, TreeId)> = match named.as_slice() {
+    let parts: Vec<(RootPath, TreeId)> = match asked {
         [only] => vec![(RootPath::root(), only.tree)],
         several => several
             .iter()

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stxl_build::{BuildOptions, OutputPaths};
-use stxl_model::{Digest, Label, Plan};
-use stxl_store::{GcPolicy, GcReport, VerifyReport};
+use stxl_model::{Digest, Label, Plan, TreeId};
+use stxl_store::{GcPolicy, GcReport, Store, VerifyReport};
 
-use crate::arguments::{Arguments, GcArguments, PathArguments, Selection, VerifyArguments};
+use crate::arguments::{
+    Arguments, GcArguments, PathArguments, Selection, Variant, VerifyArguments,
+};
 use crate::evaluation::{self, Audience};
 use crate::failure::{Exit, Failure, of_store};
 use crate::progress::{Progress, plural};
@@ -191,9 +193,20 @@ pub(crate) fn path(
     path: &PathArguments,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let label = Label::parse(&path.label).map_err(Failure::usage)?;
+    let (store, tree) = built(arguments, (&path.label, &path.variant), terminal)?;
+    let checkout = store.checkout(&tree).map_err(|error| of_store(&error))?;
+    print_data(format!("{}\n", checkout.path().display()).as_bytes())
+}
+
+/// The store and the tree of an output that is built.
+pub(crate) fn built(
+    arguments: &Arguments,
+    (label, variant): (&str, &Variant),
+    terminal: Terminal,
+) -> Result<(Store, TreeId), Failure> {
+    let selection = Selection::of(label, variant);
+    let label = Label::parse(label).map_err(Failure::usage)?;
     let workspace = place::workspace(arguments)?;
-    let selection = Selection::of(&path.label, &path.variant);
     let plan = evaluation::plan(
         arguments,
         &workspace,
@@ -222,13 +235,11 @@ pub(crate) fn path(
     let is_here = store
         .has_tree_complete(&resolved.tree)
         .map_err(|error| of_store(&error))?;
-    if !is_here {
-        return Err(not_built());
+    if is_here {
+        Ok((store, resolved.tree))
+    } else {
+        Err(not_built())
     }
-    let checkout = store
-        .checkout(&resolved.tree)
-        .map_err(|error| of_store(&error))?;
-    print_data(format!("{}\n", checkout.path().display()).as_bytes())
 }
 
 pub(crate) fn rebuild_db(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {

@@ -1,14 +1,17 @@
 //! What roots and leases reach.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use stxl_model::{BlobId, Digest, Node, Realisation, TreeId};
 
 use crate::error::StoreError;
 use crate::gc::GcPolicy;
 use crate::lease::{Leased, read_leases};
+use crate::out_link::OutLink;
 use crate::record::Record;
 use crate::store::{Store, now};
 
@@ -55,13 +58,12 @@ impl Store {
             self.mark_tree(tree, marked)?;
         }
         for (path, tree) in &roots.out_links {
-            if self.is_link_to_store(path) {
-                self.mark_tree(tree, marked)?;
-            } else {
-                self.remember(Record::OutLink {
+            match self.out_link(Path::new(OsStr::from_bytes(path))) {
+                OutLink::IntoStore(_) | OutLink::Unknown(_) => self.mark_tree(tree, marked)?,
+                OutLink::Missing | OutLink::Other => self.remember(Record::OutLink {
                     path: path.clone(),
                     tree: None,
-                });
+                }),
             }
         }
         let forgotten = match policy.forget_requests_after {
@@ -78,13 +80,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// Whether a path outside is a symlink into this store.
-    fn is_link_to_store(&self, path: &[u8]) -> bool {
-        self.disk
-            .foreign_link(path)
-            .is_some_and(|target| target.starts_with(self.path.as_os_str().as_bytes()))
     }
 
     /// Marks a tree with all below it, as far as it is there.

@@ -1,6 +1,9 @@
 //! Reading checkouts back: they have to be the trees their names say, with fixed modes and times.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 use stxl_model::{Directory, Entry, Node, TreeId};
@@ -12,21 +15,37 @@ use crate::store::Store;
 const PERMISSIONS: u32 = 0o7777;
 
 impl Store {
+    /// Those of this boot, and those of earlier ones that links lead to; others are leftovers.
     pub(super) fn verify_checkouts(&self, findings: &mut Findings) -> Result<()> {
-        let path = format!("checkouts/{}", self.boot).into_bytes();
-        if self.disk.stat_at(self.root(), &path)?.is_none() {
-            return Ok(());
-        }
-        let checkouts = self.disk.open_dir(self.root(), &path)?;
-        for entry in self.disk.list(checkouts.as_fd(), &path)? {
-            let shown = [path.as_slice(), b"/", &entry.name].concat();
-            let expected = std::str::from_utf8(&entry.name).ok().map(TreeId::parse);
-            let damages_before = findings.damages.len();
-            let tree = self.hash_directory(checkouts.as_fd(), &entry.name, &shown, findings)?;
-            let is_as_named = matches!(expected, Some(Ok(expected)) if Some(expected) == tree);
-            if !is_as_named && findings.damages.len() == damages_before {
-                findings.add(&shown, 0, "not the tree its name says");
+        let linked = self.linked_checkouts()?;
+        let checkouts = self.disk.open_dir(self.root(), b"checkouts")?;
+        for boot in self.disk.list(checkouts.as_fd(), b"checkouts")? {
+            let directory = self.disk.open_dir(checkouts.as_fd(), &boot.name)?;
+            for entry in self.disk.list(directory.as_fd(), &boot.name)? {
+                let shown = [b"checkouts/", boot.name.as_slice(), b"/", &entry.name].concat();
+                if boot.name == self.boot.as_bytes()
+                    || linked.contains(Path::new(OsStr::from_bytes(&shown)))
+                {
+                    self.verify_checkout(&directory, &entry.name, &shown, findings)?;
+                }
             }
+        }
+        Ok(())
+    }
+
+    fn verify_checkout(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        shown: &[u8],
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let expected = std::str::from_utf8(name).ok().map(TreeId::parse);
+        let damages_before = findings.damages.len();
+        let tree = self.hash_directory(parent.as_fd(), name, shown, findings)?;
+        let is_as_named = matches!(expected, Some(Ok(expected)) if Some(expected) == tree);
+        if !is_as_named && findings.damages.len() == damages_before {
+            findings.add(shown, 0, "not the tree its name says");
         }
         Ok(())
     }

@@ -1,12 +1,16 @@
 //! Taking damaged objects out of use, so that whatever made them makes them again.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use stxl_model::TreeId;
 
 use super::{Result, VerifyReport};
 use crate::ballast::BALLAST_FILE;
+use crate::error::StoreError;
 use crate::journal::JOURNAL_FILE;
 use crate::lease::SWEEPS_FILE;
 use crate::pack;
@@ -126,16 +130,35 @@ impl Store {
         self.disk.write_all_at(&file, &path, bytes, 0)
     }
 
-    /// Removes the checkout that a path lies in; one that is leased stays.
+    /// Removes the checkout that a path lies in; one that is leased stays. One that a link leads to
+    /// is written again, if its objects are good.
     fn discard_checkout(&self, path: &[u8]) -> Result<bool> {
-        let mut parts = path.split(|byte| *byte == b'/');
-        let tree = parts
-            .nth(1)
-            .and_then(|name| std::str::from_utf8(name).ok())
-            .and_then(|name| TreeId::parse(name).ok());
-        match tree {
-            Some(tree) if self.is_checked_out(&tree)? => self.evict_checkout(&tree),
-            _ => Ok(true),
+        let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+        let [boot, name, ..] = parts.as_slice() else {
+            return Ok(true);
+        };
+        let path = [b"checkouts/", *boot, b"/", name].concat();
+        let tree = std::str::from_utf8(name).ok().map(TreeId::parse);
+        let Some(Ok(tree)) = tree else {
+            return Ok(true);
+        };
+        if self.disk.stat_at(self.root(), &path)?.is_none() {
+            return Ok(true);
         }
+        let is_removed = self.remove_checkout(&path, &tree, || Ok(false))?;
+        let linked = self.linked_checkouts()?;
+        if is_removed && linked.contains(Path::new(OsStr::from_bytes(&path))) {
+            match self.write_checkout(&tree, &path) {
+                // What is missing is built again, and whoever wants the link makes it again.
+                Ok(_)
+                | Err(
+                    StoreError::MissingTree { .. }
+                    | StoreError::MissingBlob { .. }
+                    | StoreError::Damaged { .. },
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(is_removed)
     }
 }
