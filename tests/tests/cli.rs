@@ -5,6 +5,8 @@
 #[path = "cli/place.rs"]
 mod place;
 
+#[path = "cli/collection.rs"]
+mod collection;
 #[path = "cli/contract.rs"]
 mod contract;
 #[path = "cli/exit.rs"]

@@ -297,11 +297,11 @@ pub(crate) enum StoreCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct GcArguments {
-    /// Keep what was used in the last days as well
+    /// Keep what was made in the last days as well
     #[arg(long, value_name = "DAYS")]
     pub(crate) keep_days: Option<u32>,
 
-    /// Free only until the store is this small, such as `20G`
+    /// Free only until the store is this small, such as `20G`, the oldest first
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<String>,
 

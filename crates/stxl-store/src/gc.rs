@@ -25,6 +25,7 @@ use crate::lease::{Leased, SWEEP_LOCK};
 use crate::record::Record;
 use crate::store::{Store, now};
 
+use compaction::Worth;
 pub(crate) use mark::Marked;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -35,12 +36,21 @@ const BATCH_FILES: usize = 128;
 /// What a collection may remove. By default everything that is not reachable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcPolicy {
-    /// Objects made within this time stay, reachable or not.
+    /// Objects made within this time stay, reachable or not; trees with all that is below them.
     pub keep_newer_than: Option<Duration>,
     /// Nothing more is removed once the store is down to this many bytes, the oldest go first.
+    /// Where that takes it, packs are written again of which only a little is dead.
     pub bytes_max: Option<u64>,
     /// Requests made longer ago than this no longer keep their outputs.
     pub forget_requests_after: Option<Duration>,
+}
+
+impl GcPolicy {
+    /// The moment from which on objects stay.
+    fn newest_dead(&self) -> u64 {
+        self.keep_newer_than
+            .map_or(u64::MAX, |age| now().saturating_sub(age.as_secs()))
+    }
 }
 
 /// What a collection removed.
@@ -97,7 +107,12 @@ impl Store {
         };
         self.remove_large_blobs(&mut sweep, &mut report)?;
         self.invalidate_index_sum()?;
-        self.collect_packs(&mut sweep, &mut report)?;
+        self.collect_packs(&mut sweep, Worth::MostlyDead, &mut report)?;
+        if let Some(bytes_max) = policy.bytes_max
+            && self.object_bytes()? > bytes_max
+        {
+            self.collect_packs(&mut sweep, Worth::AnyDead, &mut report)?;
+        }
         self.forget_requests(policy)?;
         self.compact_journal()?;
         report.bytes_left = self.object_bytes()?;
@@ -205,9 +220,7 @@ impl Store {
         }
         candidates.retain(|candidate| !marked.has(&candidate.id));
         candidates.sort_by_key(|candidate| (candidate.created, candidate.id));
-        let newest = policy
-            .keep_newer_than
-            .map_or(u64::MAX, |age| now().saturating_sub(age.as_secs()));
+        let newest = policy.newest_dead();
         let mut left = self.object_bytes()?;
         let mut dead = BTreeSet::new();
         for candidate in candidates {

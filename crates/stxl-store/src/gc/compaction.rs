@@ -20,16 +20,26 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// Size up to which a journal is left as it is.
 const JOURNAL_BYTES_FREE: u64 = 1024 * 1024;
 
+/// When a pack is written again without what is dead in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// When more of it is dead than stays: a collection does not move much to free little.
+    MostlyDead,
+    /// When anything of it is dead.
+    AnyDead,
+}
+
 impl Store {
-    /// Removes packs without anything that stays, and writes those again that are mostly dead.
+    /// Removes packs without anything that stays, and writes those again that are worth it.
     pub(super) fn collect_packs(
         &self,
         sweep: &mut Sweeping<'_>,
+        worth: Worth,
         report: &mut GcReport,
     ) -> Result<()> {
         let mut first_error = None;
         for number in self.packs_on_disk()? {
-            match self.collect_pack(number, sweep, report) {
+            match self.collect_pack((number, worth), sweep, report) {
                 Ok(()) => {}
                 // Other packs may be removable as a whole, which makes room for this one.
                 Err(error) if error.is_disk_full() => first_error = first_error.or(Some(error)),
@@ -41,7 +51,7 @@ impl Store {
 
     fn collect_pack(
         &self,
-        number: u64,
+        (number, worth): (u64, Worth),
         sweep: &mut Sweeping<'_>,
         report: &mut GcReport,
     ) -> Result<()> {
@@ -63,7 +73,8 @@ impl Store {
             .map(|(_, location)| location.bytes + HEADER_BYTES as u64)
             .sum();
         let is_mostly_dead = live_bytes.saturating_mul(2) < size || dead_bytes > live_bytes;
-        if !is_mostly_dead || !self.disk.try_lock(&file, &path)? {
+        let is_worth_it = is_mostly_dead || (worth == Worth::AnyDead && dead_bytes > 0);
+        if !is_worth_it || !self.disk.try_lock(&file, &path)? {
             return Ok(());
         }
         // Since the lock is ours, the rows of the pack can only change by our own hand.

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use stxl_model::{BlobId, Digest, Node, Realisation, TreeId};
 
+use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::gc::GcPolicy;
+use crate::index::digest_at;
 use crate::lease::{Leased, read_leases};
 use crate::out_link::OutLink;
 use crate::record::Record;
@@ -47,6 +49,7 @@ impl Store {
             return Ok(());
         }
         self.mark_roots(policy, marked)?;
+        self.mark_new_trees(policy, marked)?;
         self.mark_logs(marked)?;
         marked.index_version = Some(version);
         Ok(())
@@ -78,6 +81,26 @@ impl Store {
                     self.mark_tree(tree, marked)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Marks the trees that the policy keeps for their age: with what is below them, which may be
+    /// older, since a tree that lacks a file is of no use.
+    fn mark_new_trees(&self, policy: &GcPolicy, marked: &mut Marked) -> Result<()> {
+        if policy.keep_newer_than.is_none() {
+            return Ok(());
+        }
+        let oldest = policy.newest_dead().cast_signed();
+        let kind = EntryKind::Directory as u8;
+        let trees: Vec<Digest> = self.index()?.read("list new directories", |connection| {
+            connection
+                .prepare("SELECT id FROM objects WHERE kind = ?1 AND created >= ?2")?
+                .query_map(rusqlite::params![kind, oldest], |row| digest_at(row, 0))?
+                .collect()
+        })?;
+        for tree in trees {
+            self.mark_tree(&TreeId::from_digest(tree), marked)?;
         }
         Ok(())
     }
