@@ -75,6 +75,13 @@ pub(crate) fn open_store_only(arguments: &Arguments) -> Result<Store, Failure> {
     open_store(&path, OpenOptions::default())
 }
 
+/// Opens the store alone, to free space in it: also where the disk has none left.
+pub(crate) fn open_store_to_collect(arguments: &Arguments) -> Result<Store, Failure> {
+    let path = place::store(arguments)?;
+    become_owner(&path)?;
+    open_store(&path, OpenOptions::default().without_room())
+}
+
 fn program(store: OwnedFd) -> LauncherProgram {
     LauncherProgram::new(THIS_PROGRAM, [LAUNCHER_ARGUMENT], store)
 }

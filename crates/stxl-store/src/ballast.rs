@@ -47,7 +47,7 @@ impl Store {
         self.restore_ballast()
     }
 
-    fn ballast_bytes(&self) -> Result<u64> {
+    pub(crate) fn ballast_bytes(&self) -> Result<u64> {
         let stat = self.disk.stat_at(self.root(), BALLAST_FILE)?;
         Ok(stat.map_or(0, |stat| stat.st_size.cast_unsigned()))
     }

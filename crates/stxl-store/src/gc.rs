@@ -20,7 +20,7 @@ use stxl_model::{BlobId, Digest, TreeId};
 use crate::disk::Lock;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
-use crate::index::{self, digest_at, u64_at};
+use crate::index::{self, Medium, digest_at, u64_at};
 use crate::lease::{Leased, SWEEP_LOCK};
 use crate::record::Record;
 use crate::store::{Store, now};
@@ -107,7 +107,15 @@ impl Store {
         };
         self.remove_large_blobs(&mut sweep, &mut report)?;
         self.invalidate_index_sum()?;
-        self.collect_packs(&mut sweep, Worth::MostlyDead, &mut report)?;
+        match self.collect_packs(&mut sweep, Worth::MostlyDead, &mut report) {
+            // What is on the disk of an index that is in memory can be made again: its room is
+            // better used for moving what stays in packs that are mostly dead.
+            Err(error) if error.is_disk_full() && self.index()?.medium() == Medium::Memory => {
+                self.remove_index()?;
+                self.collect_packs(&mut sweep, Worth::MostlyDead, &mut report)?;
+            }
+            collected => collected?,
+        }
         if let Some(bytes_max) = policy.bytes_max
             && self.object_bytes()? > bytes_max
         {

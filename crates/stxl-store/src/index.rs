@@ -50,6 +50,14 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 pub(crate) struct Index {
     connection: Mutex<Connection>,
+    medium: Medium,
+}
+
+/// Where an index is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    Disk,
+    Memory,
 }
 
 /// Where in the packs an object lies.
@@ -81,6 +89,7 @@ impl Index {
         Self::configure(&connection).map_err(StoreError::index("configure"))?;
         let index = Self {
             connection: Mutex::new(connection),
+            medium: Medium::Disk,
         };
         let version: i64 = index
             .connection()
@@ -96,11 +105,17 @@ impl Index {
         Ok((index, Freshness::Fresh))
     }
 
-    /// An index in memory, for comparing with the one on the disk.
+    /// Where it is.
+    pub(crate) fn medium(&self) -> Medium {
+        self.medium
+    }
+
+    /// An index in memory, for comparing with the one on the disk, or in its place.
     pub(crate) fn in_memory() -> Result<Self> {
         let connection = Connection::open_in_memory().map_err(StoreError::index("open"))?;
         let index = Self {
             connection: Mutex::new(connection),
+            medium: Medium::Memory,
         };
         index.write("make the tables", reset)?;
         Ok(index)

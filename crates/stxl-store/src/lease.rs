@@ -125,10 +125,7 @@ impl Session {
     }
 
     fn set_sweep(&self, disk: &Disk, count: u64) -> Result<()> {
-        let mut bytes = count.to_le_bytes().to_vec();
-        let check = check_of(&bytes);
-        bytes.extend_from_slice(&check);
-        disk.write_all_at(&self.sweeps, SWEEPS_FILE, &bytes, 0)
+        disk.write_all_at(&self.sweeps, SWEEPS_FILE, &sweeps_bytes(count), 0)
     }
 
     /// A name in this session's own directory for unfinished files.
@@ -230,6 +227,14 @@ fn encode_lease(leased: Leased, change: Change) -> Vec<u8> {
     let removed = u8::from(change == Change::Removed);
     let mut bytes = vec![kind, removed, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(digest.as_bytes());
+    let check = check_of(&bytes);
+    bytes.extend_from_slice(&check);
+    bytes
+}
+
+/// What the file with the count of removals holds.
+pub(crate) fn sweeps_bytes(count: u64) -> Vec<u8> {
+    let mut bytes = count.to_le_bytes().to_vec();
     let check = check_of(&bytes);
     bytes.extend_from_slice(&check);
     bytes

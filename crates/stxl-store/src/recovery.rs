@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::Transaction;
 use stxl_model::{BlobId, Digest};
 
+use crate::ballast::BALLAST_BYTES;
 use crate::disk::Lock;
 use crate::entry::{CHECK_BYTES, FILE_HEADER_BYTES, Header, Scanned, check_of, scan};
 use crate::error::StoreError;
@@ -13,7 +14,9 @@ use crate::failpoints::Operation;
 use crate::index::{self, FileState, Freshness, Index, JOURNAL, Location};
 use crate::journal::{self, JOURNAL_FILE, entry_bytes};
 use crate::pack;
-use crate::store::{INDEX_FILE, INDEX_SUM_FILE, IndexCheck, OPEN_LOCK, Store, USE_LOCK, blob_path};
+use crate::store::{
+    INDEX_FILE, INDEX_SUM_FILE, IndexCheck, OPEN_LOCK, Room, Store, USE_LOCK, blob_path,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -24,6 +27,12 @@ impl Store {
     pub(crate) fn open_index(&mut self) -> Result<()> {
         if !self.is_index_as_left()? {
             self.remove_index()?;
+        }
+        if self.room == Room::MayBeNone
+            && let Some(index) = self.index_without_room()?
+        {
+            self.index = Some(index);
+            return Ok(());
         }
         let path = self.path.join("index.db");
         let mut opened = Index::open(&path);
@@ -49,6 +58,19 @@ impl Store {
         Ok(())
     }
 
+    /// An index in memory, made from the files, where neither the disk nor the ballast has room for
+    /// one and nobody else has the store open: a collection was ended early when it had given the
+    /// ballast up, say. Until the store is closed nobody else opens it. The index on the disk is
+    /// left as it is; the next opening brings it up to date.
+    fn index_without_room(&self) -> Result<Option<Index>> {
+        let room = self.disk.free_bytes(self.root(), b".")? + self.ballast_bytes()?;
+        if room < BALLAST_BYTES as u64 && self.disk.try_lock(&self.use_lock, USE_LOCK)? {
+            self.index_of_files().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// After a loss of power the index can be older or newer than its checksum; then it is made
     /// again. Within one boot a difference is damage, which `verify` is to name.
     fn is_index_as_left(&self) -> Result<bool> {
@@ -72,7 +94,8 @@ impl Store {
         Ok(is_as_left)
     }
 
-    fn remove_index(&self) -> Result<()> {
+    /// Removes the index from the disk; nobody else may have it open.
+    pub(crate) fn remove_index(&self) -> Result<()> {
         if !self.disk.try_lock(&self.use_lock, USE_LOCK)? {
             return Err(StoreError::Damaged {
                 path: String::from_utf8_lossy(INDEX_FILE).into_owned(),

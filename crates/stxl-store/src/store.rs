@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::failpoints::{Faults, Operation, Phase};
 use crate::index::{self, FileState, Index};
 use crate::journal::Pending;
-use crate::lease::{Session, Sweep};
+use crate::lease::{SWEEPS_FILE, Session, Sweep, sweeps_bytes};
 use crate::pack::Writer;
 use crate::verify::Damage;
 
@@ -61,6 +61,7 @@ pub struct Store {
     /// Damage that opening the store came upon and made good.
     pub(crate) found_at_opening: Mutex<Vec<Damage>>,
     pub(crate) index_check: IndexCheck,
+    pub(crate) room: Room,
 }
 
 /// Trees known to be complete as of a sweep of the garbage collector.
@@ -75,6 +76,15 @@ pub(crate) struct Complete {
 pub struct OpenOptions {
     faults: Faults,
     index_check: IndexCheck,
+    room: Room,
+}
+
+/// Whether the store is opened where there is no room for its index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Room {
+    #[default]
+    Needed,
+    MayBeNone,
 }
 
 /// Whether the whole index is compared with its checksum at opening.
@@ -91,6 +101,14 @@ impl OpenOptions {
     #[must_use]
     pub fn check_index(mut self) -> Self {
         self.index_check = IndexCheck::Always;
+        self
+    }
+
+    /// Opens the store even where the disk has no room at all, for a collection: then the index is
+    /// made in memory, which reads every pack, and nobody else opens the store meanwhile.
+    #[must_use]
+    pub fn without_room(mut self) -> Self {
+        self.room = Room::MayBeNone;
         self
     }
 
@@ -132,6 +150,7 @@ impl Store {
             is_sum_invalid: AtomicBool::new(false),
             found_at_opening: Mutex::default(),
             index_check: options.index_check,
+            room: options.room,
         };
         let recovered = store.open_index().and_then(|()| store.recover_with_room());
         // A store that is given up takes the lock itself to close the index.
@@ -281,6 +300,9 @@ fn prepare_layout(disk: &Disk, root: BorrowedFd<'_>) -> Result<()> {
     }
     let ballast = disk.open_or_create(root, BALLAST_FILE)?;
     disk.write_all_at(&ballast, BALLAST_FILE, &vec![0; BALLAST_BYTES], 0)?;
+    // Room for the count of removals is taken now: there may be none when something is removed.
+    let sweeps = disk.open_or_create(root, SWEEPS_FILE)?;
+    disk.write_all_at(&sweeps, SWEEPS_FILE, &sweeps_bytes(0), 0)?;
     // The format comes last and by a rename: with it the layout is complete.
     let temporary = format!("tmp/format-{}", rustix::process::getpid().as_raw_nonzero());
     disk.remove(root, temporary.as_bytes())?;

@@ -101,15 +101,28 @@ pub fn assert_acknowledged_is_there(dir: &Path) {
     assert!(store.chosen(&resolved.action).unwrap().is_some());
 }
 
-/// The program `store-exercise`: takes a directory and the number of the operation at which it is
-/// to be killed, 0 for none.
+/// Opens the store in `dir`, whatever room there is, and collects.
+pub fn collect(dir: &Path, failpoints: &Arc<Failpoints>) -> Result<(), StoreError> {
+    let options = OpenOptions::default().failpoints(failpoints.clone());
+    let store = Store::open(&dir.join("store"), options.without_room())?;
+    store.gc(&GcPolicy::default()).map(drop)
+}
+
+/// The program `store-exercise`: takes `all` or `collect`, a directory, and the number of the
+/// operation at which it is to be killed, 0 for none.
 pub fn child_main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, at] = arguments.as_slice() else {
+    let [what, dir, at] = arguments.as_slice() else {
         return ExitCode::from(2);
     };
     let at = at.parse().expect("the number of an operation");
-    match run(Path::new(dir), &Failpoints::new(at, Fault::Kill)) {
+    let failpoints = Failpoints::new(at, Fault::Kill);
+    let ran = if what == "collect" {
+        collect(Path::new(dir), &failpoints)
+    } else {
+        run(Path::new(dir), &failpoints)
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the exercise failed: {error}");

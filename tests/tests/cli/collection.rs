@@ -1,7 +1,8 @@
 //! What `stxl store gc` leaves where its options say so.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stxl_model::BlobId;
@@ -91,7 +92,7 @@ fn age(place: &Place, days: u64) {
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
-fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -194,4 +195,56 @@ fn a_pack_of_which_little_is_dead_is_made_smaller_where_that_is_asked_for() {
     let left = collect(&place, &["--max-size", "250K"]);
     assert!(left <= 250 << 10, "{left} of {whole}");
     assert!(is_here(&place, &all[..200]) && !is_here(&place, &all));
+}
+
+/// The store on a small disk of its own.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn below(place: &Place) -> Self {
+        let store = place.store();
+        fs::create_dir(&store).unwrap();
+        let (flags, size) = (
+            rustix::mount::MountFlags::empty(),
+            Some(c"size=4m,mode=0777"),
+        );
+        rustix::mount::mount("tmpfs", &store, "tmpfs", flags, size)
+            .expect("a small tmpfs can be mounted: this test needs root");
+        Self(store)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _unmounted = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+/// As a collection leaves it that was killed when it had given up the ballast.
+#[test]
+fn a_full_disk_without_ballast_can_be_collected() {
+    let place = place();
+    let disk = SmallDisk::below(&place);
+    let [one, two] = [large("one"), large("two")];
+    build(&place, &[("a", &one)]);
+    build(&place, &[("a", &two)]);
+    fs::remove_file(disk.0.join("ballast")).unwrap();
+    // Of somebody else, on the same disk.
+    let others = disk.0.join("others");
+    let mut other = fs::File::create(&others).unwrap();
+    while other.write_all(&[1; 4096]).is_ok() {}
+    drop(other);
+    let full = place.run(&["build", "first/hello"]);
+    assert_eq!(full.code, 3, "{full:?}");
+    assert!(
+        full.stderr.contains("make room with `stxl store gc`"),
+        "{full:?}"
+    );
+    let ran = place.run(&["store", "gc"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(is_here(&place, &[("a", &two)]) && !is_here(&place, &[("a", &one)]));
+    let verified = place.run(&["store", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let built = place.run(&["build", "first/hello"]);
+    assert_eq!(built.code, 0, "{built:?}");
 }

@@ -58,6 +58,7 @@ fn killed_at_any_operation_the_store_stays_sound() {
     for at in 1..=total {
         let dir = prepared();
         let status = Command::new(env!("CARGO_BIN_EXE_store-exercise"))
+            .arg("all")
             .arg(dir.path())
             .arg(at.to_string())
             .status()
@@ -157,6 +158,55 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
     assert!(store.has_tree_complete(&kept).unwrap());
     store.put_blob(&world::pattern(300_000)).unwrap();
     store.commit().unwrap();
+}
+
+/// A small disk, full to the last byte, with a store that has something to collect.
+fn full_disk() -> (TempDir, Unmount, stxl_model::TreeId) {
+    let (dir, mounted) = mount_small();
+    let store = world::open(&mounted.0.join("store"));
+    let kept = world::tree_of(&store, "kept", b"kept");
+    store.set_root("kept", Some(kept));
+    store.put_blob(&world::pattern(1_000_000)).unwrap();
+    store.put_blob(&world::pattern(50_000)).unwrap();
+    store.commit().unwrap();
+    let unwanted = world::tree_of(&store, "unwanted", b"unwanted");
+    let _checkout = store.checkout(&unwanted).unwrap();
+    drop(store);
+    fill_up(&mounted.0.join("other"));
+    (dir, mounted, kept)
+}
+
+/// Whatever room a collection gives up before it is killed, others may take it. The next one works
+/// without any, and without anybody's help.
+#[test]
+fn a_collection_killed_on_a_full_disk_is_made_up_for_by_the_next() {
+    let (_dir, mounted, _) = full_disk();
+    let counted = Failpoints::new(0, Fault::None);
+    exercise::collect(&mounted.0, &counted).unwrap();
+    let total = counted.log().len();
+    assert!(total > 20, "a collection has only {total} operations");
+    for at in 1..=total {
+        let (_dir, mounted, kept) = full_disk();
+        let status = Command::new(env!("CARGO_BIN_EXE_store-exercise"))
+            .arg("collect")
+            .arg(&mounted.0)
+            .arg(at.to_string())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), None, "operation {at} of {total}: {status}");
+        fill_up(&mounted.0.join("others-too"));
+        let collected = exercise::collect(&mounted.0, &Failpoints::new(0, Fault::None));
+        collected.unwrap_or_else(|error| panic!("killed at {at} of {total}: {error}"));
+        std::fs::remove_file(mounted.0.join("other")).unwrap();
+        let store = world::open(&mounted.0.join("store"));
+        assert!(store.has_tree_complete(&kept).unwrap(), "killed at {at}");
+        assert!(
+            !store
+                .has_blob(&stxl_model::BlobId::of(&world::pattern(1_000_000)))
+                .unwrap()
+        );
+        assert_sound(&store);
+    }
 }
 
 #[test]

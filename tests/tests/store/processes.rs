@@ -100,6 +100,7 @@ fn two_processes_run_the_exercise_at_once() {
     exercise::prepare(dir.path());
     let spawn = || {
         std::process::Command::new(env!("CARGO_BIN_EXE_store-exercise"))
+            .arg("all")
             .arg(dir.path())
             .arg("0")
             .spawn()

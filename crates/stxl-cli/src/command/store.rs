@@ -57,7 +57,7 @@ pub(crate) fn gc(
         bytes_max: gc.max_size.as_deref().map(parse_size).transpose()?,
         ..GcPolicy::default()
     };
-    let store = session::open_store_only(arguments)?;
+    let store = session::open_store_to_collect(arguments)?;
     let report = store.gc(&policy).map_err(|error| of_store(&error))?;
     let GcReport {
         checkouts,
