@@ -5,6 +5,8 @@
 #[path = "cli/place.rs"]
 mod place;
 
+#[path = "cli/brought.rs"]
+mod brought;
 #[path = "cli/collection.rs"]
 mod collection;
 #[path = "cli/contract.rs"]

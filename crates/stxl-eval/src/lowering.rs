@@ -116,6 +116,8 @@ struct RootState {
     kept: Option<RootPath>,
     /// What was merged into the root, so that nothing is brought twice.
     merged: BTreeSet<FragmentInput>,
+    /// What packages brought along so far, in the order of merging.
+    brought: Vec<FragmentInput>,
     has_out: bool,
     cwd: RootPath,
     env: Arc<BTreeMap<String, String>>,
@@ -130,6 +132,7 @@ impl Default for RootState {
             tree: Composition::default(),
             kept: None,
             merged: BTreeSet::new(),
+            brought: Vec::new(),
             has_out: false,
             cwd: RootPath::root(),
             env: Arc::default(),

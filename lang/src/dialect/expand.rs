@@ -17,7 +17,7 @@ use crate::dialect::frame::{Frame, StandardVariables, Task, is_stdlib};
 use crate::dialect::stdlib;
 use crate::dialect::unused;
 use crate::dialect::values::{OutputValue, unanswered};
-use crate::expression::{OutputExpression, Outputs, Reference, RootExpression, Site};
+use crate::expression::{Operand, OutputExpression, Outputs, Reference, RootExpression, Site};
 use crate::host::{Host, HostError, Layer};
 use crate::language::{ExpandRequest, Expanded, Language, Module};
 use crate::schema::BuilderSchema;
@@ -219,7 +219,7 @@ impl Expansion<'_> {
         )?;
         let built = self.call(module, "build", (finished.clone(),))?;
         let outputs = self.outputs(module, &built)?;
-        let tests = self.tests(&finished, &outputs)?;
+        let tests = self.tests(&finished)?;
         if !self.frame.failed_elsewhere.get() && self.frame.is_first_round() {
             let made = self.frame.made.take();
             let used = outputs.values().chain(tests.values());
@@ -337,12 +337,8 @@ impl Expansion<'_> {
     fn tests(
         &self,
         finished: &Finished,
-        outputs: &Outputs,
     ) -> Result<BTreeMap<Arc<str>, Arc<OutputExpression>>, Vec<Diagnostic>> {
-        let (Some(Value::Map(tests)), Some(main)) = (
-            self.definition.fields.get("tests"),
-            outputs.get(&OutputName::main()),
-        ) else {
+        let Some(Value::Map(tests)) = self.definition.fields.get("tests") else {
             return Ok(BTreeMap::new());
         };
         let Some(module) = self
@@ -354,7 +350,14 @@ impl Expansion<'_> {
         };
         let scripts = finished.field("tests").unwrap_or(Dynamic::UNIT);
         let scripts = scripts.try_cast::<Map>().unwrap_or_default();
-        let main = OutputValue(Arc::clone(main));
+        // By reference, as others have it: what it brings comes along by the same rules.
+        let main = Operand::Package(Arc::new(Reference {
+            package: None,
+            output: OutputName::main(),
+            platform: None,
+            options: BTreeMap::new(),
+            site: self.call.clone(),
+        }));
         let mut expanded = BTreeMap::new();
         for name in tests.keys() {
             let script = scripts.get(&**name).cloned().unwrap_or(Dynamic::UNIT);

@@ -412,7 +412,7 @@ fn a_server_with_a_test() {
     assert_eq!(
         test,
         [
-            "1 start [core/base, core/openssl, core/musl, output /out]",
+            "1 start [core/base, :main]",
             "1 mkdir /out",
             "1 env ARCH=x86_64 NAME=redis OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=8.0.3",
             "1 user Tester",

@@ -152,7 +152,7 @@ pub(crate) fn label(reference: &Reference) -> String {
         .as_ref()
         .map_or("", |package| package.as_str());
     let output = match reference.output.as_str() {
-        "main" => String::new(),
+        "main" if reference.package.is_some() => String::new(),
         output => format!(":{output}"),
     };
     let platform = reference

@@ -52,7 +52,9 @@ impl Lowering<'_> {
     }
 
     /// Merges what packages bring. Nobody chose an order for these: two of them that have different
-    /// files at one path are an error of the derivation that merges them, a compose of its own.
+    /// files at one path are an error of the derivation that merges them, a compose of its own. The
+    /// same holds for what was brought into the root before, by an earlier list: that one is not
+    /// merged again, since what was named meanwhile may have replaced parts of it.
     fn merge_brought(
         &mut self,
         state: &mut RootState,
@@ -80,9 +82,18 @@ impl Lowering<'_> {
         if brought.is_empty() {
             return Ok(());
         }
+        if !state.brought.is_empty() {
+            let all = [state.brought.as_slice(), &brought].concat();
+            let mut fitting = Composition::of_brought(&all);
+            fitting.push_emptying();
+            let name = format!("{}: what is brought fits together", self.node.label);
+            let nothing = self.materialise(fitting, name, site);
+            state.tree.merge(nothing);
+        }
         let name = format!("{}: what is brought", self.node.label);
         let merged = self.materialise(Composition::of_brought(&brought), name, site);
         state.tree.merge(merged);
+        state.brought.extend(brought);
         Ok(())
     }
 
