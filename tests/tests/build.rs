@@ -6,7 +6,6 @@
 
 mod build {
     pub(crate) mod cases;
-    pub(crate) mod outside;
     pub(crate) mod recipe;
     pub(crate) mod site;
 }
@@ -14,7 +13,7 @@ mod build {
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use build::{cases, outside, site};
+use build::{cases, site};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
         .collect();
     let mut failed = Vec::new();
     let mut passed = 0;
-    for (name, case) in cases::CASES.iter().chain(outside::CASES) {
+    for (name, case) in cases::all() {
         if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
             continue;
         }

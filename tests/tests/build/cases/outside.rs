@@ -9,11 +9,12 @@ use std::time::Duration;
 use stxl_build::{BuildOptions, BuildOutcome, CancelHandle, OutputPaths, Summary};
 use stxl_store::TreeSize;
 
-use super::recipe::Recipe;
-use super::site::Site;
+use super::Case;
+use crate::build::recipe::Recipe;
+use crate::build::site::Site;
 
 /// Every case by name.
-pub(crate) const CASES: &[(&str, fn())] = &[
+pub(super) const CASES: &[Case] = &[
     ("import_of_a_large_file_is_cancelled", cancelled_file),
     ("import_of_a_directory_is_cancelled", cancelled_directory),
     ("fetch_is_cancelled_while_it_copies", cancelled_fetch),
