@@ -12,11 +12,13 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
-use stxl_store::{CheckoutRef, Dropped, DroppedWhat, SealBounds, SealError, Store, StoreError};
+use stxl_store::{
+    CheckoutRef, Dropped, DroppedWhat, ScratchDirectory, SealBounds, SealError, Store, StoreError,
+};
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
-use crate::options::BuildOptions;
+use crate::options::{BuildOptions, ScratchMedium};
 use crate::report::{JobEnd, JobLog, Report};
 use crate::scratch::{file_error, nameless_file};
 use crate::worker::{Ended, JobContext, Product, store_end};
@@ -30,6 +32,8 @@ pub struct PreparedStep {
     pub spec: SandboxSpec,
     /// The checked-out layers of its root; they are collectable once these are dropped.
     pub layers: Vec<CheckoutRef>,
+    /// Where its writes go on disk, if they do; removed once this is dropped.
+    pub scratch: Option<ScratchDirectory>,
     /// The log that the sandbox writes to.
     pub log: Arc<File>,
 }
@@ -75,7 +79,7 @@ pub(crate) fn run(
         });
         Box::new(JobEnd::Failed { cause, log })
     };
-    if let Some(end) = judge(&outcome, step) {
+    if let Some(end) = judge(&outcome, step, &prepared.spec) {
         return Err(match end {
             Verdict::Cancelled => Box::new(JobEnd::Cancelled),
             Verdict::Failed(cause) => failed(cause),
@@ -116,6 +120,11 @@ pub(crate) fn prepare(
         path.strip_prefix(store.path()).unwrap_or(path).to_owned()
     };
     let log = nameless_file(store)?;
+    let limits = limits(node, options);
+    let scratch = match options.scratch.medium(limits.scratch_bytes) {
+        ScratchMedium::Memory => None,
+        ScratchMedium::Disk => Some(store.scratch()?),
+    };
     let spec = SandboxSpec {
         layers: layers.iter().map(below_store).collect(),
         commands: step
@@ -133,8 +142,10 @@ pub(crate) fn prepare(
             Platform::I686 => Personality::I686,
             Platform::X86_64 => Personality::X86_64,
         },
-        limits: limits(node, options),
-        scratch: Scratch::Memory,
+        limits,
+        scratch: scratch.as_ref().map_or(Scratch::Memory, |scratch| {
+            Scratch::Disk(scratch.path().to_owned())
+        }),
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
         console: Console::Log,
@@ -146,6 +157,7 @@ pub(crate) fn prepare(
     Ok(PreparedStep {
         spec,
         layers,
+        scratch,
         log: Arc::new(log),
     })
 }
@@ -156,7 +168,7 @@ enum Verdict {
 }
 
 /// Why an outcome is no success; nothing if it is one.
-fn judge(outcome: &Outcome, step: &Exec<TreeId>) -> Option<Verdict> {
+fn judge(outcome: &Outcome, step: &Exec<TreeId>, spec: &SandboxSpec) -> Option<Verdict> {
     let count = step.commands.len();
     let command = CommandPosition {
         index: (outcome.commands_ended + 1).min(count),
@@ -173,7 +185,14 @@ fn judge(outcome: &Outcome, step: &Exec<TreeId>) -> Option<Verdict> {
             reason: std::io::Error::from_raw_os_error(errno).to_string(),
         },
         ExitStatus::TimedOut { kind, limit_ms } => FailureCause::TimedOut { kind, limit_ms },
-        ExitStatus::ResourceExceeded(resource) => FailureCause::ResourceExceeded { resource },
+        ExitStatus::ResourceExceeded(resource) => FailureCause::ResourceExceeded {
+            resource,
+            scratch: match spec.scratch {
+                Scratch::Memory => ScratchMedium::Memory,
+                Scratch::Disk(_) => ScratchMedium::Disk,
+            },
+            scratch_bytes_max: spec.limits.scratch_bytes,
+        },
     };
     Some(Verdict::Failed(cause))
 }

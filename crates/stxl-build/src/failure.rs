@@ -9,6 +9,7 @@ use stxl_store::StoreError;
 
 use crate::compose::ComposeError;
 use crate::fetch::FetchError;
+use crate::options::ScratchMedium;
 use crate::unpack::UnpackError;
 
 /// Why a step failed. A value, not an accident: other steps go on.
@@ -49,10 +50,14 @@ pub enum FailureCause {
         limit_ms: u64,
     },
     /// An allowance was used up.
-    #[error("{}", resource_text(*resource))]
+    #[error("{}", resource_text(*resource, *scratch, *scratch_bytes_max))]
     ResourceExceeded {
         /// Which one.
         resource: ResourceKind,
+        /// Where what the step wrote was kept.
+        scratch: ScratchMedium,
+        /// How many bytes of it there may be.
+        scratch_bytes_max: u64,
     },
     /// What the commands left cannot be kept.
     #[error("{message}")]
@@ -234,12 +239,36 @@ fn duration_text(ms: u64) -> String {
     }
 }
 
-const fn resource_text(resource: ResourceKind) -> &'static str {
-    match resource {
+fn resource_text(resource: ResourceKind, scratch: ScratchMedium, bytes_max: u64) -> String {
+    let text = match resource {
         ResourceKind::Memory => "it used more memory than it may",
         ResourceKind::Processes => "it started more processes than it may",
-        ResourceKind::ScratchBytes => "it wrote more bytes than it may",
-        ResourceKind::ScratchFiles => "it made more files than it may",
+        ResourceKind::ScratchBytes => {
+            let bytes = bytes_text(bytes_max);
+            return match scratch {
+                ScratchMedium::Memory => format!(
+                    "it wrote more than {bytes}, the limit of its scratch in memory: `--scratch-size` sets another, `--scratch disk` keeps it on disk"
+                ),
+                ScratchMedium::Disk => format!(
+                    "it wrote more than {bytes}, the limit of its scratch on disk: `--scratch-size` sets another"
+                ),
+            };
+        }
+        ResourceKind::ScratchFiles => {
+            "it made more files than its scratch in memory may hold: `--scratch disk` has no such limit"
+        }
         ResourceKind::Log => "it printed more than a log may hold",
+    };
+    text.to_owned()
+}
+
+fn bytes_text(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS
+        .iter()
+        .find(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size));
+    match unit {
+        Some((size, name)) => format!("{} {name}", bytes / size),
+        None => format!("{bytes} bytes"),
     }
 }

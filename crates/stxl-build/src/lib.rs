@@ -39,7 +39,8 @@ pub use exec::PreparedStep;
 pub use failure::{BuildError, CommandPosition, FailureCause};
 pub use fetch::{FetchError, Tried};
 pub use options::{
-    BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, WALL_MS_DEFAULT,
+    BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,
+    ScratchMedium, WALL_MS_DEFAULT,
 };
 pub use records::failed_log;
 pub use repair::{Repaired, repair};

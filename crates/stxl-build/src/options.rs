@@ -43,6 +43,8 @@ pub struct BuildOptions {
     pub silent_ms_max: u64,
     /// What else a step may use; its clocks are the two above.
     pub limits: Limits,
+    /// Where what a step writes is kept until it is sealed; in no key.
+    pub scratch: ScratchChoice,
     /// Cancels the build from another thread or a signal handler.
     pub cancel: CancelHandle,
 }
@@ -76,6 +78,26 @@ pub enum OutputPaths {
     CheckOutUpTo(TreeSize),
 }
 
+/// Where what a step writes is kept until it is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScratchChoice {
+    /// In memory where the limit is at most half of the machine's, else on disk.
+    Auto,
+    /// In memory.
+    Memory,
+    /// On the disk of the store.
+    Disk,
+}
+
+/// The medium that a choice leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScratchMedium {
+    /// A file system in memory; the kernel enforces the limit.
+    Memory,
+    /// A directory of the store; it is looked at how much there is in it.
+    Disk,
+}
+
 /// Asks a running build to stop; cheap to clone, safe to use in a signal handler.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle(Arc<AtomicBool>);
@@ -96,6 +118,7 @@ impl BuildOptions {
             wall_ms_max: WALL_MS_DEFAULT,
             silent_ms_max: SILENT_MS_DEFAULT,
             limits: Limits::default(),
+            scratch: ScratchChoice::Auto,
             cancel: CancelHandle::default(),
         }
     }
@@ -105,6 +128,25 @@ impl BuildOptions {
     /// What names a package so that the same comes of it: its label and the variant.
     pub(crate) fn request_for(&self, package: &PackageLabel) -> String {
         format!("{package} {}", self.variant).trim_end().to_owned()
+    }
+}
+
+impl ScratchChoice {
+    /// The medium for a scratch of at most so many bytes.
+    pub fn medium(self, bytes_max: u64) -> ScratchMedium {
+        match self {
+            Self::Memory => ScratchMedium::Memory,
+            Self::Disk => ScratchMedium::Disk,
+            Self::Auto => {
+                let machine = rustix::system::sysinfo();
+                let memory_bytes = machine.totalram.saturating_mul(u64::from(machine.mem_unit));
+                if bytes_max <= memory_bytes / 2 {
+                    ScratchMedium::Memory
+                } else {
+                    ScratchMedium::Disk
+                }
+            }
+        }
     }
 }
 

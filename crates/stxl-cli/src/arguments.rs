@@ -48,6 +48,17 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
+/// Where what a step writes is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScratchArgument {
+    /// In memory where the limit is at most half of the machine's, else on disk.
+    Auto,
+    /// In memory.
+    Memory,
+    /// In the store.
+    Disk,
+}
+
 impl Command {
     /// Whether a program reads what the command prints.
     pub(crate) const fn is_for_programs(&self) -> bool {
@@ -232,6 +243,14 @@ pub(crate) struct BuildArguments {
     /// Look for sources in this directory first, by their sha256
     #[arg(long, value_name = "DIR")]
     pub(crate) source_dir: Option<PathBuf>,
+
+    /// Where what a step writes is kept until it ends
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHERE")]
+    pub(crate) scratch: ScratchArgument,
+
+    /// End a step that writes more than this, such as `20G` (default: 8G)
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) scratch_size: Option<String>,
 
     /// End a step after this many seconds (default: 4 hours)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]

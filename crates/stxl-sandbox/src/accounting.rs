@@ -100,11 +100,20 @@ impl Accounting {
         status
     }
 
-    /// Tells whether the scratch is full at this moment.
+    /// Tells whether there is more in the scratch than the limit, which the kernel rules out where
+    /// it is in memory.
+    pub(crate) fn exceeded_scratch(&self, scratch: &OwnedFd) -> Option<ExitStatus> {
+        let limit = self.scratch_max?;
+        let is_exceeded = self.on_disk && disk_usage(scratch) > limit;
+        is_exceeded.then_some(ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes))
+    }
+
+    /// Tells whether the scratch is full at this moment. On disk a file that has grown up to the
+    /// limit, which the kernel enforces for each, fills it.
     pub(crate) fn full_scratch(&self, scratch: &OwnedFd) -> Option<ExitStatus> {
         let limit = self.scratch_max?;
         let kind = if self.on_disk {
-            (disk_usage(scratch) > limit).then_some(ResourceKind::ScratchBytes)
+            (disk_usage(scratch) >= limit).then_some(ResourceKind::ScratchBytes)
         } else {
             match rustix::fs::fstatvfs(scratch) {
                 Ok(usage) if usage.f_bavail == 0 => Some(ResourceKind::ScratchBytes),

@@ -478,13 +478,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// A program that failed while its scratch was full failed because of that.
+    /// A program that failed while its scratch was full failed because of that. One that wrote more
+    /// than it may between two looks has not succeeded.
     fn judge(&self, exit: ExitStatus) -> ExitStatus {
         if let (ExitStatus::Exited(_), Some(errno)) = (exit, self.not_started()) {
             return ExitStatus::NotStarted(errno);
         }
         if exit == ExitStatus::Exited(0) {
-            return exit;
+            let exceeded = self.accounting.exceeded_scratch(&self.sandbox.scratch);
+            return exceeded.unwrap_or(exit);
         }
         self.accounting
             .full_scratch(&self.sandbox.scratch)

@@ -4,7 +4,8 @@
 //! symlink. Nothing else in this crate touches files. Each operation is numbered, so that a build
 //! with the feature `failpoints` can make the n-th fail or end the process there.
 
-use std::io::ErrorKind;
+mod removal;
+
 use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -329,36 +330,6 @@ impl Disk {
         self.pass(Operation::Remove, path)?;
         let removed = rustix::fs::unlinkat(at, path, AtFlags::empty());
         Ok(absent_is_none(removed, "remove", path)?.is_some())
-    }
-
-    /// Removes a directory with all below it, however deep; one that is missing is fine.
-    pub(crate) fn remove_tree(&self, at: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
-        let opened = self.try_open(at, path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
-        let dir = match opened {
-            Ok(dir) => dir,
-            Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::NOTDIR | Errno::LOOP) => return self.remove(at, path).map(|_| ()),
-            Err(errno) => return Err(StoreError::io("open", path, errno)),
-        };
-        let listed = match self.list(dir.as_fd(), path) {
-            // Another process that tidies up removed it since it was opened.
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                return Ok(());
-            }
-            listed => listed?,
-        };
-        for entry in listed {
-            if entry.kind == FileType::Directory {
-                // Directories of the store itself are never deeper than an import may be.
-                self.remove_tree(dir.as_fd(), &entry.name)?;
-            } else {
-                self.remove(dir.as_fd(), &entry.name)?;
-            }
-        }
-        drop(dir);
-        self.pass(Operation::Remove, path)?;
-        let removed = rustix::fs::unlinkat(at, path, AtFlags::REMOVEDIR);
-        absent_is_none(removed, "remove directory", path).map(|_| ())
     }
 
     /// The names in a directory, sorted, without `.` and `..`.

@@ -97,6 +97,10 @@ impl Session {
         &self.name
     }
 
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// The count of removals; odd while one is going on, or was when its process ended.
     pub(crate) fn sweep(&self, disk: &Disk) -> Result<Sweep> {
         let mut bytes = [0; SWEEPS_BYTES];

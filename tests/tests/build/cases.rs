@@ -4,6 +4,7 @@ mod archives;
 mod failures;
 mod outside;
 mod records;
+mod scratch;
 mod steps;
 mod trees;
 
@@ -22,6 +23,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         failures::CASES,
         outside::CASES,
         records::CASES,
+        scratch::CASES,
         steps::CASES,
         trees::CASES,
     ]

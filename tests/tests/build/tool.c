@@ -59,6 +59,16 @@ int main(int argc, char **argv) {
         put(out_file(argv[2]), value ? value : "unset", strlen(value ? value : "unset"));
     } else if (!strcmp(verb, "sparse") && argc == 4) { /* a hole of that many GiB */
         if (ftruncate(out_file(argv[2]), atoll(argv[3]) << 30) != 0) { perror(argv[2]); return 95; }
+    } else if (!strcmp(verb, "fill") && argc == 4) { /* a file of that many MiB */
+        static char block[1 << 20];
+        int fd = out_file(argv[2]);
+        memset(block, 1, sizeof block);
+        for (int i = 0; i < atoi(argv[3]); i++) put(fd, block, sizeof block);
+    } else if (!strcmp(verb, "deep") && argc == 4) { /* so many directories in each other */
+        if (mkdir(argv[2], 0755) != 0 || chdir(argv[2]) != 0) { perror(argv[2]); return 96; }
+        for (int i = 0; i < atoi(argv[3]); i++)
+            if (mkdir("d", 0755) != 0 || chdir("d") != 0) { perror("d"); return 97; }
+        if (mkdir("closed", 0) != 0) { perror("closed"); return 98; }
     } else if (!strcmp(verb, "fail") && argc == 3) {
         fprintf(stderr, "failing with %s\n", argv[2]);
         return atoi(argv[2]);

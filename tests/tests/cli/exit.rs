@@ -107,6 +107,9 @@ fn what_the_user_wrote_wrong_is_2() {
         (&["eval", "first/hello:dev"], "dev"),
         (&["-C", "stages", "eval"], "stxl.toml"),
         (&["store", "gc", "--max-size", "much"], "500M"),
+        (&["build", "--scratch-size", "much"], "500M"),
+        (&["build", "--scratch-size", "0"], "too small"),
+        (&["build", "--scratch", "here"], "memory"),
         (&["log", "first/hello"], "stxl build first/hello"),
         (&["store", "path", "first/hello"], "stxl build first/hello"),
     ] {
@@ -223,6 +226,47 @@ fn a_step_that_differs_the_second_time_is_4_with_path_and_byte() {
     }
     let again = place.run(&["build", "first/step", "--json"]).summary();
     assert_eq!(again["ran"], 0, "the first result stays chosen");
+}
+
+/// A program that writes three times 1 MiB to a file.
+const FILLS: &str = r#"
+static char block[1 << 20];
+void _start(void) {
+    long file = call(5, (long)"/out/large", 0101, 0644);
+    for (int i = 0; i < 3; i++)
+        if (call(4, file, (long)block, sizeof block) != sizeof block) call(1, 7, 0, 0);
+    call(1, 0, 0, 0);
+}
+"#;
+
+#[test]
+fn a_scratch_is_where_and_as_large_as_it_is_asked_for() {
+    let trees = ["memory", "disk"].map(|medium| {
+        let place = Place::with_first_package();
+        with_step(&place, &compile(&place, FILLS), r#"["/program"]"#);
+        let build = ["build", "first/step", "--json", "--scratch", medium];
+        let small: Vec<&str> = build
+            .iter()
+            .chain(&["--scratch-size", "2M"])
+            .copied()
+            .collect();
+        let full = place.run(&small).summary();
+        let failure = &full["failed"][0];
+        assert_eq!(failure["reason"], "resource", "{full}");
+        let text = failure["message"].as_str().unwrap();
+        let expected = format!(
+            "2 MiB, the limit of its scratch {}",
+            match medium {
+                "disk" => "on disk",
+                _ => "in memory",
+            }
+        );
+        assert!(text.contains(&expected), "{text}");
+        let built = place.run(&build).summary();
+        assert_eq!(built["ran"], 1, "{built}");
+        built["outputs"][0]["tree"].clone()
+    });
+    assert_eq!(trees[0], trees[1]);
 }
 
 /// A program that says that it runs, and then waits for ever.

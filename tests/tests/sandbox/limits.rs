@@ -17,76 +17,48 @@ struct Case {
     status: ExitStatus,
 }
 
+const fn case(
+    guard: Guard,
+    words: &'static [&'static str],
+    limit: fn(&mut Limits),
+    status: ExitStatus,
+) -> Case {
+    Case {
+        words,
+        guard,
+        limit,
+        status,
+    }
+}
+
+const fn timeout(kind: TimeoutKind) -> ExitStatus {
+    ExitStatus::TimedOut {
+        kind,
+        limit_ms: 300,
+    }
+}
+
+const LESS: fn(&mut Limits) = |limits| limits.scratch_bytes = 4 << 20;
+const WALL: ExitStatus = timeout(TimeoutKind::Wall);
+const SILENT: ExitStatus = timeout(TimeoutKind::Silent);
+const MEMORY: ExitStatus = ExitStatus::ResourceExceeded(ResourceKind::Memory);
+const PROCESSES: ExitStatus = ExitStatus::ResourceExceeded(ResourceKind::Processes);
+const BYTES: ExitStatus = ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes);
+const FILES: ExitStatus = ExitStatus::ResourceExceeded(ResourceKind::ScratchFiles);
+const LOG: ExitStatus = ExitStatus::ResourceExceeded(ResourceKind::Log);
+
+#[rustfmt::skip]
 const CASES: &[Case] = &[
-    Case {
-        words: &["wait_ms", "1500"],
-        guard: Guard::WallTimeout,
-        limit: |limits| limits.wall_ms = 300,
-        status: ExitStatus::TimedOut {
-            kind: TimeoutKind::Wall,
-            limit_ms: 300,
-        },
-    },
-    Case {
-        words: &["talk_ms", "1500"],
-        guard: Guard::WallTimeout,
-        limit: |limits| limits.wall_ms = 300,
-        status: ExitStatus::TimedOut {
-            kind: TimeoutKind::Wall,
-            limit_ms: 300,
-        },
-    },
-    Case {
-        words: &["wait_ms", "1500"],
-        guard: Guard::SilentTimeout,
-        limit: |limits| limits.silent_ms = 300,
-        status: ExitStatus::TimedOut {
-            kind: TimeoutKind::Silent,
-            limit_ms: 300,
-        },
-    },
-    Case {
-        words: &["eat_memory", "209715200"],
-        guard: Guard::MemoryLimit,
-        limit: |limits| limits.memory_bytes = 48 << 20,
-        status: ExitStatus::ResourceExceeded(ResourceKind::Memory),
-    },
-    Case {
-        words: &["fork_bomb", "60"],
-        guard: Guard::ProcessLimit,
-        limit: |limits| limits.processes_max = 30,
-        status: ExitStatus::ResourceExceeded(ResourceKind::Processes),
-    },
-    Case {
-        words: &["fill_disk", "16", "/tmp/big"],
-        guard: Guard::ScratchLimit,
-        limit: |limits| limits.scratch_bytes = 4 << 20,
-        status: ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes),
-    },
-    Case {
-        words: &["fill_disk", "16", "/big"],
-        guard: Guard::ScratchLimit,
-        limit: |limits| limits.scratch_bytes = 4 << 20,
-        status: ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes),
-    },
-    Case {
-        words: &["fill_disk", "16", "/dev/shm/big"],
-        guard: Guard::ScratchLimit,
-        limit: |limits| limits.scratch_bytes = 4 << 20,
-        status: ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes),
-    },
-    Case {
-        words: &["many_files", "2000"],
-        guard: Guard::ScratchLimit,
-        limit: |limits| limits.scratch_files_max = 500,
-        status: ExitStatus::ResourceExceeded(ResourceKind::ScratchFiles),
-    },
-    Case {
-        words: &["flood_log", "4194304"],
-        guard: Guard::LogLimit,
-        limit: |limits| limits.log_bytes_max = 1 << 20,
-        status: ExitStatus::ResourceExceeded(ResourceKind::Log),
-    },
+    case(Guard::WallTimeout, &["wait_ms", "1500"], |it| it.wall_ms = 300, WALL),
+    case(Guard::WallTimeout, &["talk_ms", "1500"], |it| it.wall_ms = 300, WALL),
+    case(Guard::SilentTimeout, &["wait_ms", "1500"], |it| it.silent_ms = 300, SILENT),
+    case(Guard::MemoryLimit, &["eat_memory", "209715200"], |it| it.memory_bytes = 48 << 20, MEMORY),
+    case(Guard::ProcessLimit, &["fork_bomb", "60"], |it| it.processes_max = 30, PROCESSES),
+    case(Guard::ScratchLimit, &["fill_disk", "16", "/tmp/big"], LESS, BYTES),
+    case(Guard::ScratchLimit, &["fill_disk", "16", "/big"], LESS, BYTES),
+    case(Guard::ScratchLimit, &["fill_disk", "16", "/dev/shm/big"], LESS, BYTES),
+    case(Guard::ScratchLimit, &["many_files", "2000"], |it| it.scratch_files_max = 500, FILES),
+    case(Guard::LogLimit, &["flood_log", "4194304"], |it| it.log_bytes_max = 1 << 20, LOG),
 ];
 
 fn limited(case: &Case) -> SandboxSpec {
@@ -139,49 +111,33 @@ fn a_log_is_kept_up_to_its_limit() {
     assert_eq!(run.log.len(), 1 << 20);
 }
 
+/// What is written to a scratch on disk of at most 8 MiB, which guards are off, and how that ends.
+#[rustfmt::skip]
+const ON_DISK: &[(&str, &[&str], &[Guard], ExitStatus)] = &[
+    ("small", &["3"], &[], ExitStatus::Exited(0)),
+    ("one-file", &["20"], &[], BYTES),
+    ("two-files", &["6", "6"], &[], BYTES),
+    ("free", &["6", "6"], &[Guard::ScratchLimit], ExitStatus::Exited(0)),
+];
+
 #[test]
 fn a_scratch_on_disk_is_watched() {
-    let scratch = |name: &str| {
+    for (name, files, guards, expected) in ON_DISK {
         let path = SITE.store.join(name);
         std::fs::create_dir(&path).expect("a scratch");
         give_to_launcher(&path);
-        Scratch::Disk(name.into())
-    };
-    let mut spec = probe(&["fill_disk", "3", "/big"]);
-    spec.limits.scratch_bytes = 8 << 20;
-    spec.scratch = scratch("scratch-small");
-    let small = run(&spec, GuardSet::EMPTY);
-    assert_eq!(small.status, ExitStatus::Exited(0), "{}", small.log);
-
-    // Two files, each below the limit of one file.
-    let mut spec = probe(&["fill_disk", "6", "/big1"]);
-    spec.commands.push(vec![
-        "/bin/probe".into(),
-        "fill_disk".into(),
-        "6".into(),
-        "/big2".into(),
-    ]);
-    spec.limits.scratch_bytes = 8 << 20;
-    spec.scratch = scratch("scratch-large");
-    let large = run(&spec, GuardSet::EMPTY);
-    assert_eq!(
-        large.status,
-        ExitStatus::ResourceExceeded(ResourceKind::ScratchBytes)
-    );
-    assert!(large.outcome.wall_ms < 10_000);
-
-    let mut spec = probe(&["fill_disk", "6", "/big1"]);
-    spec.commands.push(vec![
-        "/bin/probe".into(),
-        "fill_disk".into(),
-        "6".into(),
-        "/big2".into(),
-    ]);
-    spec.limits.scratch_bytes = 8 << 20;
-    spec.scratch = scratch("scratch-free");
-    let free = run(&spec, GuardSet::of(&[Guard::ScratchLimit]));
-    assert_eq!(free.status, ExitStatus::Exited(0), "{}", free.log);
-    for name in ["scratch-small", "scratch-large", "scratch-free"] {
+        let fill = |(number, size): (usize, &&str)| {
+            let words = ["/bin/probe", "fill_disk", *size].map(Into::into);
+            let file = format!("/big{number}").into();
+            words.into_iter().chain([file]).collect()
+        };
+        let mut spec = probe(&[]);
+        spec.commands = files.iter().enumerate().map(fill).collect();
+        spec.limits.scratch_bytes = 8 << 20;
+        spec.scratch = Scratch::Disk((*name).into());
+        let ran = run(&spec, GuardSet::of(guards));
+        assert_eq!(ran.status, *expected, "{name}: {}", ran.log);
+        assert!(ran.outcome.wall_ms < 10_000, "{name}");
         remove_scratch(name);
     }
 }

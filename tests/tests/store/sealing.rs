@@ -1,12 +1,12 @@
 //! Sealing upper layers as an overlay leaves them.
 
 use std::fs;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{CWD, FileType, Mode, XattrFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, XattrFlags};
 use stxl_model::{Keep, RootPath, TreeId};
 use stxl_store::{DroppedWhat, SealBounds, SealError, Store, StoreError};
 use stxl_tests::store::world::{self, assert_sound, import, open};
@@ -259,4 +259,39 @@ fn walk_sizes(path: &Path) -> Option<u64> {
         }
     }
     Some(bytes)
+}
+
+/// Makes directories in each other, more than a path or the descriptors of a process have room
+/// for, and one without any permission at the end.
+fn make_deep(top: &Path) {
+    let open = |at: BorrowedFd<'_>, name: &[u8]| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(at, name, flags, Mode::empty()).unwrap()
+    };
+    let name = [b'd'; 20];
+    let mut at = open(CWD, top.as_os_str().as_encoded_bytes());
+    for _ in 0..1100 {
+        rustix::fs::mkdirat(&at, name.as_slice(), Mode::RWXU).unwrap();
+        at = open(at.as_fd(), &name);
+    }
+    rustix::fs::mkdirat(&at, "closed", Mode::empty()).unwrap();
+}
+
+#[test]
+fn a_scratch_goes_however_deep_it_was_made() {
+    let dir = tempdir().unwrap();
+    let store = open(dir.path());
+    let scratch = store.scratch().unwrap();
+    let at = dir.path().join(scratch.path());
+    make_deep(&at);
+    drop(scratch);
+    assert!(!at.exists());
+    // What a session leaves that was killed goes at the next opening.
+    drop(store);
+    let dead = dir.path().join("tmp/a-session-that-was-killed");
+    fs::create_dir(&dead).unwrap();
+    make_deep(&dead);
+    let store = open(dir.path());
+    assert!(!dead.exists());
+    assert_sound(&store);
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use stxl_build::{
     BuildError, BuildEvent, BuildOptions, BuildOutcome, BuiltOutput, CancelHandle, Check,
-    OnFailure, OutputPaths, Summary, WireEvent,
+    OnFailure, OutputPaths, ScratchChoice, Summary, WireEvent,
 };
 use stxl_model::{Label, PathError, Plan, RootPath, TreeId};
+use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
-use crate::arguments::{Arguments, BuildArguments, Selection};
+use crate::arguments::{Arguments, BuildArguments, ScratchArgument, Selection};
+use crate::command::store::parse_size;
 use crate::evaluation::{self, Audience};
 use crate::export;
 use crate::failure::{self, Exit, Failure};
@@ -34,6 +36,7 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
     let out = build.out.as_deref().map(session::check_free).transpose()?;
+    let limits = limits(build)?;
     let link = build.link.as_deref().map(link::path).transpose()?;
     let source_dir = build
         .source_dir
@@ -68,6 +71,12 @@ pub(crate) fn run(
         outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
         wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
         silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
+        limits,
+        scratch: match build.scratch {
+            ScratchArgument::Auto => ScratchChoice::Auto,
+            ScratchArgument::Memory => ScratchChoice::Memory,
+            ScratchArgument::Disk => ScratchChoice::Disk,
+        },
         cancel: interrupt::cancel_on_signals()?,
         ..BuildOptions::new(
             workspace.clone(),
@@ -133,6 +142,23 @@ fn check(build: &BuildArguments) -> Check {
         (true, true) => Check::WholeClosure,
         (true, false) => Check::RequestedPackages,
     }
+}
+
+/// The smallest scratch: a file system in memory takes some room for itself.
+const SCRATCH_BYTES_MIN: u64 = 1 << 20;
+
+fn limits(build: &BuildArguments) -> Result<Limits, Failure> {
+    let mut limits = Limits::default();
+    if let Some(text) = &build.scratch_size {
+        limits.scratch_bytes = parse_size(text)?;
+        if limits.scratch_bytes < SCRATCH_BYTES_MIN {
+            return Err(
+                Failure::usage(format!("a scratch of `{text}` is too small"))
+                    .hint("1M is the least: --scratch-size 20G"),
+            );
+        }
+    }
+    Ok(limits)
 }
 
 fn seconds(given: Option<u64>, default_ms: u64) -> u64 {

@@ -250,7 +250,7 @@ pub(crate) fn rebuild_db(arguments: &Arguments, terminal: Terminal) -> Result<()
 }
 
 /// A size such as `500M` or `20G`, in powers of 1024; without a letter, bytes.
-fn parse_size(text: &str) -> Result<u64, Failure> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, Failure> {
     let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
     let factor: Option<u64> = match text.get(digits.len()..).unwrap_or_default() {
         "" => Some(1),
