@@ -121,7 +121,7 @@ pub(crate) fn prepare(
     };
     let log = nameless_file(store)?;
     let limits = limits(node, options);
-    let scratch = match options.scratch.medium(limits.scratch_bytes) {
+    let scratch = match options.scratch.medium(limits.scratch_bytes, store.path()) {
         ScratchMedium::Memory => None,
         ScratchMedium::Disk => Some(store.scratch()?),
     };

@@ -1,6 +1,6 @@
 //! Choices of a build that have a sensible default, and the handle that cancels one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -81,7 +81,8 @@ pub enum OutputPaths {
 /// Where what a step writes is kept until it is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScratchChoice {
-    /// In memory where the limit is at most half of the machine's, else on disk.
+    /// On disk where the limit is more than half of the machine's memory and the file system of the
+    /// store is known to take it, else in memory.
     Auto,
     /// In memory.
     Memory,
@@ -131,23 +132,42 @@ impl BuildOptions {
     }
 }
 
+/// File systems on which an overlay can have its upper layer, by their magic numbers: ext4, XFS,
+/// Btrfs, tmpfs, F2FS and bcachefs. Among others, overlays themselves cannot.
+const UPPER_LAYER_MAGICS: [u64; 6] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0xf2f5_2010,
+    0xca45_1a4e,
+];
+
 impl ScratchChoice {
-    /// The medium for a scratch of at most so many bytes.
-    pub fn medium(self, bytes_max: u64) -> ScratchMedium {
-        match self {
-            Self::Memory => ScratchMedium::Memory,
-            Self::Disk => ScratchMedium::Disk,
-            Self::Auto => {
-                let machine = rustix::system::sysinfo();
-                let memory_bytes = machine.totalram.saturating_mul(u64::from(machine.mem_unit));
-                if bytes_max <= memory_bytes / 2 {
-                    ScratchMedium::Memory
-                } else {
-                    ScratchMedium::Disk
-                }
-            }
+    /// The medium for a scratch of at most so many bytes, on disk in a store.
+    pub fn medium(self, bytes_max: u64, store: &Path) -> ScratchMedium {
+        let is_in_memory = match self {
+            Self::Memory => true,
+            Self::Disk => false,
+            Self::Auto => bytes_max <= memory_bytes() / 2 || !takes_upper_layers(store),
+        };
+        if is_in_memory {
+            ScratchMedium::Memory
+        } else {
+            ScratchMedium::Disk
         }
     }
+}
+
+fn memory_bytes() -> u64 {
+    let machine = rustix::system::sysinfo();
+    machine.totalram.saturating_mul(u64::from(machine.mem_unit))
+}
+
+/// Whether a directory is known to be where an overlay can write.
+fn takes_upper_layers(directory: &Path) -> bool {
+    let system = rustix::fs::statfs(directory).map(|system| system.f_type.cast_unsigned());
+    system.is_ok_and(|magic| UPPER_LAYER_MAGICS.contains(&magic))
 }
 
 impl CancelHandle {

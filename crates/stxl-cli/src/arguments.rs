@@ -51,7 +51,7 @@ pub(crate) enum ColorChoice {
 /// Where what a step writes is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScratchArgument {
-    /// In memory where the limit is at most half of the machine's, else on disk.
+    /// On disk where memory is too little and the store's file system takes it, else in memory.
     Auto,
     /// In memory.
     Memory,

@@ -89,7 +89,7 @@ fn full_scratches_say_so() {
                 "resource",
                 "{scratch:?}, {commands:?}: {cause}"
             );
-            let expected = match scratch.medium(0) {
+            let expected = match scratch.medium(0, &site.store_path()) {
                 ScratchMedium::Memory => "8 MiB, the limit of its scratch in memory",
                 ScratchMedium::Disk => "8 MiB, the limit of its scratch on disk",
             };
@@ -99,12 +99,20 @@ fn full_scratches_say_so() {
     }
 }
 
+/// By itself a scratch is on disk where memory is short, and the disk takes it.
 fn scratch_by_itself() {
-    let medium = |bytes| ScratchChoice::Auto.medium(bytes);
-    assert_eq!(medium(1 << 20), ScratchMedium::Memory);
+    let site = Site::new();
+    let medium = |bytes, store: &Path| ScratchChoice::Auto.medium(bytes, store);
+    let store = site.store_path();
+    assert_eq!(medium(1 << 20, &store), ScratchMedium::Memory);
     assert_eq!(
-        medium(u64::MAX),
+        medium(u64::MAX, &store),
         ScratchMedium::Disk,
         "no machine has as much"
+    );
+    assert_eq!(medium(u64::MAX, Path::new("/proc")), ScratchMedium::Memory);
+    assert_eq!(
+        medium(u64::MAX, Path::new("/missing")),
+        ScratchMedium::Memory
     );
 }
