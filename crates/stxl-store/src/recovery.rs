@@ -11,7 +11,7 @@ use crate::disk::Lock;
 use crate::entry::{CHECK_BYTES, FILE_HEADER_BYTES, Header, Scanned, check_of, scan};
 use crate::error::StoreError;
 use crate::failpoints::Operation;
-use crate::index::{self, FileState, Freshness, Index, JOURNAL, Location};
+use crate::index::{self, FileState, Freshness, Index, JOURNAL, Location, Medium};
 use crate::journal::{self, JOURNAL_FILE, entry_bytes};
 use crate::pack;
 use crate::store::{
@@ -25,14 +25,16 @@ const INDEX_LOG_FILES: [&[u8]; 2] = [b"index.db-wal", b"index.db-shm"];
 impl Store {
     /// Opens the index; one that is damaged and used by nobody else is made again.
     pub(crate) fn open_index(&mut self) -> Result<()> {
-        if !self.is_index_as_left()? {
-            self.remove_index()?;
-        }
         if self.room == Room::MayBeNone
             && let Some(index) = self.index_without_room()?
         {
             self.index = Some(index);
             return Ok(());
+        }
+        // Waits for a collection that has the store for itself.
+        self.disk.lock(&self.use_lock, USE_LOCK, Lock::Shared)?;
+        if !self.is_index_as_left()? {
+            self.remove_index()?;
         }
         let path = self.path.join("index.db");
         let mut opened = Index::open(&path);
@@ -47,6 +49,7 @@ impl Store {
             opened = Index::open(&path);
         }
         let (index, freshness) = opened?;
+        // Whoever removed an index had the store for itself until here.
         self.disk.lock(&self.use_lock, USE_LOCK, Lock::Shared)?;
         self.index = Some(index);
         if wants_room {
@@ -156,7 +159,11 @@ impl Store {
     }
 
     fn try_close_index(&mut self) -> Result<()> {
-        self.index = None;
+        let index = self.index.take();
+        if index.is_some_and(|index| index.medium() == Medium::Memory) {
+            // Others wait for it with the lock of opening in their hands.
+            self.disk.unlock(&self.use_lock, USE_LOCK)?;
+        }
         let open_lock = self.disk.open_or_create(self.root(), OPEN_LOCK)?;
         self.disk.lock(&open_lock, OPEN_LOCK, Lock::Exclusive)?;
         let is_last = self.disk.try_lock(&self.use_lock, USE_LOCK)?;

@@ -74,7 +74,7 @@ const ROOTS: [(&str, Option<&str>); 12] = [
         Some("blue"),
     ),
     (r#"root(["first/brings-red", "first/blue"])"#, Some("blue")),
-    // Not lost by being brought again: what was named has replaced it.
+    // What is brought already is not brought again over what was named; something else is.
     (
         r#"root("first/brings-red").add("first/blue").add("first/brings-also-red")"#,
         Some("red"),

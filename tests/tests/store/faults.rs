@@ -209,6 +209,30 @@ fn a_collection_killed_on_a_full_disk_is_made_up_for_by_the_next() {
     }
 }
 
+/// Who opens the store while a collection has it for itself waits for its end.
+#[test]
+fn a_collection_without_room_lets_others_in_when_it_is_done() {
+    let (_dir, mounted, kept) = full_disk();
+    let store_dir = mounted.0.join("store");
+    std::fs::remove_file(store_dir.join("ballast")).unwrap();
+    fill_up(&mounted.0.join("others-too"));
+    let store = Store::open(&store_dir, OpenOptions::default().without_room()).unwrap();
+    let (opened, told) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let store = world::open(&store_dir);
+        opened
+            .send(store.has_tree_complete(&kept).unwrap())
+            .unwrap();
+    });
+    let short = std::time::Duration::from_millis(300);
+    assert!(told.recv_timeout(short).is_err(), "it is not opened by two");
+    store.gc(&GcPolicy::default()).unwrap();
+    drop(store);
+    let long = std::time::Duration::from_secs(30);
+    assert!(told.recv_timeout(long).expect("the other one gets in"));
+    other.join().unwrap();
+}
+
 #[test]
 fn a_store_on_a_disk_that_is_only_read_is_named() {
     let (_dir, mounted) = mount_small();
