@@ -1,6 +1,6 @@
 //! A build from plan to summary: [`build`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Instant;
@@ -389,21 +389,17 @@ fn remember_request(
     outputs: &[BuiltOutput],
 ) -> Result<Remembered, StoreError> {
     let workspace = options.workspace.display().to_string();
-    let mut requests: Vec<(String, Vec<TreeId>)> = vec![(
-        options.request.clone(),
-        outputs.iter().map(|output| output.tree).collect(),
-    )];
+    // Every output has a history of its own, as if it had been asked for alone: what is asked for
+    // later lets go of nothing else. What was asked for comes last, since it may be one of them.
+    let mut requests: BTreeMap<String, Vec<TreeId>> = BTreeMap::new();
     if plan.roots().len() <= LABEL_HISTORIES_MAX {
-        for root in plan.roots() {
-            let own = outputs
-                .iter()
-                .filter(|output| output.label.package == root.label);
-            requests.push((
-                options.request_for(&root.label),
-                own.map(|output| output.tree).collect(),
-            ));
-        }
+        let own = outputs
+            .iter()
+            .map(|output| (options.request_for(&output.label), vec![output.tree]));
+        requests.extend(own);
     }
+    let all = outputs.iter().map(|output| output.tree).collect();
+    requests.insert(options.request.clone(), all);
     let known = store.roots()?.history;
     let mut blob = None;
     for (request, outputs) in requests {

@@ -1,10 +1,10 @@
 //! Choices of a build that have a sensible default, and the handle that cancels one.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use stxl_model::PackageLabel;
 use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
@@ -126,9 +126,9 @@ impl BuildOptions {
 }
 
 impl BuildOptions {
-    /// What names a package so that the same comes of it: its label and the variant.
-    pub(crate) fn request_for(&self, package: &PackageLabel) -> String {
-        format!("{package} {}", self.variant).trim_end().to_owned()
+    /// What names a package or an output so that the same comes of it: its label and the variant.
+    pub(crate) fn request_for(&self, label: &impl Display) -> String {
+        format!("{label} {}", self.variant).trim_end().to_owned()
     }
 }
 

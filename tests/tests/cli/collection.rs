@@ -197,6 +197,29 @@ fn a_pack_of_which_little_is_dead_is_made_smaller_where_that_is_asked_for() {
     assert!(is_here(&place, &all[..200]) && !is_here(&place, &all));
 }
 
+/// What a package gave stays when less of it is asked for later.
+#[test]
+fn a_request_of_one_output_lets_go_of_no_other() {
+    let place = place();
+    let outputs = "#{ main: root().unpack(p.source, \"/out\").out(\"/out\"), \
+                   dev: root().mkdir(\"/out/include\").out(\"/out\") }";
+    place.edit("stages/first/data/package.rhai", |text| {
+        let (before, _) = text.split_once("#{ main").unwrap();
+        format!("{before}{outputs}\n}}\n")
+    });
+    let one = large("one");
+    build(&place, &[("a", &one)]);
+    let ran = place.run(&["build", "first/data:dev"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    collect(&place, &[]);
+    assert!(
+        is_here(&place, &[("a", &one)]),
+        "`first/data` was built last with it"
+    );
+    let again = place.run(&["build", "first/data", "--json"]).summary();
+    assert_eq!(again["outputs"].as_array().unwrap().len(), 2, "{again}");
+}
+
 /// The store on a small disk of its own.
 struct SmallDisk(PathBuf);
 
