@@ -1,7 +1,7 @@
 //! `stxl build`.
 
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stxl_build::{
     BuildError, BuildEvent, BuildOptions, BuildOutcome, BuiltOutput, CancelHandle, Check,
@@ -38,11 +38,8 @@ pub(crate) fn run(
     let out = build.out.as_deref().map(session::check_free).transpose()?;
     let limits = limits(build)?;
     let link = build.link.as_deref().map(link::path).transpose()?;
-    let source_dir = build
-        .source_dir
-        .as_deref()
-        .map(place::absolute)
-        .transpose()?;
+    let source_dir = build.source_dir.as_deref();
+    let source_dir = source_dir.map(place::absolute).transpose()?;
     let audience = if build.json {
         Audience::Program
     } else {
@@ -57,32 +54,7 @@ pub(crate) fn run(
     if let Some(link) = &link {
         link::check(&session.store, link)?;
     }
-    let options = BuildOptions {
-        variant: evaluation::variant_text(&build.selection.variant),
-        source_dir,
-        jobs: jobs(build),
-        jobs_per_step: jobs(build),
-        on_failure: if build.keep_going {
-            OnFailure::KeepGoing
-        } else {
-            OnFailure::Stop
-        },
-        check: check(build),
-        outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
-        wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
-        silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
-        limits,
-        scratch: match build.scratch {
-            ScratchArgument::Auto => ScratchChoice::Auto,
-            ScratchArgument::Memory => ScratchChoice::Memory,
-            ScratchArgument::Disk => ScratchChoice::Disk,
-        },
-        cancel: interrupt::cancel_on_signals()?,
-        ..BuildOptions::new(
-            workspace.clone(),
-            evaluation::request_text(&build.selection),
-        )
-    };
+    let options = options(build, &workspace, source_dir, limits)?;
     let cancel = options.cancel.clone();
     let built = match execute(&session, &plan, &options, audience, terminal) {
         // The plan is older than a file it imports: once more, with a plan of what is there now.
@@ -128,6 +100,41 @@ enum Stopped {
     Build(BuildError),
     /// Nobody reads the events any more.
     Output(Failure),
+}
+
+/// What the command line says about the build itself. From here on signals cancel it.
+fn options(
+    build: &BuildArguments,
+    workspace: &Path,
+    source_dir: Option<PathBuf>,
+    limits: Limits,
+) -> Result<BuildOptions, Failure> {
+    Ok(BuildOptions {
+        variant: evaluation::variant_text(&build.selection.variant),
+        source_dir,
+        jobs: jobs(build),
+        jobs_per_step: jobs(build),
+        on_failure: if build.keep_going {
+            OnFailure::KeepGoing
+        } else {
+            OnFailure::Stop
+        },
+        check: check(build),
+        outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
+        wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
+        silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
+        limits,
+        scratch: match build.scratch {
+            ScratchArgument::Auto => ScratchChoice::Auto,
+            ScratchArgument::Memory => ScratchChoice::Memory,
+            ScratchArgument::Disk => ScratchChoice::Disk,
+        },
+        cancel: interrupt::cancel_on_signals()?,
+        ..BuildOptions::new(
+            workspace.to_path_buf(),
+            evaluation::request_text(&build.selection),
+        )
+    })
 }
 
 fn jobs(build: &BuildArguments) -> usize {
