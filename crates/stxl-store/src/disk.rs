@@ -146,27 +146,19 @@ impl Disk {
         self.open(at, path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
     }
 
-    /// Opens for reading; nothing when there is no such file.
-    pub(crate) fn open_read_if_there(
+    /// Opens a file that may be missing; nothing when it is.
+    pub(crate) fn open_if_there(
         &self,
         at: BorrowedFd<'_>,
         path: &[u8],
+        access: Access,
     ) -> Result<Option<OwnedFd>> {
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+        };
         absent_is_none(
-            self.try_open(at, path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()),
-            "open",
-            path,
-        )
-    }
-
-    /// Opens for reading and writing; nothing when there is no such file.
-    pub(crate) fn open_write_if_there(
-        &self,
-        at: BorrowedFd<'_>,
-        path: &[u8],
-    ) -> Result<Option<OwnedFd>> {
-        absent_is_none(
-            self.try_open(at, path, OFlags::RDWR | OFlags::NONBLOCK, Mode::empty()),
+            self.try_open(at, path, flags | OFlags::NONBLOCK, Mode::empty()),
             "open",
             path,
         )
@@ -456,6 +448,14 @@ impl Disk {
             Err(errno) => Err(StoreError::io("read attributes of", path, errno)),
         }
     }
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    /// Reading and writing.
+    Write,
 }
 
 /// How an open file is locked.

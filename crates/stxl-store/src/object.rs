@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stxl_model::{BlobId, Digest, Directory, Node, RootPath, TreeId};
 
+use crate::disk::Access;
 use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::lease::Leased;
@@ -118,7 +119,7 @@ impl Store {
             blob_path(blob.digest()),
             self.staging_path(blob),
         ] {
-            if let Some(file) = self.disk.open_read_if_there(self.root(), &path)? {
+            if let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Read)? {
                 return Ok(Some((path, file)));
             }
         }
@@ -218,7 +219,7 @@ impl Store {
             return Ok(Some(file.clone()));
         }
         let path = pack::path_of(number);
-        let Some(file) = self.disk.open_read_if_there(self.root(), &path)? else {
+        let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Read)? else {
             return Ok(None);
         };
         if readers.len() >= READERS_MAX {
@@ -306,7 +307,7 @@ impl Store {
             };
             let from = self.staging_path(&id);
             // Another process that commits may have been faster.
-            let Some(file) = self.disk.open_read_if_there(self.root(), &from)? else {
+            let Some(file) = self.disk.open_if_there(self.root(), &from, Access::Read)? else {
                 continue;
             };
             self.disk.sync(&file, &from)?;

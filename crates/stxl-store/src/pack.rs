@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::Transaction;
 use stxl_model::Digest;
 
+use crate::disk::Access;
 use crate::entry::{self, EntryKind, FILE_HEADER_BYTES, FileKind, Header};
 use crate::error::StoreError;
 use crate::index::{self, FileState, Location};
@@ -237,7 +238,10 @@ pub(crate) fn number_of(name: &[u8]) -> Option<u64> {
 
 fn take_over(store: &Store, number: u64) -> Result<Option<Current>> {
     let path = path_of(number);
-    let Some(file) = store.disk.open_write_if_there(store.root(), &path)? else {
+    let Some(file) = store
+        .disk
+        .open_if_there(store.root(), &path, Access::Write)?
+    else {
         return Ok(None);
     };
     if !store.disk.try_lock(&file, &path)? {

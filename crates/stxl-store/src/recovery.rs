@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 use stxl_model::{BlobId, Digest};
 
 use crate::ballast::BALLAST_BYTES;
-use crate::disk::Lock;
+use crate::disk::{Access, Lock};
 use crate::entry::{CHECK_BYTES, FILE_HEADER_BYTES, Header, Scanned, check_of, scan};
 use crate::error::StoreError;
 use crate::failpoints::Operation;
@@ -116,7 +116,10 @@ impl Store {
 
     /// The digest of the index as its last user left it, and the boot in which that was.
     fn index_sum(&self) -> Result<IndexSum> {
-        let Some(file) = self.disk.open_read_if_there(self.root(), INDEX_SUM_FILE)? else {
+        let Some(file) = self
+            .disk
+            .open_if_there(self.root(), INDEX_SUM_FILE, Access::Read)?
+        else {
             return Ok(IndexSum::None);
         };
         let bytes = self.disk.read_to_end(&file, INDEX_SUM_FILE, 0)?;
@@ -135,7 +138,10 @@ impl Store {
     }
 
     pub(crate) fn index_digest(&self) -> Result<Option<BlobId>> {
-        let Some(file) = self.disk.open_read_if_there(self.root(), INDEX_FILE)? else {
+        let Some(file) = self
+            .disk
+            .open_if_there(self.root(), INDEX_FILE, Access::Read)?
+        else {
             return Ok(None);
         };
         let bytes = self.disk.read_to_end(&file, INDEX_FILE, 0)?;
@@ -229,7 +235,10 @@ impl Store {
         let unfinished = self.disk.list(unfinished.as_fd(), b"tmp")?;
         let leases = self.disk.open_dir(self.root(), b"leases")?;
         for lease in self.disk.list(leases.as_fd(), b"leases")? {
-            let Some(file) = self.disk.open_write_if_there(leases.as_fd(), &lease.name)? else {
+            let Some(file) = self
+                .disk
+                .open_if_there(leases.as_fd(), &lease.name, Access::Write)?
+            else {
                 continue;
             };
             if self.disk.try_lock(&file, &lease.name)? {
@@ -337,7 +346,7 @@ impl Store {
         if survived && size == indexed {
             return Ok(());
         }
-        let Some(file) = self.disk.open_write_if_there(self.root(), &path)? else {
+        let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Write)? else {
             return Ok(());
         };
         // A pack that somebody locks is being written; its writer indexes it. One that was
@@ -470,7 +479,7 @@ impl Store {
         let mut packs = Vec::new();
         for number in self.packs_on_disk()? {
             let path = pack::path_of(number);
-            if let Some(file) = self.disk.open_read_if_there(self.root(), &path)? {
+            if let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Read)? {
                 let bytes = self.disk.read_to_end(&file, &path, 0)?;
                 let (objects, end) = readable_entries(number, &bytes, FILE_HEADER_BYTES);
                 packs.push((number, objects, end as u64));
@@ -483,7 +492,10 @@ impl Store {
     pub(crate) fn index_of_files(&self) -> Result<Index> {
         let other = Index::in_memory()?;
         let packs = self.read_packs()?;
-        let records = match self.disk.open_read_if_there(self.root(), JOURNAL_FILE)? {
+        let records = match self
+            .disk
+            .open_if_there(self.root(), JOURNAL_FILE, Access::Read)?
+        {
             Some(file) => self.disk.read_to_end(&file, JOURNAL_FILE, 0)?,
             None => Vec::new(),
         };

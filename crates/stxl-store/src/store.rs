@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use stxl_model::{Digest, Directory, TreeId};
 
 use crate::ballast::{BALLAST_BYTES, BALLAST_FILE};
-use crate::disk::{Disk, Lock};
+use crate::disk::{Access, Disk, Lock};
 use crate::entry::{CHECK_BYTES, FORMAT_VERSION, check_of};
 use crate::error::StoreError;
 use crate::failpoints::{Faults, Operation, Phase};
@@ -235,7 +235,7 @@ impl Store {
             crate::pack::path_of(number)
         };
         // A pack that was collected since it was listed needs no sync.
-        if let Some(file) = self.disk.open_read_if_there(self.root(), &path)? {
+        if let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Read)? {
             self.disk.sync(&file, &path)?;
         }
         if number != index::JOURNAL {
@@ -292,7 +292,7 @@ pub(crate) fn blob_path(id: &Digest) -> Vec<u8> {
 }
 
 fn prepare_layout(disk: &Disk, root: BorrowedFd<'_>) -> Result<()> {
-    if let Some(file) = disk.open_read_if_there(root, FORMAT_FILE)? {
+    if let Some(file) = disk.open_if_there(root, FORMAT_FILE, Access::Read)? {
         return check_format(&disk.read_to_end(&file, FORMAT_FILE, 0)?);
     }
     for name in DIRECTORIES {

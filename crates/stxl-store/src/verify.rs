@@ -10,6 +10,7 @@ use std::os::fd::AsFd as _;
 use stxl_model::{ActionId, BlobId, Digest, Node, TreeId};
 
 use crate::ballast::{BALLAST_BYTES, BALLAST_FILE};
+use crate::disk::Access;
 use crate::entry::{FILE_HEADER_BYTES, FileKind, HEADER_BYTES, Scanned, file_header, scan};
 use crate::error::StoreError;
 use crate::index::{self, JOURNAL};
@@ -112,7 +113,7 @@ impl Store {
     }
 
     fn whole_file(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
-        let Some(file) = self.disk.open_read_if_there(self.root(), path)? else {
+        let Some(file) = self.disk.open_if_there(self.root(), path, Access::Read)? else {
             return Ok(None);
         };
         self.disk.read_to_end(&file, path, 0).map(Some)

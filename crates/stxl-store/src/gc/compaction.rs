@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use stxl_model::Digest;
 
+use crate::disk::Access;
 use crate::entry::{self, FILE_HEADER_BYTES, FileKind, HEADER_BYTES, Header};
 use crate::error::StoreError;
 use crate::failpoints::Operation;
@@ -62,7 +63,7 @@ impl Store {
             .map(|(_, location)| location.bytes + HEADER_BYTES as u64)
             .sum();
         let path = pack::path_of(number);
-        let Some(file) = self.disk.open_write_if_there(self.root(), &path)? else {
+        let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Write)? else {
             return Ok(());
         };
         let size = self.disk.stat(&file, &path)?.st_size.cast_unsigned();

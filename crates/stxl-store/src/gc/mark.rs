@@ -8,6 +8,7 @@ use std::path::Path;
 
 use stxl_model::{BlobId, Digest, Node, Realisation, TreeId};
 
+use crate::disk::Access;
 use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::gc::GcPolicy;
@@ -150,9 +151,9 @@ impl Store {
         let mut leases = Vec::new();
         let directory = self.disk.open_dir(self.root(), b"leases")?;
         for entry in self.disk.list(directory.as_fd(), b"leases")? {
-            let Some(file) = self
-                .disk
-                .open_read_if_there(directory.as_fd(), &entry.name)?
+            let Some(file) =
+                self.disk
+                    .open_if_there(directory.as_fd(), &entry.name, Access::Read)?
             else {
                 continue;
             };

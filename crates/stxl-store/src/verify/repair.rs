@@ -10,6 +10,7 @@ use stxl_model::TreeId;
 
 use super::{Result, VerifyReport};
 use crate::ballast::BALLAST_FILE;
+use crate::disk::Access;
 use crate::error::StoreError;
 use crate::journal::JOURNAL_FILE;
 use crate::lease::SWEEPS_FILE;
@@ -104,7 +105,7 @@ impl Store {
     /// Moves the whole entries of a pack to a new one, and the old one to the quarantine.
     fn rescue_pack(&self, number: u64) -> Result<bool> {
         let path = pack::path_of(number);
-        let Some(file) = self.disk.open_write_if_there(self.root(), &path)? else {
+        let Some(file) = self.disk.open_if_there(self.root(), &path, Access::Write)? else {
             return Ok(true);
         };
         if !self.disk.try_lock(&file, &path)? {
