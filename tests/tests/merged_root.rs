@@ -1,9 +1,11 @@
 //! The merge property: a root mounted for a sandbox hashes to the digest the merge gave.
 //!
 //! Random trees with symlinked directories, clashes, removals and equal files are merged, mounted
-//! by the real sandbox as the layers the store chose, read from inside, and hashed again.
+//! by the real sandbox as the layers the store chose, read from inside, and hashed again. So are
+//! the roots of long chains of steps that write, remove and turn directories into files and back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -11,14 +13,17 @@ use std::process::{Command, ExitCode};
 
 use stxl_model::{BlobId, Directory, Entry, Keep, Node, RootPath, TreeId};
 use stxl_sandbox::{
-    ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher, SUPPLIED_DIRECTORY,
-    SandboxSpec,
+    BELOW_LAYERS, ExitStatus, Identity, KeptCapability, LAUNCHER_ARGUMENT, Launcher,
+    SUPPLIED_DIRECTORY, SandboxSpec,
 };
-use stxl_store::{OpenOptions, SealBounds, Store, TreeEditor};
+use stxl_store::{FileMode, LAYERS_MAX, LayerRef, OpenOptions, SealBounds, Store, TreeEditor};
 use stxl_tests::launcher::start_launcher;
 
-/// How many mounted roots are compared.
+/// How many mounted roots of merges are compared.
 const ROOTS: usize = 150;
+/// How many chains follow, and of how many steps; every root on the way is compared.
+const CHAINS: usize = 8;
+const STEPS: usize = 24;
 
 /// Names are few, so that trees meet; `lib` and `bin` are also symlinks to directories.
 const NAMES: [&str; 5] = ["usr", "lib", "bin", "share", "x"];
@@ -36,7 +41,15 @@ fn main() -> ExitCode {
     while counts.mounted < ROOTS {
         world.round(&mut random, &mut counts);
     }
+    for _ in 0..CHAINS {
+        world.chain(&mut random, &mut counts);
+    }
     println!("{counts:?}");
+    assert!(
+        counts.hiding >= CHAINS * STEPS / 4,
+        "some layers hide what is below"
+    );
+    assert_eq!(counts.layers_max, LAYERS_MAX, "chains use all layers");
     assert!(counts.refused > 0, "some random trees clash");
     assert!(
         counts.removed >= ROOTS / 4,
@@ -56,6 +69,9 @@ struct Counts {
     refused: usize,
     removed: usize,
     layered: usize,
+    /// Roots with a layer that hides something.
+    hiding: usize,
+    layers_max: usize,
 }
 
 struct World {
@@ -99,10 +115,67 @@ impl World {
         }
     }
 
+    /// Changes one tree again and again.
+    fn chain(&self, random: &mut Random, counts: &mut Counts) {
+        let mut tree = self.random_tree(random, 0);
+        for _ in 0..STEPS {
+            let mut editor = TreeEditor::from_tree(&self.store, &tree).expect("the tree is there");
+            for _ in 0..=random.below(2) {
+                let node = match random.below(5) {
+                    0 | 1 => None,
+                    2 => Some(self.random_file(random)),
+                    _ => Some(Node::Directory {
+                        tree: self.random_tree(random, 1),
+                    }),
+                };
+                let path = self.random_path(&tree, random);
+                let there = path.filter(|path| matches!(editor.find(path), Ok(Some(_))));
+                let at = there.unwrap_or_else(|| {
+                    RootPath::parse(format!("/{}", NAMES[random.below(NAMES.len())]).as_bytes())
+                        .expect("a path")
+                });
+                if editor.find(&at).expect("the tree is whole").is_some() {
+                    editor.remove(&at).expect("the path is there");
+                }
+                if let Some(node) = node {
+                    self.put(&mut editor, &at, &node);
+                }
+            }
+            let next = editor.finish().expect("a tree");
+            self.check(&next, &[tree], counts);
+            tree = next;
+        }
+    }
+
+    fn put(&self, editor: &mut TreeEditor<'_>, at: &RootPath, node: &Node) {
+        match node {
+            Node::Directory { tree } => {
+                editor.mkdir(at).expect("the name is free");
+                let directory = self.store.directory(tree).expect("it was just put");
+                for entry in directory.entries() {
+                    let at = at.child(&entry.name).expect("a name");
+                    self.put(editor, &at, &entry.node);
+                }
+            }
+            Node::File { blob, .. } => {
+                let bytes = self.store.read_blob(blob).expect("it was just put");
+                let written = editor.write(at, &bytes, FileMode::Plain);
+                written.expect("the name is free");
+            }
+            Node::Symlink { target } => {
+                editor.symlink(at, target).expect("the name is free");
+            }
+        }
+    }
+
     /// Mounts a tree and compares what is seen inside with what it should be.
     fn check(&self, tree: &TreeId, hints: &[TreeId], counts: &mut Counts) {
-        let layers = self.store.layers_for(tree, hints).expect("layers");
+        let layers = self.store.layers_for(tree, hints, &BELOW_LAYERS);
+        let layers = layers.expect("layers");
         counts.layered += usize::from(layers.len() > 1);
+        counts.layers_max = counts.layers_max.max(layers.len());
+        let hides = |layer: &LayerRef| layer.path().extension() == Some(OsStr::new("hiding"));
+        counts.hiding += usize::from(layers.iter().any(hides));
         let log_path = self.directory.path().join("log");
         let log = File::create(&log_path).expect("a log");
         let program = PathBuf::from(SUPPLIED_DIRECTORY).join("dump");

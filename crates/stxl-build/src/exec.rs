@@ -13,7 +13,7 @@ use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
 use stxl_store::{
-    CheckoutRef, Dropped, DroppedWhat, ScratchDirectory, SealBounds, SealError, Store, StoreError,
+    Dropped, DroppedWhat, LayerRef, ScratchDirectory, SealBounds, SealError, Store, StoreError,
 };
 
 use crate::conduct::Job;
@@ -31,7 +31,7 @@ pub struct PreparedStep {
     /// What to start.
     pub spec: SandboxSpec,
     /// The checked-out layers of its root; they are collectable once these are dropped.
-    pub layers: Vec<CheckoutRef>,
+    pub layers: Vec<LayerRef>,
     /// Where its writes go on disk, if they do; removed once this is dropped.
     pub scratch: Option<ScratchDirectory>,
     /// The log that the sandbox writes to.
@@ -114,8 +114,8 @@ pub(crate) fn prepare(
     step: &Exec<TreeId>,
     (node, hints): (&PlanNode, &[TreeId]),
 ) -> Result<PreparedStep, StoreError> {
-    let layers = store.layers_for(&step.root, hints)?;
-    let below_store = |layer: &CheckoutRef| {
+    let layers = store.layers_for(&step.root, hints, &stxl_sandbox::BELOW_LAYERS)?;
+    let below_store = |layer: &LayerRef| {
         let path = layer.path();
         path.strip_prefix(store.path()).unwrap_or(path).to_owned()
     };

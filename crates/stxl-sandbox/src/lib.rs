@@ -39,5 +39,17 @@ pub const ABI: u32 = 1;
 /// The argument by which a binary is asked to become the launcher.
 pub const LAUNCHER_ARGUMENT: &str = "__launcher";
 
+/// What every root has of the sandbox itself where the layers have nothing of the name, as paths
+/// without a leading `/`. It lies below the layers, so none of them may hide it.
+pub const BELOW_LAYERS: [&str; 7] = [
+    "dev",
+    "proc",
+    "tmp",
+    "etc",
+    "etc/passwd",
+    "etc/group",
+    "etc/hosts",
+];
+
 /// Where supplied files appear inside a sandbox, read-only.
 pub const SUPPLIED_DIRECTORY: &str = "/dev/stxl";

@@ -5,6 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stxl_model::{BlobHasher, BlobId, Node, TreeId};
 
@@ -12,6 +13,7 @@ use crate::disk::Lock;
 use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
+use crate::layers::Level;
 use crate::lease::{Leased, ObjectRef, Sweep};
 use crate::object::damaged_file;
 use crate::store::Store;
@@ -20,16 +22,53 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// A tree as a directory, kept for as long as this lives. Nobody may write to it.
-pub struct CheckoutRef {
+/// How the name of a checkout ends that hides something of the layers below it.
+const HIDING_SUFFIX: &str = ".hiding";
+
+/// What a checkout is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// A tree, as it is.
+    Tree(TreeId),
+    /// A tree of two directories: what is shown, and what of the layers below is not.
+    Hiding(TreeId),
+}
+
+impl Layer {
+    pub(crate) fn tree(&self) -> &TreeId {
+        match self {
+            Self::Tree(tree) | Self::Hiding(tree) => tree,
+        }
+    }
+
+    /// The name of its checkout.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Tree(tree) => tree.to_string(),
+            Self::Hiding(tree) => format!("{tree}{HIDING_SUFFIX}"),
+        }
+    }
+
+    /// The reverse of [`Self::name`].
+    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        match name.strip_suffix(HIDING_SUFFIX) {
+            Some(tree) => TreeId::parse(tree).ok().map(Self::Hiding),
+            None => TreeId::parse(name).ok().map(Self::Tree),
+        }
+    }
+}
+
+/// A layer as a directory, kept for as long as this lives. Nobody may write to it.
+pub struct LayerRef {
     tree: TreeId,
     directory: OwnedFd,
     path: PathBuf,
     _lease: ObjectRef,
 }
 
-impl CheckoutRef {
-    /// The tree.
+impl LayerRef {
+    /// The tree; of a layer that hides something, that of what it shows and what it hides.
     pub fn tree(&self) -> &TreeId {
         &self.tree
     }
@@ -40,9 +79,26 @@ impl CheckoutRef {
     }
 }
 
+/// A whole tree as a directory, kept for as long as this lives. Nobody may write to it.
+pub struct CheckoutRef {
+    layer: LayerRef,
+}
+
+impl CheckoutRef {
+    /// The tree.
+    pub fn tree(&self) -> &TreeId {
+        self.layer.tree()
+    }
+
+    /// The absolute path of the directory.
+    pub fn path(&self) -> &Path {
+        self.layer.path()
+    }
+}
+
 impl AsFd for CheckoutRef {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+        self.layer.directory.as_fd()
     }
 }
 
@@ -101,28 +157,33 @@ impl Store {
     /// The tree as a directory: files 0644 or 0755 of the running user, every time 1980-01-01. It
     /// is written if it is missing, once however many ask for it.
     pub fn checkout(&self, tree: &TreeId) -> Result<CheckoutRef> {
-        let path = self.checkout_path(tree);
-        let lease = self.lease_checkout(tree, &path)?;
+        let layer = self.checkout_layer(&Layer::Tree(*tree))?;
+        Ok(CheckoutRef { layer })
+    }
+
+    pub(crate) fn checkout_layer(&self, layer: &Layer) -> Result<LayerRef> {
+        let path = self.checkout_path(layer);
+        let lease = self.lease_checkout(layer.tree(), &path)?;
         let directory = match self.open_checkout(&path)? {
             Some(directory) => directory,
-            None => self.write_checkout(tree, &path)?,
+            None => self.write_checkout(layer, &path)?,
         };
-        Ok(CheckoutRef {
-            tree: *tree,
+        Ok(LayerRef {
+            tree: *layer.tree(),
             directory,
             path: self.path.join(crate::import::as_path(&path)),
             _lease: lease,
         })
     }
 
-    /// Whether a tree is checked out at present.
-    pub(crate) fn is_checked_out(&self, tree: &TreeId) -> Result<bool> {
-        let path = self.checkout_path(tree);
+    /// Whether a layer is checked out at present.
+    pub(crate) fn is_checked_out(&self, layer: &Layer) -> Result<bool> {
+        let path = self.checkout_path(layer);
         Ok(self.disk.stat_at(self.root(), &path)?.is_some())
     }
 
-    fn checkout_path(&self, tree: &TreeId) -> Vec<u8> {
-        format!("checkouts/{}/{tree}", self.boot).into_bytes()
+    pub(crate) fn checkout_path(&self, layer: &Layer) -> Vec<u8> {
+        format!("checkouts/{}/{}", self.boot, layer.name()).into_bytes()
     }
 
     /// Leases the tree; a checkout stands for a tree whose objects are gone.
@@ -144,9 +205,9 @@ impl Store {
         }
     }
 
-    pub(crate) fn write_checkout(&self, tree: &TreeId, path: &[u8]) -> Result<OwnedFd> {
+    pub(crate) fn write_checkout(&self, layer: &Layer, path: &[u8]) -> Result<OwnedFd> {
         let _phase = self.disk.phase(Phase::Checkout);
-        let hex = tree.digest().to_hex();
+        let hex = layer.tree().digest().to_hex();
         let lock_path = format!("locks/checkout-{}", &hex[..2]).into_bytes();
         let lock_file = self.disk.open_or_create(self.root(), &lock_path)?;
         self.disk.lock(&lock_file, &lock_path, Lock::Exclusive)?;
@@ -157,7 +218,9 @@ impl Store {
         self.disk
             .make_dir_if_missing(self.root(), parent.as_bytes())?;
         let temporary = self.temporary_name()?;
-        let written = self.write_tree(self.root(), &temporary, tree);
+        let written = self
+            .parts(layer)
+            .and_then(|level| self.write_level(self.root(), &temporary, &level));
         if written.is_err() {
             let _removed = self.disk.remove_tree(self.root(), &temporary);
         }
@@ -166,10 +229,19 @@ impl Store {
         Ok(directory)
     }
 
-    fn write_tree(&self, at: BorrowedFd<'_>, name: &[u8], tree: &TreeId) -> Result<OwnedFd> {
+    fn write_level(&self, at: BorrowedFd<'_>, name: &[u8], level: &Level) -> Result<OwnedFd> {
         self.disk.make_dir(at, name, 0o755)?;
         let dir = self.disk.open_dir(at, name)?;
-        for entry in self.directory(tree)?.entries() {
+        let hidden = match &level.hidden {
+            Some(tree) => self.directory(tree)?,
+            None => Arc::default(),
+        };
+        for entry in hidden.entries() {
+            if let Node::Symlink { .. } = entry.node {
+                self.disk.whiteout(dir.as_fd(), &entry.name)?;
+            }
+        }
+        for entry in self.directory(&level.shown)?.entries() {
             match &entry.node {
                 Node::File {
                     blob, executable, ..
@@ -185,7 +257,14 @@ impl Store {
                     self.disk.set_link_time(dir.as_fd(), &entry.name)?;
                 }
                 Node::Directory { tree } => {
-                    self.write_tree(dir.as_fd(), &entry.name, tree)?;
+                    let below = Level {
+                        shown: *tree,
+                        hidden: match hidden.find(&entry.name) {
+                            Some(Node::Directory { tree }) => Some(*tree),
+                            Some(Node::File { .. } | Node::Symlink { .. }) | None => None,
+                        },
+                    };
+                    self.write_level(dir.as_fd(), &entry.name, &below)?;
                 }
             }
         }

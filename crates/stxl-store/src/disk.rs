@@ -195,6 +195,14 @@ impl Disk {
             .map_err(|errno| StoreError::io("make symlink", path, errno))
     }
 
+    /// Makes what an overlay takes for a sign that the layers below have nothing of this name. The
+    /// kernel lets everybody make it, unlike all other devices.
+    pub(crate) fn whiteout(&self, at: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
+        self.pass(Operation::Whiteout, path)?;
+        rustix::fs::mknodat(at, path, FileType::CharacterDevice, Mode::empty(), 0)
+            .map_err(|errno| StoreError::io("make whiteout", path, errno))
+    }
+
     pub(crate) fn read_link(&self, at: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<u8>> {
         rustix::fs::readlinkat(at, path, Vec::with_capacity(256))
             .map(std::ffi::CString::into_bytes)

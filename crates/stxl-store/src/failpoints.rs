@@ -32,6 +32,8 @@ pub enum Operation {
     MakeDir,
     /// Making a symlink.
     Symlink,
+    /// Making a whiteout.
+    Whiteout,
     /// Writing bytes.
     Write,
     /// Waiting until bytes or names are on the disk.
@@ -55,6 +57,7 @@ impl Operation {
             Self::Open => "open",
             Self::MakeDir => "make directory",
             Self::Symlink => "make symlink",
+            Self::Whiteout => "make whiteout",
             Self::Write => "write",
             Self::Sync => "sync",
             Self::Truncate => "truncate",
@@ -154,6 +157,7 @@ mod armed {
         match operation {
             Operation::MakeDir
             | Operation::Symlink
+            | Operation::Whiteout
             | Operation::Write
             | Operation::Sync
             | Operation::IndexBegin

@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 
 use stxl_model::TreeId;
 
+use crate::checkout::Layer;
 use crate::error::StoreError;
 use crate::index;
 use crate::pack;
@@ -103,7 +104,10 @@ impl Store {
             }
         }
         for tree in trees {
-            if !self.is_tree_complete_now(&tree)? && !self.is_checked_out(&tree)? {
+            if !self.is_tree_complete_now(&tree)?
+                && !self.is_checked_out(&Layer::Tree(tree))?
+                && !self.is_checked_out(&Layer::Hiding(tree))?
+            {
                 let what = format!("the tree {tree} is wanted and not complete");
                 report.add(Invariant::ReachableIsThere, what);
             }

@@ -15,8 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::Stat;
-use stxl_model::{BlobId, Digest, TreeId};
+use stxl_model::{BlobId, Digest};
 
+use crate::checkout::Layer;
 use crate::disk::Lock;
 use crate::error::StoreError;
 use crate::failpoints::Phase;
@@ -158,10 +159,10 @@ impl Store {
             let directory = self.disk.open_dir(checkouts.as_fd(), &boot.name)?;
             let mut left = 0;
             for entry in self.disk.list(directory.as_fd(), &boot.name)? {
-                let tree = std::str::from_utf8(&entry.name).ok().map(TreeId::parse);
+                let layer = Layer::parse(&entry.name);
                 let path = [b"checkouts/", boot.name.as_slice(), b"/", &entry.name].concat();
-                if let Some(Ok(tree)) = tree
-                    && self.evict_checkout(&path, &tree)?
+                if let Some(layer) = layer
+                    && self.evict_checkout(&path, &layer)?
                 {
                     report.checkouts += 1;
                 } else {
@@ -176,8 +177,8 @@ impl Store {
     }
 
     /// Removes a checkout unless its tree is leased or a link leads to it, and says whether it did.
-    fn evict_checkout(&self, path: &[u8], tree: &TreeId) -> Result<bool> {
-        self.remove_checkout(path, tree, || {
+    fn evict_checkout(&self, path: &[u8], layer: &Layer) -> Result<bool> {
+        self.remove_checkout(path, layer, || {
             let linked = self.linked_checkouts()?;
             Ok(linked.contains(Path::new(OsStr::from_bytes(path))))
         })
@@ -187,14 +188,14 @@ impl Store {
     pub(crate) fn remove_checkout(
         &self,
         path: &[u8],
-        tree: &TreeId,
+        layer: &Layer,
         is_spared: impl FnOnce() -> Result<bool>,
     ) -> Result<bool> {
         // It leaves its name in one step, so that nobody finds half of it there.
-        let doomed = format!("tmp/gc-{}-{tree}", self.session.name()).into_bytes();
+        let doomed = format!("tmp/gc-{}-{}", self.session.name(), layer.name()).into_bytes();
         let is_removed = self.sweep_locked(|| {
             // Leases first: whoever makes a link gives its lease back afterwards.
-            if self.live_leases()?.contains(&Leased::Tree(*tree)) || is_spared()? {
+            if self.live_leases()?.contains(&Leased::Tree(*layer.tree())) || is_spared()? {
                 return Ok(false);
             }
             self.disk.rename_if_there(self.root(), path, &doomed)

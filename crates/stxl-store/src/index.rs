@@ -11,7 +11,7 @@ use stxl_model::{Digest, TreeId};
 
 use crate::entry::EntryKind;
 use crate::error::StoreError;
-use crate::record::{HistoryEntry, Record, join_trees};
+use crate::record::{HistoryEntry, Record, join_trees, trees_of};
 
 const SCHEMA_VERSION: i64 = 2;
 
@@ -332,7 +332,7 @@ pub(crate) fn apply(
                 .prepare_cached("INSERT OR REPLACE INTO layers VALUES(?1, ?2)")?
                 .execute(params![
                     tree.digest().as_bytes().as_slice(),
-                    join_trees(layers)
+                    join_trees(&trees_of(layers))
                 ])?;
         }
         Record::Release { action } => {

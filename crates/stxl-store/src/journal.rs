@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use rusqlite::Transaction;
-use stxl_model::{ActionId, DerivationId, Realisation};
+use stxl_model::{ActionId, DerivationId, Realisation, TreeId};
 
+use crate::checkout::Layer;
 use crate::disk::Lock;
 use crate::entry::{self, FileKind, Header, Scanned};
 use crate::error::StoreError;
@@ -27,6 +28,7 @@ pub(crate) struct Pending {
     pub(crate) records: Vec<Record>,
     pub(crate) chosen: BTreeMap<ActionId, Realisation>,
     pub(crate) memos: BTreeMap<DerivationId, (ActionId, u64)>,
+    pub(crate) layers: BTreeMap<TreeId, Vec<Layer>>,
 }
 
 impl Pending {
@@ -47,11 +49,13 @@ impl Pending {
             Record::Release { action } => {
                 self.chosen.remove(action);
             }
+            Record::Layers { tree, layers } => {
+                self.layers.insert(*tree, layers.clone());
+            }
             Record::Duration { .. }
             | Record::History(_)
             | Record::Root { .. }
-            | Record::OutLink { .. }
-            | Record::Layers { .. } => {}
+            | Record::OutLink { .. } => {}
         }
         self.records.push(record);
     }

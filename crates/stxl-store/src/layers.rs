@@ -1,8 +1,8 @@
 //! Finding layers whose overlay shows exactly a wanted tree.
 //!
 //! All of it happens on trees: what an overlay of given layers shows is compared, name by name,
-//! with the wanted tree. What is missing or different goes into one more layer; if something would
-//! have to be hidden, the tree is checked out as a whole. Answers are remembered in the journal.
+//! with the wanted tree. What is missing, different or to be hidden goes into one more layer.
+//! Answers are remembered in the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 use rusqlite::OptionalExtension as _;
 use stxl_model::{Directory, Entry, Node, TreeId};
 
-use crate::checkout::CheckoutRef;
+use crate::checkout::{Layer, LayerRef};
 use crate::error::StoreError;
-use crate::record::{Record, split_trees};
+use crate::record::{Record, layers_of, split_trees};
 use crate::store::{Store, lock};
 
 /// Most layers that [`Store::layers_for`] returns.
@@ -23,20 +23,32 @@ const SQUASHED_MIN: usize = 8;
 /// Up to how many bytes layers are copied into the one without further thought.
 const SQUASHED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 
+/// The directories that the tree of a layer that hides consists of.
+const HIDDEN: &[u8] = b"hidden";
+const SHOWN: &[u8] = b"shown";
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
     /// Checkouts, the lowest first, whose overlay shows exactly `tree`; at most [`LAYERS_MAX`].
     /// `hints` are trees, the lowest first, over which `tree` may be little more than an overlay:
     /// the inputs of the merge that made it, or the root that a step started from.
-    pub fn layers_for(&self, tree: &TreeId, hints: &[TreeId]) -> Result<Vec<CheckoutRef>> {
-        let layers = self.layer_trees(tree, hints)?;
-        layers.iter().map(|layer| self.checkout(layer)).collect()
+    /// `never_hidden` are paths without a leading `/` that no layer may hide, since something
+    /// below all layers stands there; it is the same in every call.
+    pub fn layers_for(
+        &self,
+        tree: &TreeId,
+        hints: &[TreeId],
+        never_hidden: &[&str],
+    ) -> Result<Vec<LayerRef>> {
+        let layers = self.layers(tree, hints, never_hidden)?;
+        let checkouts = layers.iter().map(|layer| self.checkout_layer(layer));
+        checkouts.collect()
     }
 
-    fn layer_trees(&self, tree: &TreeId, hints: &[TreeId]) -> Result<Vec<TreeId>> {
-        let whole = vec![*tree];
-        if self.is_checked_out(tree)? {
+    fn layers(&self, tree: &TreeId, hints: &[TreeId], never_hidden: &[&str]) -> Result<Vec<Layer>> {
+        let whole = vec![Layer::Tree(*tree)];
+        if self.is_checked_out(&whole[0])? {
             return Ok(whole);
         }
         if let Some(layers) = self.remembered_layers(tree)? {
@@ -44,30 +56,31 @@ impl Store {
         }
         let mut layers = Vec::new();
         for hint in hints {
-            if !self.has_tree_complete(hint)? {
-                return Ok(whole);
-            }
             match self.remembered_layers(hint)? {
                 Some(below) => layers.extend(below),
-                None => layers.push(*hint),
+                None if self.has_tree_complete(hint)? => layers.push(Layer::Tree(*hint)),
+                None => return Ok(whole),
             }
         }
         layers.dedup();
         if layers.is_empty() {
             return Ok(whole);
         }
-        let bottom_up: Vec<Node> = layers
-            .iter()
-            .map(|layer| Node::Directory { tree: *layer })
-            .collect();
-        match self.delta(tree, &bottom_up.iter().rev().collect::<Vec<_>>())? {
-            Delta::Inexpressible => return Ok(whole),
-            Delta::Nothing => {}
-            Delta::Some(delta) => layers.push(delta),
-        }
-        if layers.len() > LAYERS_MAX {
-            layers = self.squash(&layers)?;
-        }
+        let search = Search {
+            store: self,
+            never_hidden,
+        };
+        let found = search.complete(tree, layers.clone())?;
+        let found = match found {
+            Some(found) if found.len() > LAYERS_MAX => {
+                layers.truncate(self.kept_below(&found)?);
+                search.complete(tree, layers)?
+            }
+            found => found,
+        };
+        let Some(layers) = found else {
+            return Ok(whole);
+        };
         self.remember(Record::Layers {
             tree: *tree,
             layers: layers.clone(),
@@ -76,18 +89,8 @@ impl Store {
     }
 
     /// The layers found earlier, if all of them can still be checked out.
-    fn remembered_layers(&self, tree: &TreeId) -> Result<Option<Vec<TreeId>>> {
-        let pending = lock(&self.pending)
-            .records
-            .iter()
-            .rev()
-            .find_map(|record| match record {
-                Record::Layers {
-                    tree: other,
-                    layers,
-                } if other == tree => Some(layers.clone()),
-                _ => None,
-            });
+    fn remembered_layers(&self, tree: &TreeId) -> Result<Option<Vec<Layer>>> {
+        let pending = lock(&self.pending).layers.get(tree).cloned();
         let layers = match pending {
             Some(layers) => Some(layers),
             None => self
@@ -100,83 +103,24 @@ impl Store {
                         })
                         .optional()
                 })?
-                .map(|bytes| split_trees(&bytes)),
+                .map(|bytes| layers_of(&split_trees(&bytes))),
         };
         let Some(layers) = layers else {
             return Ok(None);
         };
         for layer in &layers {
-            if !self.is_checked_out(layer)? && !self.has_tree_complete(layer)? {
+            if !self.is_checked_out(layer)? && !self.has_tree_complete(layer.tree())? {
                 return Ok(None);
             }
         }
         Ok(Some(layers))
     }
 
-    /// What has to lie over directories, the topmost first, so that the overlay shows `tree`.
-    fn delta(&self, tree: &TreeId, below: &[&Node]) -> Result<Delta> {
-        if let [Node::Directory { tree: only }] = below
-            && only == tree
-        {
-            return Ok(Delta::Nothing);
-        }
-        let wanted = self.directory(tree)?;
-        let stack = below
-            .iter()
-            .map(|node| match node {
-                Node::Directory { tree } => self.directory(tree),
-                Node::File { .. } | Node::Symlink { .. } => Ok(Arc::default()),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        for directory in &stack {
-            for entry in directory.entries() {
-                if wanted.find(&entry.name).is_none() {
-                    return Ok(Delta::Inexpressible);
-                }
-            }
-        }
-        let mut over = Vec::new();
-        for entry in wanted.entries() {
-            match self.entry_delta(entry, &shown(&stack, &entry.name))? {
-                EntryDelta::Nothing => {}
-                EntryDelta::Inexpressible => return Ok(Delta::Inexpressible),
-                EntryDelta::Some(node) => over.push(Entry {
-                    name: entry.name.clone(),
-                    node,
-                }),
-            }
-        }
-        if over.is_empty() {
-            return Ok(Delta::Nothing);
-        }
-        let delta = Directory::new(over)?;
-        Ok(Delta::Some(self.put_directory_unprotected(&delta)?))
-    }
-
-    fn entry_delta(&self, wanted: &Entry, shown: &[&Node]) -> Result<EntryDelta> {
-        let add = || EntryDelta::Some(wanted.node.clone());
-        let Node::Directory { tree } = &wanted.node else {
-            return Ok(if shown.first() == Some(&&wanted.node) {
-                EntryDelta::Nothing
-            } else {
-                add()
-            });
-        };
-        if !matches!(shown.first(), Some(Node::Directory { .. })) {
-            return Ok(add());
-        }
-        Ok(match self.delta(tree, shown)? {
-            Delta::Nothing => EntryDelta::Nothing,
-            Delta::Inexpressible => EntryDelta::Inexpressible,
-            Delta::Some(tree) => EntryDelta::Some(Node::Directory { tree }),
-        })
-    }
-
-    /// Makes some of the topmost layers one.
-    fn squash(&self, layers: &[TreeId]) -> Result<Vec<TreeId>> {
+    /// How many of the lowest layers stay when those above them are made one.
+    fn kept_below(&self, layers: &[Layer]) -> Result<usize> {
         let sizes = layers
             .iter()
-            .map(|layer| self.tree_bytes(layer))
+            .map(|layer| self.tree_bytes(layer.tree()))
             .collect::<Result<Vec<_>>>()?;
         let mut first = (layers.len() - SQUASHED_MIN).min(LAYERS_MAX - 1);
         let mut bytes: u64 = sizes[first..].iter().sum();
@@ -185,48 +129,7 @@ impl Store {
             first -= 1;
             bytes = bytes.saturating_add(sizes[first]);
         }
-        let (kept, squashed) = layers.split_at(first);
-        let nodes: Vec<Node> = squashed
-            .iter()
-            .rev()
-            .map(|layer| Node::Directory { tree: *layer })
-            .collect();
-        let one = self.overlaid(&nodes.iter().collect::<Vec<_>>())?;
-        Ok(kept.iter().copied().chain([one]).collect())
-    }
-
-    /// The tree that an overlay of directories shows, the topmost first.
-    fn overlaid(&self, stack: &[&Node]) -> Result<TreeId> {
-        if let [Node::Directory { tree }] = stack {
-            return Ok(*tree);
-        }
-        let mut directories = Vec::new();
-        for node in stack {
-            if let Node::Directory { tree } = node {
-                directories.push(self.directory(tree)?);
-            }
-        }
-        let names: BTreeSet<&Vec<u8>> = directories
-            .iter()
-            .flat_map(|directory| directory.entries())
-            .map(|entry| &entry.name)
-            .collect();
-        let mut entries = Vec::new();
-        for name in names {
-            let shown = shown(&directories, name);
-            let node = match shown.first() {
-                Some(Node::Directory { .. }) => Node::Directory {
-                    tree: self.overlaid(&shown)?,
-                },
-                Some(other) => (*other).clone(),
-                None => continue,
-            };
-            entries.push(Entry {
-                name: name.clone(),
-                node,
-            });
-        }
-        self.put_directory_unprotected(&Directory::new(entries)?)
+        Ok(first)
     }
 
     /// How many bytes the files of a tree have, each path counted.
@@ -249,37 +152,283 @@ impl Store {
         known.insert(*tree, bytes);
         Ok(bytes)
     }
+
+    /// The two parts of a layer at its root: what it shows, and what it hides of those below.
+    pub(crate) fn parts(&self, layer: &Layer) -> Result<Level> {
+        let tree = match layer {
+            Layer::Tree(tree) => {
+                return Ok(Level::plain(*tree));
+            }
+            Layer::Hiding(tree) => tree,
+        };
+        let directory = self.directory(tree)?;
+        match (directory.find(SHOWN), directory.find(HIDDEN)) {
+            (Some(Node::Directory { tree: shown }), Some(Node::Directory { tree: hidden })) => {
+                Ok(Level {
+                    shown: *shown,
+                    hidden: Some(*hidden),
+                })
+            }
+            _ => Err(StoreError::MissingTree { tree: *tree }),
+        }
+    }
 }
 
+/// One directory of one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// What lies in it, directories included that only hide something.
+    pub(crate) shown: TreeId,
+    /// What of the layers below shows no longer: a symlink for each name, and directories down to
+    /// it.
+    pub(crate) hidden: Option<TreeId>,
+}
+
+impl Level {
+    /// A level that hides nothing.
+    pub(crate) fn plain(shown: TreeId) -> Self {
+        Self {
+            shown,
+            hidden: None,
+        }
+    }
+
+    /// The directory that a layer that hides is known by.
+    pub(crate) fn directory(shown: TreeId, hidden: TreeId) -> Result<Directory> {
+        let part = |name, tree| entry(name, Node::Directory { tree });
+        Ok(Directory::new(vec![
+            part(HIDDEN, hidden),
+            part(SHOWN, shown),
+        ])?)
+    }
+}
+
+/// What a symlink that hides points to; its name alone has a meaning.
+pub(crate) fn mark() -> Node {
+    Node::Symlink {
+        target: HIDDEN.to_vec(),
+    }
+}
+
+/// The entries of a level.
+struct Contents {
+    shown: Arc<Directory>,
+    hidden: Option<Arc<Directory>>,
+}
+
+/// What an overlay shows under a name.
+enum Seen<'a> {
+    Nothing,
+    /// A file or a symlink.
+    Other(&'a Node),
+    /// Directories that merge, the topmost first.
+    Directories(Vec<Level>),
+}
+
+/// What has to lie over layers.
+#[derive(Clone, Copy)]
 enum Delta {
     Nothing,
-    Some(TreeId),
-    /// Something below would have to be hidden.
+    Some(Level),
+    /// Something would have to be hidden that must not be.
     Inexpressible,
 }
 
-enum EntryDelta {
-    Nothing,
-    Some(Node),
-    Inexpressible,
+struct Search<'a> {
+    store: &'a Store,
+    never_hidden: &'a [&'a str],
+}
+
+impl Search<'_> {
+    /// Adds the layer that is missing for a tree; nothing if there is no such layer.
+    fn complete(&self, tree: &TreeId, mut layers: Vec<Layer>) -> Result<Option<Vec<Layer>>> {
+        let levels = layers
+            .iter()
+            .rev()
+            .map(|layer| self.store.parts(layer))
+            .collect::<Result<Vec<_>>>()?;
+        match self.delta(tree, &levels, &[])? {
+            Delta::Inexpressible => return Ok(None),
+            Delta::Nothing => {}
+            Delta::Some(Level {
+                shown,
+                hidden: None,
+            }) => layers.push(Layer::Tree(shown)),
+            Delta::Some(Level {
+                shown,
+                hidden: Some(hidden),
+            }) => {
+                let parts = Level::directory(shown, hidden)?;
+                let tree = self.store.put_directory_unprotected(&parts)?;
+                layers.push(Layer::Hiding(tree));
+            }
+        }
+        Ok(Some(layers))
+    }
+
+    /// What has to lie over directories, the topmost first, so that the overlay shows `tree`; all
+    /// of them are at `path`.
+    fn delta(&self, tree: &TreeId, levels: &[Level], path: &[u8]) -> Result<Delta> {
+        if let [only] = levels
+            && *only == Level::plain(*tree)
+        {
+            return Ok(Delta::Nothing);
+        }
+        let wanted = self.store.directory(tree)?;
+        self.delta_of(&wanted, levels, path)
+    }
+
+    fn delta_of(&self, wanted: &Directory, levels: &[Level], path: &[u8]) -> Result<Delta> {
+        let contents = levels
+            .iter()
+            .map(|level| self.contents(level))
+            .collect::<Result<Vec<_>>>()?;
+        let mut over = Over::default();
+        for name in names_beside(wanted, &contents) {
+            let seen = seen(&contents, name);
+            let path = join(path, name);
+            let below = match seen {
+                Seen::Nothing => continue,
+                _ if !self.is_never_hidden(&path) => {
+                    over.hidden.push(entry(name, mark()));
+                    continue;
+                }
+                Seen::Other(_) => return Ok(Delta::Inexpressible),
+                Seen::Directories(below) => below,
+            };
+            // The directory is there anyway: what lies in it goes.
+            let empty = self.delta_of(&Directory::default(), &below, &path)?;
+            if !over.merge(name, empty) {
+                return Ok(Delta::Inexpressible);
+            }
+        }
+        for Entry { name, node } in wanted.entries() {
+            match (node, seen(&contents, name)) {
+                (Node::Directory { tree }, Seen::Directories(below)) => {
+                    let delta = self.delta(tree, &below, &join(path, name))?;
+                    if !over.merge(name, delta) {
+                        return Ok(Delta::Inexpressible);
+                    }
+                }
+                (_, Seen::Other(other)) if other == node => {}
+                _ => over.shown.push(entry(name, node.clone())),
+            }
+        }
+        if over.shown.is_empty() && over.hidden.is_empty() {
+            return Ok(Delta::Nothing);
+        }
+        Ok(Delta::Some(Level {
+            hidden: if over.hidden.is_empty() {
+                None
+            } else {
+                Some(self.put(over.hidden)?)
+            },
+            shown: self.put(over.shown)?,
+        }))
+    }
+
+    fn contents(&self, level: &Level) -> Result<Contents> {
+        let hidden = level.hidden.as_ref();
+        Ok(Contents {
+            shown: self.store.directory(&level.shown)?,
+            hidden: hidden.map(|tree| self.store.directory(tree)).transpose()?,
+        })
+    }
+
+    /// Whether something that stands at a path, or below it, must not be hidden.
+    fn is_never_hidden(&self, path: &[u8]) -> bool {
+        self.never_hidden.iter().any(|place| {
+            let rest = place.as_bytes().strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    }
+
+    fn put(&self, mut entries: Vec<Entry>) -> Result<TreeId> {
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        self.store
+            .put_directory_unprotected(&Directory::new(entries)?)
+    }
+}
+
+/// What is put together of a level.
+#[derive(Default)]
+struct Over {
+    shown: Vec<Entry>,
+    hidden: Vec<Entry>,
+}
+
+impl Over {
+    /// Adds what lies over a directory; says no if nothing can.
+    fn merge(&mut self, name: &[u8], delta: Delta) -> bool {
+        match delta {
+            Delta::Inexpressible => return false,
+            Delta::Nothing => {}
+            Delta::Some(Level { shown, hidden }) => {
+                let node = |tree| Node::Directory { tree };
+                self.shown.push(entry(name, node(shown)));
+                self.hidden
+                    .extend(hidden.map(|hidden| entry(name, node(hidden))));
+            }
+        }
+        true
+    }
+}
+
+fn entry(name: &[u8], node: Node) -> Entry {
+    Entry {
+        name: name.to_vec(),
+        node,
+    }
+}
+
+fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    if path.is_empty() {
+        name.to_vec()
+    } else {
+        [path, b"/", name].concat()
+    }
+}
+
+/// The names in layers that a directory does not have.
+fn names_beside<'a>(wanted: &Directory, contents: &'a [Contents]) -> BTreeSet<&'a [u8]> {
+    contents
+        .iter()
+        .flat_map(|contents| contents.shown.entries())
+        .map(|entry| entry.name.as_slice())
+        .filter(|name| wanted.find(name).is_none())
+        .collect()
 }
 
 /// What an overlay shows under a name: the topmost node, and if that is a directory, those below
-/// that merge with it, down to the first that is none.
-fn shown<'a>(stack: &'a [Arc<Directory>], name: &[u8]) -> Vec<&'a Node> {
-    let mut nodes = Vec::new();
-    for node in stack.iter().filter_map(|directory| directory.find(name)) {
-        let is_directory = matches!(node, Node::Directory { .. });
-        if is_directory {
-            if nodes.last() != Some(&node) {
-                nodes.push(node);
+/// that merge with it, down to the first that is none or the first layer that hides the name.
+fn seen<'a>(contents: &'a [Contents], name: &[u8]) -> Seen<'a> {
+    let mut levels: Vec<Level> = Vec::new();
+    for Contents { shown, hidden } in contents {
+        let hidden = hidden.as_ref().and_then(|hidden| hidden.find(name));
+        match shown.find(name) {
+            None => {}
+            Some(Node::Directory { tree }) => {
+                let level = Level {
+                    shown: *tree,
+                    hidden: match hidden {
+                        Some(Node::Directory { tree }) => Some(*tree),
+                        Some(Node::File { .. } | Node::Symlink { .. }) | None => None,
+                    },
+                };
+                if levels.last() != Some(&level) {
+                    levels.push(level);
+                }
             }
-            continue;
+            Some(other) if levels.is_empty() => return Seen::Other(other),
+            Some(_) => break,
         }
-        if nodes.is_empty() {
-            nodes.push(node);
+        if let Some(Node::Symlink { .. }) = hidden {
+            break;
         }
-        break;
     }
-    nodes
+    if levels.is_empty() {
+        Seen::Nothing
+    } else {
+        Seen::Directories(levels)
+    }
 }

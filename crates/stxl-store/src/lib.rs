@@ -31,7 +31,7 @@ mod tree;
 mod verify;
 
 pub use answer::Moment;
-pub use checkout::{CheckoutRef, TreeSize};
+pub use checkout::{CheckoutRef, LayerRef, TreeSize};
 pub use error::StoreError;
 #[cfg(feature = "failpoints")]
 pub use failpoints::{Failpoints, Fault};

@@ -12,9 +12,10 @@ use rusqlite::Connection;
 use rustix::io::Errno;
 use stxl_model::TreeId;
 
-use crate::checkout::CheckoutRef;
+use crate::checkout::{CheckoutRef, Layer};
 use crate::error::StoreError;
 use crate::failpoints::Phase;
+use crate::import::as_path;
 use crate::index::digest_at;
 use crate::store::Store;
 
@@ -74,17 +75,22 @@ impl Store {
         self.commit()
     }
 
-    /// The checkouts that out-links lead to, by their paths in the store.
+    /// The checkouts of whole trees that out-links lead to, by their paths in the store. A layer
+    /// that hides means nothing by itself, so no link keeps one.
     pub(crate) fn linked_checkouts(&self) -> Result<BTreeSet<PathBuf>> {
         let links = self.index()?.read("list out-links", out_links)?;
-        let inside = |(path, tree): (&Vec<u8>, &TreeId)| match self
-            .out_link(Path::new(OsStr::from_bytes(path)))
-        {
-            OutLink::IntoStore(inside) => inside.components().take(3).collect(),
-            OutLink::Unknown(_) => PathBuf::from(format!("checkouts/{}/{tree}", self.boot)),
-            OutLink::Missing | OutLink::Other => PathBuf::new(),
+        let inside = |(path, tree): (&Vec<u8>, &TreeId)| {
+            let inside = match self.out_link(Path::new(OsStr::from_bytes(path))) {
+                OutLink::IntoStore(inside) => inside.components().take(3).collect(),
+                OutLink::Unknown(_) => as_path(&self.checkout_path(&Layer::Tree(*tree))).to_owned(),
+                OutLink::Missing | OutLink::Other => return None,
+            };
+            match Layer::parse(inside.file_name()?.as_bytes())? {
+                Layer::Tree(_) => Some(inside),
+                Layer::Hiding(_) => None,
+            }
         };
-        Ok(links.iter().map(inside).collect())
+        Ok(links.iter().filter_map(inside).collect())
     }
 }
 

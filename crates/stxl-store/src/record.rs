@@ -4,7 +4,11 @@ use stxl_model::{
     ActionId, BlobId, DecodeError, Decoder, DerivationId, Digest, Encoder, Realisation, TreeId,
 };
 
+use crate::checkout::Layer;
 use crate::entry::EntryKind;
+
+/// The tree that no directory has, in front of the tree of a layer that hides.
+const HIDES: TreeId = TreeId::from_digest(Digest::from_bytes([0; 32]));
 
 /// One record of the journal. Later ones replace earlier ones of the same key, except for
 /// realisations, where the first one stays chosen until it is released.
@@ -32,7 +36,7 @@ pub(crate) enum Record {
     },
     Layers {
         tree: TreeId,
-        layers: Vec<TreeId>,
+        layers: Vec<Layer>,
     },
     Release {
         action: ActionId,
@@ -109,7 +113,7 @@ impl Record {
             }
             Self::Layers { tree, layers } => {
                 encoder.raw(tree.digest().as_bytes());
-                encode_trees(&mut encoder, layers);
+                encode_trees(&mut encoder, &trees_of(layers));
             }
             Self::Release { action } => encoder.raw(action.digest().as_bytes()),
         }
@@ -150,7 +154,7 @@ impl Record {
             },
             EntryKind::Layers => Self::Layers {
                 tree: TreeId::from_digest(decode_digest(&mut decoder)?),
-                layers: decode_trees(&mut decoder)?,
+                layers: layers_of(&decode_trees(&mut decoder)?),
             },
             EntryKind::Release => Self::Release {
                 action: ActionId::from_digest(decode_digest(&mut decoder)?),
@@ -177,6 +181,31 @@ pub(crate) fn split_trees(bytes: &[u8]) -> Vec<TreeId> {
         .iter()
         .map(|digest| TreeId::from_digest(Digest::from_bytes(*digest)))
         .collect()
+}
+
+/// Layers as a list of trees: one that hides stands behind [`HIDES`].
+pub(crate) fn trees_of(layers: &[Layer]) -> Vec<TreeId> {
+    let mut trees = Vec::with_capacity(layers.len());
+    for layer in layers {
+        if let Layer::Hiding(_) = layer {
+            trees.push(HIDES);
+        }
+        trees.push(*layer.tree());
+    }
+    trees
+}
+
+/// The reverse of [`trees_of`].
+pub(crate) fn layers_of(trees: &[TreeId]) -> Vec<Layer> {
+    let mut layers = Vec::with_capacity(trees.len());
+    let mut trees = trees.iter();
+    while let Some(tree) = trees.next() {
+        layers.extend(match *tree {
+            HIDES => trees.next().copied().map(Layer::Hiding),
+            tree => Some(Layer::Tree(tree)),
+        });
+    }
+    layers
 }
 
 fn encode_trees(encoder: &mut Encoder, trees: &[TreeId]) {

@@ -382,7 +382,7 @@ impl Sealing<'_> {
 }
 
 /// An overlay marks what was removed by a character device with the number 0:0.
-fn is_whiteout(stat: &Stat) -> bool {
+pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use rustix::fs::{CWD, FileType, Mode};
 use stxl_model::{Keep, Realisation, TreeId};
 use stxl_store::{
     Failpoints, Fault, GcPolicy, HistoryEntry, ImportBounds, ImportError, OpenOptions, SealBounds,
@@ -22,6 +23,8 @@ pub fn prepare(dir: &Path) {
     fs::create_dir_all(upper.join("usr/lib")).unwrap();
     fs::write(upper.join("usr/lib/made"), b"made by a build\n").unwrap();
     fs::write(upper.join("usr/heavy"), world::pattern(150_000)).unwrap();
+    let removed = upper.join("usr/lib/nothing");
+    rustix::fs::mknodat(CWD, &removed, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
 }
 
 /// Runs the exercise in `dir`, which was prepared.
@@ -66,7 +69,7 @@ fn build(dir: &Path, store: &Store) -> Result<TreeId, StoreError> {
             SealError::Store(error) => error,
             other => panic!("{other}"),
         })?;
-    let _layers = store.layers_for(&sealed.tree, &[input])?;
+    let _layers = store.layers_for(&sealed.tree, &[input], &[])?;
     let log = store.put_blob(b"the whole log\n")?;
     let realisation = Realisation {
         log: Some(log),

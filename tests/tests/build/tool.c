@@ -69,6 +69,11 @@ int main(int argc, char **argv) {
         for (int i = 0; i < atoi(argv[3]); i++)
             if (mkdir("d", 0755) != 0 || chdir("d") != 0) { perror("d"); return 97; }
         if (mkdir("closed", 0) != 0) { perror("closed"); return 98; }
+    } else if (!strcmp(verb, "remove") && argc == 3) {
+        if (remove(argv[2]) != 0) { perror(argv[2]); return 87; }
+    } else if (!strcmp(verb, "gone") && argc == 3) { /* nothing is there, in the directory neither */
+        struct stat status;
+        if (lstat(argv[2], &status) == 0) { fprintf(stderr, "%s is there\n", argv[2]); return 88; }
     } else if (!strcmp(verb, "fail") && argc == 3) {
         fprintf(stderr, "failing with %s\n", argv[2]);
         return atoi(argv[2]);

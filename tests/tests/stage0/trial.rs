@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stxl_model::{Keep, Node, RootPath, Sha256, TreeId};
 use stxl_sandbox::{ExitStatus, Limits, Outcome, Personality, SandboxSpec};
-use stxl_store::{CheckoutRef, FileMode, SealBounds, TreeEditor};
+use stxl_store::{FileMode, LayerRef, SealBounds, TreeEditor};
 
 use super::case::{Case, CaseCommand, Expected};
 use super::place::Session;
@@ -128,10 +128,9 @@ fn execute(
     commands: &[CaseCommand],
 ) -> Result<(Outcome, File), Box<dyn Error>> {
     let store = &session.store;
-    let layers = store.layers_for(root, &[*hint])?;
+    let layers = store.layers_for(root, &[*hint], &stxl_sandbox::BELOW_LAYERS)?;
     let log = tempfile::tempfile_in(store.path())?;
-    let below_store =
-        |layer: &CheckoutRef| layer.path().strip_prefix(store.path()).map(PathBuf::from);
+    let below_store = |layer: &LayerRef| layer.path().strip_prefix(store.path()).map(PathBuf::from);
     let layers = layers.iter().map(below_store).collect::<Result<_, _>>()?;
     let commands = commands
         .iter()

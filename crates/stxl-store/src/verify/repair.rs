@@ -6,10 +6,9 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use stxl_model::TreeId;
-
 use super::{Result, VerifyReport};
 use crate::ballast::BALLAST_FILE;
+use crate::checkout::Layer;
 use crate::disk::Access;
 use crate::error::StoreError;
 use crate::journal::JOURNAL_FILE;
@@ -148,17 +147,16 @@ impl Store {
             return Ok(true);
         };
         let path = [b"checkouts/", *boot, b"/", name].concat();
-        let tree = std::str::from_utf8(name).ok().map(TreeId::parse);
-        let Some(Ok(tree)) = tree else {
+        let Some(layer) = Layer::parse(name) else {
             return Ok(true);
         };
         if self.disk.stat_at(self.root(), &path)?.is_none() {
             return Ok(true);
         }
-        let is_removed = self.remove_checkout(&path, &tree, || Ok(false))?;
+        let is_removed = self.remove_checkout(&path, &layer, || Ok(false))?;
         let linked = self.linked_checkouts()?;
         if is_removed && linked.contains(Path::new(OsStr::from_bytes(&path))) {
-            match self.write_checkout(&tree, &path) {
+            match self.write_checkout(&layer, &path) {
                 // What is missing is built again, and whoever wants the link makes it again.
                 Ok(_)
                 | Err(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use stxl_build::{BuildOptions, BuildOutcome};
-use stxl_model::Keep;
+use stxl_model::{Keep, RootPath, TreeOp};
 
 use super::{Case, assert_sound, expect, two_steps};
 use crate::build::recipe::path;
@@ -15,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     ("several_commands", several_commands),
     ("environment", environment),
     ("keep_whole_root", keep_whole_root),
+    ("removals", removals),
     ("missing_output_subtree", missing_output_subtree),
     ("sparse_file_of_256_gib", sparse_file_of_256_gib),
     ("step_is_prepared", step_is_prepared),
@@ -89,6 +90,66 @@ fn keep_whole_root() {
     let told = site.build(&recipe.plan);
     expect(&told, [2, 0, 0, 0, 0, 2]);
     assert_eq!(site.output(&told, "test/second", "/file"), b"oneone");
+}
+
+/// What steps and operations remove is gone for the next step, and what a sandbox has of its own
+/// is there again.
+fn removals() {
+    let site = Site::new();
+    let mut recipe = site.recipe();
+    let root = recipe.root(&[]);
+    let full = [
+        TreeOp::Mkdir { path: path("/etc") },
+        TreeOp::Mkdir { path: path("/dir") },
+    ];
+    let full = recipe.compose(vec![root], with_tree(full));
+    let written = recipe.step_in(
+        "test/written",
+        full,
+        &[
+            "write /etc/own one",
+            "write /dir/a a",
+            "write /dir/b b",
+            "write /c c",
+        ],
+        Keep::Root,
+    );
+    let removed = recipe.step_in(
+        "test/removed",
+        written,
+        &["remove /dir/a", "remove /c"],
+        Keep::Root,
+    );
+    let gone = ["/etc", "/dir/b"].map(|gone| TreeOp::Remove { path: path(gone) });
+    let composed = recipe.compose(vec![removed], with_tree(gone));
+    let last = recipe.step_in(
+        "test/last",
+        composed,
+        &[
+            "gone /dir/a",
+            "gone /dir/b",
+            "gone /c",
+            "gone /etc/own",
+            "remove /dir",
+            "write /dir again",
+            "cat /out/file /dir /etc/hosts",
+        ],
+        Keep::Subtree(path("/out")),
+    );
+    recipe.want("test/last", last);
+    let told = site.build(&recipe.plan);
+    expect(&told, [3, 0, 0, 0, 0, 3]);
+    let file = site.output(&told, "test/last", "/file");
+    assert!(file.starts_with(b"again127.0.0.1"), "{file:?}");
+}
+
+/// Operations on the first input.
+fn with_tree<const N: usize>(ops: [TreeOp; N]) -> Vec<TreeOp> {
+    let tree = TreeOp::PutTree {
+        input: 0,
+        at: RootPath::root(),
+    };
+    [tree].into_iter().chain(ops).collect()
 }
 
 fn missing_output_subtree() {
