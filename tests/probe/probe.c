@@ -534,6 +534,7 @@ static int abi(char **args) {
   printf("umask=%04o\n", old);
   printf("nice=%d\n", getpriority(PRIO_PROCESS, 0));
   printf("personality=%x\n", personality(0xffffffff));
+  printf("huge-pages-refused=%d\n", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
   say_limit("stack", RLIMIT_STACK);
   say_limit("open-files", RLIMIT_NOFILE);
   say_limit("core", RLIMIT_CORE);

@@ -1,7 +1,7 @@
 //! The program's own process, from its fork to `execve`: everything it must not have is taken
 //! from it here, by itself, since most of it cannot be taken from outside.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -20,7 +20,7 @@ use crate::console::CommandEnds;
 use crate::devices::During as _;
 use crate::guard::{Guard, SetupFailure};
 use crate::kernel::{self, Cloned, CloseMode, Listener};
-use crate::launcher::errno;
+use crate::launcher::{avoid_huge_pages, errno};
 use crate::spec::{Personality, Scratch};
 use crate::wire::{self, Program, Reply, Request};
 use crate::{canary, seccomp};
@@ -67,6 +67,8 @@ pub(crate) fn start(
         },
     };
     drop(theirs);
+    // The program's process took it back for the memory they shared.
+    avoid_huge_pages();
     let mut started = Started {
         pid,
         listener: None,
@@ -116,6 +118,7 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
 }
 
 fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket: &OwnedFd) -> ! {
+    let strings = Strings::of(request, index);
     match prepare(request, streams, socket) {
         Ok(()) => {}
         Err(Refused::Guard(failure)) => {
@@ -132,17 +135,32 @@ fn become_program(request: &Request, index: usize, streams: &CommandEnds, socket
             canary::report_to_stdout();
             kernel::exit_now(0);
         }
-        Program::Execute(commands) => {
-            let argv = commands.get(index).map(Vec::as_slice).unwrap_or_default();
-            let strings = |bytes: &[u8]| kernel::c_string(bytes);
-            let argv: Vec<CString> = argv.iter().map(|text| strings(text.as_bytes())).collect();
-            let env: Vec<CString> = request
-                .env
-                .iter()
-                .map(|(name, value)| strings(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
-                .collect();
-            let error = kernel::execute(&argv, &env);
+        Program::Execute(_) => {
+            let error = kernel::execute(&strings.argv, &strings.env);
             give_up(socket, errno(&error));
+        }
+    }
+}
+
+/// What a program is executed with.
+struct Strings {
+    argv: Vec<CString>,
+    env: Vec<CString>,
+}
+
+impl Strings {
+    fn of(request: &Request, index: usize) -> Self {
+        let argv = match &request.program {
+            Program::Canary => None,
+            Program::Execute(commands) => commands.get(index),
+        };
+        let argv = argv.map(Vec::as_slice).unwrap_or_default().iter();
+        let variable = |(name, value): (&OsString, &OsString)| {
+            kernel::c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())
+        };
+        Self {
+            argv: argv.map(|text| kernel::c_string(text.as_bytes())).collect(),
+            env: request.env.iter().map(variable).collect(),
         }
     }
 }
@@ -209,6 +227,9 @@ fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailur
     } else {
         Listener::None
     };
+    // The program has huge pages if the machine has; nothing is allocated from here on.
+    rustix::thread::disable_transparent_huge_pages(false)
+        .during(Guard::FixedAnswers, "prctl of THP_DISABLE")?;
     let listener =
         kernel::install_filter(&program, wanted).during(Guard::SyscallCeiling, "seccomp")?;
     let Some(listener) = listener else {
