@@ -12,6 +12,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use scenario::builds::{CHAIN, TRIVIAL};
 
 /// Generators and scenarios; README.md has the commands and the measured table
 #[derive(Debug, Parser)]
@@ -26,13 +27,13 @@ enum Command {
     /// Write a workspace of N packages
     Generate(generate::Arguments),
     /// Evaluate many packages to a written plan, beside Nix
-    Eval(scenario::eval::Arguments),
+    Eval(scenario::NeedingPackages),
     /// Decide that nothing is to do, beside make and ninja
-    Noop(scenario::noop::Arguments),
+    Noop(scenario::NeedingPackages),
     /// Build trivial packages that do not need each other, beside the bare floor
-    Trivial(scenario::trivial::Arguments),
+    Trivial(scenario::Packages),
     /// Build a chain of trivial packages, beside the bare floor
-    Chain(scenario::chain::Arguments),
+    Chain(scenario::Packages),
     /// Measure namespaces + overlay + exec without stxl
     Floor(scenario::floor::Arguments),
     /// Import many small files and a big one, beside BLAKE3
@@ -47,8 +48,8 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Eval(arguments) => scenario::eval::run(&arguments),
         Command::Noop(arguments) => scenario::noop::run(&arguments),
-        Command::Trivial(arguments) => scenario::trivial::run(&arguments),
-        Command::Chain(arguments) => scenario::chain::run(&arguments),
+        Command::Trivial(arguments) => scenario::builds::run(&arguments, TRIVIAL),
+        Command::Chain(arguments) => scenario::builds::run(&arguments, CHAIN),
         Command::Floor(arguments) => scenario::floor::run(&arguments),
         Command::Import(arguments) => scenario::import::run(&arguments),
         Command::Hash(arguments) => scenario::import::hash(&arguments),

@@ -2,38 +2,19 @@
 
 use std::process::Command;
 
-use crate::generate::{Graph, Kind, Shape, Size, write_makefile, write_ninja, write_workspace};
+use crate::generate::{Kind, write_makefile, write_ninja, write_workspace};
 use crate::measure::{measure, median_of};
+use crate::scenario::NeedingPackages;
 use crate::seed::Work;
-use crate::site::{Site, SiteArguments, is_installed};
+use crate::site::{Site, is_installed};
 use crate::table::Table;
 
-/// What the scenario takes
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    site: SiteArguments,
-
-    /// How many packages
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    packages: usize,
-
-    /// How many others each package needs
-    #[arg(long, value_name = "D", default_value_t = 5)]
-    deps: usize,
-}
-
 /// Runs the scenario.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
     let mut site = Site::new(&arguments.site)?;
     let workspace = site.path("workspace");
     let packages = arguments.packages;
-    let size = Size {
-        packages,
-        needs_each: arguments.deps,
-        ..Size::default()
-    };
-    let graph = Graph::draw(Shape::Random, size, 1);
+    let graph = arguments.graph();
     write_workspace(&workspace, &graph, Kind::Trivial, Work::default())?;
     write_makefile(&workspace, &graph)?;
     write_ninja(&workspace, &graph)?;
