@@ -22,7 +22,7 @@ use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::{Identity, KeptCapability, become_unprivileged};
 use crate::kernel::{self, Cloned};
 use crate::wire::{self, Ground, Reply, Request};
-use crate::{devices, supervisor};
+use crate::{devices, seccomp, supervisor};
 
 /// What arrives with one request.
 pub(crate) struct Job {
@@ -112,6 +112,7 @@ fn prepare(store: OwnedFd) -> Result<Identity, SetupFailure> {
     kernel::reset_signals();
     kernel::ignore_children();
     avoid_huge_pages();
+    seccomp::whole();
     // Only a launcher that leads its group already is refused, which is as good.
     rustix::process::setsid().ok();
     rustix::process::umask(rustix::fs::Mode::empty());

@@ -6,6 +6,8 @@
 //! decision tree over intervals of numbers: the kernel evaluates it once for every number when
 //! it is installed, and a straight list would cost more than the rest of the launch.
 
+use std::sync::OnceLock;
+
 use crate::guard::{Guard, GuardSet};
 use crate::kernel::Instruction;
 
@@ -198,6 +200,12 @@ const RULES: &[Rule] = &[
         verdict: Verdict::Refuse(libc::ENOSYS),
     },
 ];
+
+/// Returns the filter with all guards, which the launcher makes once for all its copies.
+pub(crate) fn whole() -> &'static [Instruction] {
+    static WHOLE: OnceLock<Vec<Instruction>> = OnceLock::new();
+    WHOLE.get_or_init(|| program(GuardSet::EMPTY))
+}
 
 /// Returns the filter with all but the disabled guards.
 pub(crate) fn program(disabled: GuardSet) -> Vec<Instruction> {

@@ -233,13 +233,24 @@ impl Store {
     /// Whether a tree and everything below it is in the store.
     pub fn has_tree_complete(&self, tree: &TreeId) -> Result<bool> {
         let sweep = self.session.sweep(&self.disk)?;
-        let mut complete = std::mem::take(&mut *lock(&self.complete));
-        if complete.sweep != sweep || !sweep.is_settled() {
-            complete.trees.clear();
-            complete.sweep = sweep;
+        let mut known = {
+            let mut complete = lock(&self.complete);
+            if complete.sweep != sweep || !sweep.is_settled() {
+                complete.trees.clear();
+                complete.sweep = sweep;
+            }
+            if complete.trees.contains(tree) {
+                return Ok(true);
+            }
+            // Others that ask meanwhile find less, and nobody waits for a long walk.
+            std::mem::take(&mut complete.trees)
+        };
+        let answer = self.is_complete(tree, &mut known);
+        let mut complete = lock(&self.complete);
+        if complete.sweep == sweep {
+            known.append(&mut complete.trees);
+            complete.trees = known;
         }
-        let answer = self.is_complete(tree, &mut complete.trees);
-        *lock(&self.complete) = complete;
         answer
     }
 
