@@ -117,7 +117,16 @@ impl World {
 
     /// Changes one tree again and again.
     fn chain(&self, random: &mut Random, counts: &mut Counts) {
-        let mut tree = self.random_tree(random, 0);
+        let start = self.random_tree(random, 0);
+        // Hiding is worth it only where there is much to write.
+        let mut editor = TreeEditor::from_tree(&self.store, &start).expect("the tree is there");
+        for number in 0..60 {
+            let at = RootPath::parse(format!("/more/{number}").as_bytes()).expect("a path");
+            let written = editor.write(&at, b"more", FileMode::Plain);
+            written.expect("no tree has this name");
+        }
+        let mut tree = editor.finish().expect("a tree");
+        drop(self.store.checkout(&tree).expect("a checkout"));
         for _ in 0..STEPS {
             let mut editor = TreeEditor::from_tree(&self.store, &tree).expect("the tree is there");
             for _ in 0..=random.below(2) {

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use stxl_model::{BuildUid, Exec, PlanNode, Platform, RootPath, TreeId};
-use stxl_sandbox::{Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch};
+use stxl_model::{BuildUid, Exec, Keep, PlanNode, Platform, RootPath, TreeId};
+use stxl_sandbox::{
+    BELOW_LAYERS, Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch,
+};
 use stxl_store::{
     Dropped, DroppedWhat, LayerRef, ScratchDirectory, SealBounds, SealError, Store, StoreError,
 };
@@ -99,6 +101,13 @@ pub(crate) fn run(
             message: other.to_string(),
         }),
     })?;
+    if step.keep == Keep::Root {
+        // Nobody mounts this tree, but what is composed of it is mounted over the same layers.
+        context
+            .store
+            .find_layers(&sealed.tree, &[step.root], &BELOW_LAYERS)
+            .map_err(|source| store_end(node, source))?;
+    }
     let warnings = sealed.dropped.iter().map(warning_of).collect();
     Ok(Product {
         tree: sealed.tree,
@@ -114,7 +123,7 @@ pub(crate) fn prepare(
     step: &Exec<TreeId>,
     (node, hints): (&PlanNode, &[TreeId]),
 ) -> Result<PreparedStep, StoreError> {
-    let layers = store.layers_for(&step.root, hints, &stxl_sandbox::BELOW_LAYERS)?;
+    let layers = store.layers_for(&step.root, hints, &BELOW_LAYERS)?;
     let below_store = |layer: &LayerRef| {
         let path = layer.path();
         path.strip_prefix(store.path()).unwrap_or(path).to_owned()

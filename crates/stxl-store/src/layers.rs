@@ -23,6 +23,9 @@ const SQUASHED_MIN: usize = 8;
 /// Up to how many bytes layers are copied into the one without further thought.
 const SQUASHED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 
+/// How many bytes can be written in the time that making a file takes.
+const NODE_BYTES: u64 = 64 * 1024;
+
 /// The directories that the tree of a layer that hides consists of.
 const HIDDEN: &[u8] = b"hidden";
 const SHOWN: &[u8] = b"shown";
@@ -46,6 +49,17 @@ impl Store {
         checkouts.collect()
     }
 
+    /// Finds the layers of a tree without writing them: for what a step left of its root, which a
+    /// later root may be little more than an overlay over. Takes what [`Self::layers_for`] takes.
+    pub fn find_layers(
+        &self,
+        tree: &TreeId,
+        hints: &[TreeId],
+        never_hidden: &[&str],
+    ) -> Result<()> {
+        self.layers(tree, hints, never_hidden).map(drop)
+    }
+
     fn layers(&self, tree: &TreeId, hints: &[TreeId], never_hidden: &[&str]) -> Result<Vec<Layer>> {
         let whole = vec![Layer::Tree(*tree)];
         if self.is_checked_out(&whole[0])? {
@@ -56,10 +70,13 @@ impl Store {
         }
         let mut layers = Vec::new();
         for hint in hints {
-            match self.remembered_layers(hint)? {
-                Some(below) => layers.extend(below),
-                None if self.has_tree_complete(hint)? => layers.push(Layer::Tree(*hint)),
-                None => return Ok(whole),
+            let layer = Layer::Tree(*hint);
+            if let Some(below) = self.remembered_layers(hint)? {
+                layers.extend(below);
+            } else if self.is_checked_out(&layer)? || self.has_tree_complete(hint)? {
+                layers.push(layer);
+            } else {
+                return Ok(whole);
             }
         }
         layers.dedup();
@@ -78,8 +95,9 @@ impl Store {
             }
             found => found,
         };
-        let Some(layers) = found else {
-            return Ok(whole);
+        let layers = match found {
+            Some(layers) if self.is_worth_it(&layers, tree)? => layers,
+            Some(_) | None => return Ok(whole),
         };
         self.remember(Record::Layers {
             tree: *tree,
@@ -116,6 +134,23 @@ impl Store {
         Ok(Some(layers))
     }
 
+    /// Whether layers cost less to write than the whole tree. Those that hide nothing do: what they
+    /// hold is in the tree.
+    fn is_worth_it(&self, layers: &[Layer], tree: &TreeId) -> Result<bool> {
+        if !matches!(layers.last(), Some(Layer::Hiding(_))) {
+            return Ok(true);
+        }
+        let mut known = BTreeMap::new();
+        let mut cost = 0_u64;
+        for layer in layers {
+            if !self.is_checked_out(layer)? {
+                let layer = self.weight(layer.tree(), NODE_BYTES, &mut known)?;
+                cost = cost.saturating_add(layer);
+            }
+        }
+        Ok(cost < self.weight(tree, NODE_BYTES, &mut known)?)
+    }
+
     /// How many of the lowest layers stay when those above them are made one.
     fn kept_below(&self, layers: &[Layer]) -> Result<usize> {
         let sizes = layers
@@ -134,19 +169,26 @@ impl Store {
 
     /// How many bytes the files of a tree have, each path counted.
     pub(crate) fn tree_bytes(&self, tree: &TreeId) -> Result<u64> {
-        self.tree_bytes_known(tree, &mut BTreeMap::new())
+        self.weight(tree, 0, &mut BTreeMap::new())
     }
 
-    fn tree_bytes_known(&self, tree: &TreeId, known: &mut BTreeMap<TreeId, u64>) -> Result<u64> {
+    /// As [`Self::tree_bytes`], with so many bytes more for everything that has a name.
+    fn weight(
+        &self,
+        tree: &TreeId,
+        node_bytes: u64,
+        known: &mut BTreeMap<TreeId, u64>,
+    ) -> Result<u64> {
         if let Some(bytes) = known.get(tree) {
             return Ok(*bytes);
         }
         let mut bytes = 0_u64;
         for entry in self.directory(tree)?.entries() {
+            bytes = bytes.saturating_add(node_bytes);
             bytes = bytes.saturating_add(match &entry.node {
                 Node::File { size_bytes, .. } => *size_bytes,
                 Node::Symlink { .. } => 0,
-                Node::Directory { tree } => self.tree_bytes_known(tree, known)?,
+                Node::Directory { tree } => self.weight(tree, node_bytes, known)?,
             });
         }
         known.insert(*tree, bytes);

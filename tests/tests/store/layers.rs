@@ -135,6 +135,17 @@ fn files(store: &Store, paths: &[&str]) -> TreeId {
     editor.finish().unwrap()
 }
 
+/// As [`files`], with so many more that writing them all is worth avoiding.
+fn bulky(store: &Store, paths: &[&str]) -> TreeId {
+    let more: Vec<String> = (0..20).map(|number| format!("/more/{number}")).collect();
+    let all: Vec<&str> = paths
+        .iter()
+        .copied()
+        .chain(more.iter().map(String::as_str))
+        .collect();
+    files(store, &all)
+}
+
 fn without(store: &Store, tree: &TreeId, removed: &[&str]) -> TreeId {
     let mut editor = TreeEditor::from_tree(store, tree).unwrap();
     for gone in removed {
@@ -146,7 +157,8 @@ fn without(store: &Store, tree: &TreeId, removed: &[&str]) -> TreeId {
 #[test]
 fn what_is_removed_is_hidden_by_a_layer_that_holds_nothing_else() {
     let (dir, store) = make();
-    let base = files(&store, &["/a/one", "/a/two", "/a/b/three", "/c/four"]);
+    let base = bulky(&store, &["/a/one", "/a/two", "/a/b/three", "/c/four"]);
+    let _below = store.checkout(&base).unwrap();
     let cases: [&[&str]; 4] = [&["/a/one"], &["/a/b/three"], &["/a"], &["/a/two", "/c"]];
     for removed in cases {
         let tree = without(&store, &base, removed);
@@ -214,9 +226,21 @@ fn what_was_removed_can_come_back_as_something_else() {
 }
 
 #[test]
+fn hiding_most_of_what_is_below_is_not_worth_it() {
+    let (dir, store) = make();
+    let base = files(&store, &["/a", "/b/c", "/d"]);
+    // The hint is a part of the tree, but somewhere else.
+    let tree = files(&store, &["/in/a", "/in/b/c", "/in/d"]);
+    let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
+    assert_eq!(layers.len(), 1);
+    assert_eq!(overlay(&store, dir.path(), &layers), tree);
+}
+
+#[test]
 fn what_lies_below_all_layers_stays() {
     let (dir, store) = make();
-    let base = files(&store, &["/etc/passwd", "/etc/x/y", "/tmp/z", "/a"]);
+    let base = bulky(&store, &["/etc/passwd", "/etc/x/y", "/tmp/z", "/a"]);
+    let _below = store.checkout(&base).unwrap();
     // Directories stay where they are and what lies in them goes; a file needs the whole tree.
     let tree = without(&store, &base, &["/tmp", "/etc/x"]);
     let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
@@ -234,7 +258,8 @@ fn what_lies_below_all_layers_stays() {
 #[test]
 fn a_damaged_layer_that_hides_is_found_and_made_again() {
     let (dir, store) = make();
-    let base = files(&store, &["/a/one", "/a/two"]);
+    let base = bulky(&store, &["/a/one", "/a/two"]);
+    drop(store.checkout(&base).unwrap());
     let tree = without(&store, &base, &["/a/one"]);
     let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
     let whiteout = layers[1].path().join("a/one");
