@@ -59,7 +59,7 @@ pub fn run(arguments: &Packages, builds: Builds) -> anyhow::Result<()> {
     let bare = median_of(runs, || floor.measure(packages, builds.parallel))?;
     table.add(builds.floor, bare, packages);
     let built = median_of(runs, || {
-        let store = site.fresh_store()?;
+        let store = site.fresh_store();
         let jobs = PARALLEL.to_string();
         measure(
             site.stxl(&workspace, &store)?
@@ -67,7 +67,7 @@ pub fn run(arguments: &Packages, builds: Builds) -> anyhow::Result<()> {
         )
     })?;
     table.add("stxl build -j 2, evaluation included", built, packages);
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let eval = median_of(runs, || {
         measure(site.stxl(&workspace, &store)?.args(["eval", "--json"]))
     })?;

@@ -25,11 +25,11 @@ pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
     let mut table = Table::default();
 
     let cold = median_of(runs, || {
-        let store = site.fresh_store()?;
+        let store = site.fresh_store();
         measure(site.stxl(&workspace, &store)?.args(["eval", "--json"]))
     })?;
     table.add("stxl, cold", cold, packages);
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let again = || -> anyhow::Result<Usage> {
         measure(site.stxl(&workspace, &store)?.args(["eval", "--json"]))
     };

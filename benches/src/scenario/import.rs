@@ -60,11 +60,11 @@ fn small(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
     let yardstick = median_of(runs, || hash_in_child(&files, 1))?;
     table.add("read and hash with BLAKE3", yardstick, arguments.files);
     let first = median_of(runs, || {
-        let store = site.fresh_store()?;
+        let store = site.fresh_store();
         measure(site.stxl(&workspace, &store)?.args(["build", "--json"]))
     })?;
     table.add("stxl, first import", first, arguments.files);
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let build = || measure(site.stxl(&workspace, &store)?.args(["build", "--json"]));
     build()?;
     table.add(
@@ -77,7 +77,7 @@ fn small(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
     write_package(&workspace, ".put(dir(\"files\"), \"/out\")")?;
     let files = workspace.join("stages/core/import/files");
     write_small_files(&files, 1, arguments.file_size)?;
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let build = || measure(site.stxl(&workspace, &store)?.args(["build", "--json"]));
     build()?;
     table.add(
@@ -119,11 +119,11 @@ fn big(arguments: &Arguments, site: &mut Site) -> anyhow::Result<()> {
         table.add(what, copied, 1);
     }
     let first = median_of(runs, || {
-        let store = site.fresh_store()?;
+        let store = site.fresh_store();
         measure(site.stxl(&workspace, &store)?.args(["build", "--json"]))
     })?;
     table.add("stxl, first import", first, 1);
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let build = || measure(site.stxl(&workspace, &store)?.args(["build", "--json"]));
     build()?;
     table.add("stxl, again unchanged", median_of(runs, build)?, 1);

@@ -21,7 +21,7 @@ pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
     let runs = arguments.site.runs;
     let mut table = Table::default();
 
-    let store = site.fresh_store()?;
+    let store = site.fresh_store();
     let first = measure(site.stxl(&workspace, &store)?.args(["build", "--json"]))?;
     let again = median_of(runs, || {
         measure(site.stxl(&workspace, &store)?.args(["build", "--json"]))
