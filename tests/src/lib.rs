@@ -1,5 +1,7 @@
 //! What the tests share: golden files, a launcher, processes, exercises of the store.
 
+#[cfg(feature = "eval")]
+pub mod edits;
 #[cfg(feature = "sandbox")]
 pub mod launcher;
 pub mod processes;

@@ -1,6 +1,8 @@
 //! The evaluator at its border: the files of a workspace in, plans, diagnostics and the list of
 //! queries that ran out.
 
+#[path = "eval/edits.rs"]
+mod edits;
 #[path = "eval/hostile.rs"]
 mod hostile;
 #[path = "eval/imports.rs"]
@@ -13,5 +15,7 @@ mod mistakes;
 mod plans;
 #[path = "eval/scale.rs"]
 mod scale;
+#[path = "eval/traces.rs"]
+mod traces;
 #[path = "eval/world.rs"]
 mod world;

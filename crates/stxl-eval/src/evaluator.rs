@@ -260,6 +260,11 @@ pub(crate) struct ReadSettings {
 
 /// Reads `stxl.toml`.
 pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> ReadSettings {
+    settings_of(tree.read(&SourcePath::new(SETTINGS_FILE)))
+}
+
+/// Makes settings of the bytes of `stxl.toml`.
+pub(crate) fn settings_of(bytes: Result<Arc<[u8]>, SourceError>) -> ReadSettings {
     let path = SourcePath::new(SETTINGS_FILE);
     let at = |offset: usize| {
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
@@ -274,7 +279,7 @@ pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> ReadSettings {
         diagnostics: vec![diagnostic],
         found: Found::Nothing,
     };
-    let bytes = match tree.read(&path) {
+    let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(SourceError::NotFound { .. }) => {
             let message = format!("There is no `{SETTINGS_FILE}` here");

@@ -17,6 +17,8 @@ use crate::suggestion::nearest_packages;
 pub(crate) struct Reads {
     /// The packages whose values were read, sorted.
     pub(crate) packages: Vec<PackageLabel>,
+    /// The packages that were named, whatever came of it, sorted.
+    pub(crate) named: Vec<PackageLabel>,
     /// Files and folders, sorted.
     pub(crate) places: Vec<Read>,
     /// The files it imported, over any number of steps, about which compiling says something,
@@ -30,6 +32,7 @@ pub(crate) struct QueryHost<'db> {
     label: PackageLabel,
     path: SourcePath,
     reads: RefCell<BTreeSet<PackageLabel>>,
+    named: RefCell<BTreeSet<PackageLabel>>,
     places: RefCell<BTreeSet<Read>>,
     faulty: RefCell<BTreeSet<SourcePath>>,
 }
@@ -41,6 +44,7 @@ impl<'db> QueryHost<'db> {
             label,
             path,
             reads: RefCell::default(),
+            named: RefCell::default(),
             places: RefCell::default(),
             faulty: RefCell::default(),
         }
@@ -54,6 +58,7 @@ impl<'db> QueryHost<'db> {
     pub(crate) fn into_reads(self) -> Reads {
         Reads {
             packages: self.reads.into_inner().into_iter().collect(),
+            named: self.named.into_inner().into_iter().collect(),
             places: self.places.into_inner().into_iter().collect(),
             faulty_files: self.faulty.into_inner().into_iter().collect(),
         }
@@ -201,6 +206,7 @@ impl Host for QueryHost<'_> {
     }
 
     fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError> {
+        self.named.borrow_mut().insert(package.clone());
         check_label(self.db, from, package).map(|_| ())
     }
 }

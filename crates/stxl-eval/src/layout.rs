@@ -88,7 +88,12 @@ pub(crate) fn layers_of(
 
 /// Whether a path can be a package's file.
 pub(crate) fn is_package_file(tree: &dyn WorkspaceTree, file: &SourcePath) -> bool {
-    match tree.kind(file) {
+    is_package_kind(&tree.kind(file))
+}
+
+/// Whether what stands at a path can be a package's file.
+pub(crate) fn is_package_kind(kind: &Result<EntryKind, SourceError>) -> bool {
+    match kind {
         Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => true,
         Ok(EntryKind::Directory) | Err(_) => false,
     }

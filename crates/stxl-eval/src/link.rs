@@ -38,6 +38,7 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
         records,
         by_node: records.by_node(),
         ids: vec![None; records.nodes.len()],
+        is_done: vec![false; records.nodes.len()],
         is_begun: vec![false; records.nodes.len()],
         plan: Plan::default(),
     };
@@ -56,18 +57,16 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
             outputs,
         })?;
     }
+    let reached = linker.check_brought(targets)?;
     let mut diagnostics = Vec::new();
-    let Linker { ids, mut plan, .. } = linker;
-    let linked = records.nodes.iter().zip(&ids);
-    let linked: BTreeSet<&PackageLabel> = linked
-        .filter_map(|(key, id)| id.map(|_| &key.label))
-        .collect();
-    let packages = linked
+    let reached_labels = labels_of(records, &reached);
+    let packages = reached_labels
         .iter()
         .filter_map(|label| records.packages.get(*label));
     let options = packages.flat_map(|package| package.facts.options.iter().cloned());
     let options = options.collect();
-    for label in seen(records, linked, targets) {
+    let mut plan = linker.plan;
+    for label in seen(records, reached_labels, targets) {
         if let Some(package) = records.packages.get(label) {
             diagnostics.extend(package.diagnostics.iter().cloned());
             if package.layers.last().is_some_and(is_local) {
@@ -82,13 +81,21 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
     })
 }
 
-/// The packages of a plan, those that were asked for, and all whose values these read.
+/// The packages of some nodes.
+fn labels_of<'r>(records: &'r Records, nodes: &[usize]) -> BTreeSet<&'r PackageLabel> {
+    let keys = nodes.iter();
+    let keys = keys.filter_map(|position| records.nodes.get_index(*position));
+    keys.map(|key| &key.label).collect()
+}
+
+/// The packages of the nodes that were reached, those that were asked for, and all whose values
+/// these read.
 fn seen<'r>(
     records: &'r Records,
-    linked: BTreeSet<&'r PackageLabel>,
+    reached: BTreeSet<&'r PackageLabel>,
     targets: &'r [Target],
 ) -> BTreeSet<&'r PackageLabel> {
-    let mut seen = linked;
+    let mut seen = reached;
     seen.extend(targets.iter().map(|target| &target.label));
     let mut frontier: Vec<&PackageLabel> = seen.iter().copied().collect();
     while let Some(label) = frontier.pop() {
@@ -107,17 +114,54 @@ struct Linker<'r> {
     by_node: Vec<Option<&'r NodeRecord>>,
     /// By position of the node.
     ids: Vec<Option<DerivationId>>,
+    is_done: Vec<bool>,
     is_begun: Vec<bool>,
     plan: Plan,
+}
+
+/// What becomes of a node after all it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It goes into the plan.
+    Plan,
+    /// It is only found out that there is an order.
+    Order,
 }
 
 impl Linker<'_> {
     /// Links a node after all it needs.
     fn link_from(&mut self, root: usize) -> Result<DerivationId, LinkError> {
+        self.walk_from(root, Purpose::Plan)?;
+        self.id(root)
+    }
+
+    /// All nodes that the targets need or that are brought, over any number of steps, by position.
+    /// What is only brought is in no plan, and has to be as right as if it was.
+    fn check_brought(&mut self, targets: &[Target]) -> Result<Vec<usize>, LinkError> {
+        let keys = targets.iter().flat_map(|target| &target.nodes);
+        let positions = keys.filter_map(|key| self.records.nodes.get_index_of(key));
+        let mut stack: Vec<usize> = positions.collect();
+        let mut is_seen = vec![false; self.ids.len()];
+        let mut reached = Vec::new();
+        while let Some(position) = stack.pop() {
+            let is_seen = is_seen.get_mut(position);
+            if is_seen.is_none_or(|is_seen| std::mem::replace(is_seen, true)) {
+                continue;
+            }
+            self.walk_from(position, Purpose::Order)?;
+            reached.push(position);
+            let record = self.record(position)?;
+            stack.extend(record.references().map(|it| it as usize));
+        }
+        Ok(reached)
+    }
+
+    /// Visits a node after all it needs, each once.
+    fn walk_from(&mut self, root: usize, purpose: Purpose) -> Result<(), LinkError> {
         let mut needs = Vec::new();
         let mut stack = vec![(root, 0)];
         while let Some((position, next)) = stack.pop() {
-            if self.id(position).is_some() {
+            if self.is_done.get(position) == Some(&true) {
                 continue;
             }
             let record = self.record(position)?;
@@ -133,25 +177,28 @@ impl Linker<'_> {
                 stack.push((*need as usize, 0));
                 continue;
             }
-            needs.clear();
-            for need in &record.needs {
-                let missing = || LinkError::Missing {
-                    node: self.shown(*need as usize),
-                };
-                needs.push(self.id(*need as usize).ok_or_else(missing)?);
+            if purpose == Purpose::Plan {
+                needs.clear();
+                for need in &record.needs {
+                    needs.push(self.id(*need as usize)?);
+                }
+                let id = self.plan.link(&record.fragment, &needs)?;
+                if let Some(known) = self.ids.get_mut(position) {
+                    *known = Some(id);
+                }
             }
-            let id = self.plan.link(&record.fragment, &needs)?;
-            if let Some(known) = self.ids.get_mut(position) {
-                *known = Some(id);
+            if let Some(is_done) = self.is_done.get_mut(position) {
+                *is_done = true;
             }
         }
-        self.id(root).ok_or_else(|| LinkError::Missing {
-            node: self.shown(root),
-        })
+        Ok(())
     }
 
-    fn id(&self, position: usize) -> Option<DerivationId> {
-        self.ids.get(position).copied().flatten()
+    fn id(&self, position: usize) -> Result<DerivationId, LinkError> {
+        let id = self.ids.get(position).copied().flatten();
+        id.ok_or_else(|| LinkError::Missing {
+            node: self.shown(position),
+        })
     }
 
     fn shown(&self, position: usize) -> String {

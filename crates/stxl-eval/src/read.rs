@@ -60,7 +60,7 @@ impl Read {
             Self::Import(path) => Found::of_import(&FileContent::read(tree, path)),
             Self::Presence(path) => Some(Found::of_presence(EntryState::find(tree, path))),
             Self::PackageFile(path) => Some(Found::is_there(is_package_file(tree, path))),
-            Self::Folder(path) => Some(Found::of_names(&tree.list(path).unwrap_or_default())),
+            Self::Folder(path) => tree.list(path).ok().map(|names| Found::of_names(&names)),
             Self::Directory((path, ignore)) => {
                 let left_out = LeftOut::new(ignore).ok()?;
                 tree.directory(path, &left_out).ok().map(Found::Tree)
@@ -85,7 +85,8 @@ impl Read {
 impl Found {
     /// The names of a folder.
     pub(crate) fn of_names(names: &[String]) -> Self {
-        Self::Bytes(BlobId::of(names.join("\n").as_bytes()))
+        // A name holds any byte but this one.
+        Self::Bytes(BlobId::of(names.join("\0").as_bytes()))
     }
 
     /// Something or nothing.
@@ -97,7 +98,7 @@ impl Found {
         }
     }
 
-    fn of_file(state: &FileState) -> Option<Self> {
+    pub(crate) fn of_file(state: &FileState) -> Option<Self> {
         match state {
             FileState::File(bytes) => Some(Self::Bytes(BlobId::of(bytes))),
             FileState::Directory => Some(Self::Directory),

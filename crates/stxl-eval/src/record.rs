@@ -18,6 +18,7 @@ use stxl_model::{Fragment, OutputName, PackageLabel};
 
 use crate::database::{Configured, Database, Db as _};
 use crate::graph::Graph;
+use crate::host;
 use crate::layout::Layers;
 use crate::lowering::Lowered;
 use crate::node::{NodeKey, output_of_test};
@@ -44,6 +45,8 @@ pub(crate) struct PackageRecord {
     pub(crate) reads: Vec<u32>,
     /// The packages whose values were read.
     pub(crate) values_of: Vec<PackageLabel>,
+    /// The packages that were named, needed or not: each has to be there.
+    pub(crate) named: Vec<PackageLabel>,
     pub(crate) facts: PackageFacts,
     /// What it is in each configuration it was evaluated for.
     pub(crate) configurations: Vec<ConfigurationRecord>,
@@ -138,22 +141,27 @@ impl Records {
         let layers = package.layers(db);
         let mut reads = BTreeSet::new();
         let mut values_of = BTreeSet::new();
-        let mut add = |records: &mut Self, places: &[Read], packages: &[PackageLabel]| {
-            values_of.extend(packages.iter().cloned());
-            for read in places {
+        let mut named = BTreeSet::new();
+        let mut add = |records: &mut Self, read: &host::Reads| {
+            values_of.extend(read.packages.iter().cloned());
+            named.extend(read.named.iter().cloned());
+            for read in &read.places {
                 reads.insert(records.read(db, read)?);
             }
             Some(())
         };
         for (layer, path) in (0..).zip(layers.iter()) {
-            add(self, &[Read::File(path.clone())], &[])?;
-            let definition = queries::definition(db, package, layer);
-            add(self, &definition.reads.places, &definition.reads.packages)?;
+            let file = host::Reads {
+                places: vec![Read::File(path.clone())],
+                ..host::Reads::default()
+            };
+            add(self, &file)?;
+            add(self, &queries::definition(db, package, layer).reads)?;
         }
         let mut recorded = Vec::new();
         for configured in &seen.configurations {
             let result = queries::expanded(db, package, configured);
-            add(self, &result.reads.places, &result.reads.packages)?;
+            add(self, &result.reads)?;
             let expanded = result.expanded.as_ref()?;
             recorded.push(ConfigurationRecord {
                 configured: configured.clone(),
@@ -169,6 +177,7 @@ impl Records {
             layers,
             reads: reads.into_iter().collect(),
             values_of: values_of.into_iter().collect(),
+            named: named.into_iter().collect(),
             facts: queries::facts(db, package)?.as_ref().clone(),
             configurations: recorded,
             nodes: Vec::new(),
@@ -245,6 +254,13 @@ impl Records {
     }
 }
 
+impl NodeRecord {
+    /// The positions of all nodes that it needs or brings: what has to be right for it to be.
+    pub(crate) fn references(&self) -> impl Iterator<Item = u32> {
+        self.needs.iter().chain(&self.brings).copied()
+    }
+}
+
 impl PackageRecord {
     /// Adds what another record of the same package knows.
     fn join(&mut self, other: Self) {
@@ -254,9 +270,14 @@ impl PackageRecord {
             reads.dedup();
         };
         add(&mut self.reads);
-        self.values_of.extend(other.values_of);
-        self.values_of.sort();
-        self.values_of.dedup();
+        for (labels, others) in [
+            (&mut self.values_of, other.values_of),
+            (&mut self.named, other.named),
+        ] {
+            labels.extend(others);
+            labels.sort();
+            labels.dedup();
+        }
         for configuration in other.configurations {
             if !self.configurations.contains(&configuration) {
                 self.configurations.push(configuration);

@@ -16,7 +16,7 @@ use crate::node::NodeKey;
 use crate::record::Records;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.

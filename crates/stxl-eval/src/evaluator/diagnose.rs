@@ -65,7 +65,7 @@ impl Run<'_> {
         while !frontier.is_empty() {
             let batch: Vec<PackageLabel> = std::mem::take(&mut frontier).into_iter().collect();
             let said = parallel::map(db, &batch, |db, label| {
-                self.said_about(db, label, configurations.get(label))
+                said_about(db, label, configurations.get(label))
             });
             let mut reads = Vec::new();
             for (label, said) in batch.into_iter().zip(said) {
@@ -86,41 +86,39 @@ impl Run<'_> {
         }
         seen
     }
+}
 
-    fn said_about(
-        &self,
-        db: &Database,
-        label: &PackageLabel,
-        configurations: Option<&BTreeSet<Configured>>,
-    ) -> Said {
-        let package = db.package(label);
-        // Of one whose values alone are read: as if it was asked for.
-        let asked = || BTreeSet::from([self.configured_for(db, label)]);
-        let mut said = Said {
-            package: SeenPackage {
-                configurations: configurations.cloned().unwrap_or_else(asked),
-                diagnostics: Vec::new(),
-            },
-            reads: Vec::new(),
-            is_cyclic: false,
-        };
-        for (layer, path) in (0..).zip(package.layers(db).iter()) {
-            let file = queries::compiled(db, db.file(path));
-            let diagnostics = &mut said.package.diagnostics;
-            diagnostics.extend(file.diagnostics.iter().cloned());
-            let definition = queries::definition(db, package, layer);
-            said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
-            diagnostics.extend(definition.diagnostics.iter().cloned());
-            said.add_reads(db, &definition.reads);
-        }
-        for configured in said.package.configurations.clone() {
-            let expanded = queries::expanded(db, package, &configured);
-            let diagnostics = &mut said.package.diagnostics;
-            diagnostics.extend(expanded.diagnostics.iter().cloned());
-            said.add_reads(db, &expanded.reads);
-        }
-        said
+fn said_about(
+    db: &Database,
+    label: &PackageLabel,
+    configurations: Option<&BTreeSet<Configured>>,
+) -> Said {
+    let package = db.package(label);
+    let mut said = Said {
+        package: SeenPackage {
+            // One whose values alone are read is not expanded for anything.
+            configurations: configurations.cloned().unwrap_or_default(),
+            diagnostics: Vec::new(),
+        },
+        reads: Vec::new(),
+        is_cyclic: false,
+    };
+    for (layer, path) in (0..).zip(package.layers(db).iter()) {
+        let file = queries::compiled(db, db.file(path));
+        let diagnostics = &mut said.package.diagnostics;
+        diagnostics.extend(file.diagnostics.iter().cloned());
+        let definition = queries::definition(db, package, layer);
+        said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
+        diagnostics.extend(definition.diagnostics.iter().cloned());
+        said.add_reads(db, &definition.reads);
     }
+    for configured in said.package.configurations.clone() {
+        let expanded = queries::expanded(db, package, &configured);
+        let diagnostics = &mut said.package.diagnostics;
+        diagnostics.extend(expanded.diagnostics.iter().cloned());
+        said.add_reads(db, &expanded.reads);
+    }
+    said
 }
 
 /// Sorts by severity, then by place, and removes duplicates.

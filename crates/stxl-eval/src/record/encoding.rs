@@ -96,6 +96,7 @@ impl Records {
             layers,
             reads,
             values_of,
+            named,
             facts: PackageFacts { platforms, options },
             configurations,
             nodes,
@@ -106,11 +107,10 @@ impl Records {
         let layers: Vec<u32> = layers.iter().filter_map(read_of).map(number).collect();
         encode_numbers(body, &layers);
         encode_numbers(body, reads);
-        let values_of: Vec<u32> = values_of
-            .iter()
-            .map(|it| tables.labels.position(it))
-            .collect();
-        encode_numbers(body, &values_of);
+        for labels in [values_of, named] {
+            let labels: Vec<u32> = labels.iter().map(|it| tables.labels.position(it)).collect();
+            encode_numbers(body, &labels);
+        }
         body.byte(u8::from(platforms.is_some()));
         let platforms = platforms.as_deref().unwrap_or_default();
         body.count(platforms.len());
@@ -180,6 +180,7 @@ impl Records {
         let reads = decode_list(decoder, |decoder| {
             Ok((decode_read(decoder)?, decode_found(decoder)?))
         })?;
+        let read_count = reads.len();
         let reader = Reader {
             bytes,
             labels,
@@ -199,10 +200,10 @@ impl Records {
             packages,
         };
         // What stands twice in a list would move every number after it.
-        if records.nodes.len() == reader.node_count {
+        if records.nodes.len() == reader.node_count && records.reads.len() == read_count {
             Ok(records)
         } else {
-            Err(decoder.error("nodes without duplicates"))
+            Err(decoder.error("nodes and reads without duplicates"))
         }
     }
 }
@@ -235,7 +236,10 @@ impl Reader<'_> {
         });
         let layers: Vec<SourcePath> = layers.collect::<Option<_>>().ok_or(error)?;
         let reads = decode_numbers(decoder, self.reads.len())?;
-        let values_of = decode_list(decoder, |decoder| decode_named(decoder, &self.labels))?;
+        let labels = |decoder: &mut Decoder<'_>| {
+            decode_list(decoder, |decoder| decode_named(decoder, &self.labels))
+        };
+        let (values_of, named) = (labels(decoder)?, labels(decoder)?);
         let has_platforms = decoder.byte()? != 0;
         let platforms = decode_list(decoder, decode_platform)?;
         let options = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
@@ -265,6 +269,7 @@ impl Reader<'_> {
             layers: layers.into(),
             reads,
             values_of,
+            named,
             facts: PackageFacts {
                 platforms: has_platforms.then_some(platforms),
                 options,

@@ -79,19 +79,31 @@ impl DiskSourceTree {
     pub(crate) fn stamp(&self, path: &SourcePath) -> Result<Stamp, SourceError> {
         self.with_entry(path, |folder, rest| {
             let entry = open_beneath(folder, rest, OFlags::PATH)?;
-            let stat = rustix::fs::fstat(&entry)?;
-            let nanoseconds = |seconds: i64, rest: u64| {
-                let rest = i64::try_from(rest).unwrap_or(0);
-                seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-            };
-            Ok(Stamp {
-                device: stat.st_dev,
-                inode: stat.st_ino,
-                size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
-                mode: stat.st_mode,
-                modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
-                changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
-            })
+            Ok(stamp_of(&rustix::fs::fstat(&entry)?))
+        })
+    }
+
+    /// The bytes of a file and the stamp it had just before: of the same file, whatever is renamed
+    /// meanwhile.
+    pub(crate) fn read_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(Arc<[u8]>, Stamp), SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let (file, stat) = open_file(folder, rest)?;
+            let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
+            Ok((read_text(file, size_bytes)?, stamp_of(&stat)))
+        })
+    }
+
+    /// The digest of a file of any size and the stamp it had just before.
+    pub(crate) fn digest_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(FileDigest, Stamp), SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let (file, stat) = open_file(folder, rest)?;
+            Ok((import::digest_of_file(&file, &stat)?, stamp_of(&stat)))
         })
     }
 
@@ -137,6 +149,21 @@ impl DiskSourceTree {
                 reason: other.to_string(),
             },
         })
+    }
+}
+
+fn stamp_of(stat: &Stat) -> Stamp {
+    let nanoseconds = |seconds: i64, rest: u64| {
+        let rest = i64::try_from(rest).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+    };
+    Stamp {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        mode: stat.st_mode,
+        modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+        changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
     }
 }
 
@@ -186,10 +213,7 @@ fn read_text(file: OwnedFd, size_bytes: u64) -> Result<Arc<[u8]>, Errno> {
 
 impl SourceTree for DiskSourceTree {
     fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
-        self.with_entry(path, |folder, rest| {
-            let (file, stat) = open_file(folder, rest)?;
-            read_text(file, u64::try_from(stat.st_size).unwrap_or(0))
-        })
+        self.read_stamped(path).map(|(bytes, _)| bytes)
     }
 
     fn list(&self, path: &SourcePath) -> Result<Vec<String>, SourceError> {

@@ -1,25 +1,27 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, Severity, SourcePath};
+use stxl_lang::{Diagnostic, Severity, SourcePath, SourceTree as _};
 use stxl_model::PackageLabel;
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::listing::reads_of_listing;
+use super::listing;
 use super::recall::{Missing, Reason, Recall, Standing};
-use super::verify::{Beginning, Look, stamp_of, verify};
+use super::verify::{Beginning, Look, stamps_of, verify};
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, named_folders, record_in_child};
+use crate::database::FileState;
 use crate::evaluator::{
-    Evaluation, EvaluationRequest, ReadSettings, Recorded, Scope, Target, read_settings, sort,
+    Evaluation, EvaluationRequest, ReadSettings, Recorded, Scope, Target, settings_of, sort,
 };
-use crate::layout::{Layout, PACKAGE_FILE, list_packages};
+use crate::layout::{Layout, PACKAGE_FILE};
 use crate::link::{Linked, link};
 use crate::read::{Found, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
-use crate::source_tree::{DiskSourceTree, Stamp, WorkspaceTree as _};
+use crate::source_tree::{DiskSourceTree, WorkspaceTree as _};
 
 /// How often the child is asked for what is missing before everything is evaluated.
 const ROUNDS_MAX: usize = 6;
@@ -117,17 +119,15 @@ impl Session<'_> {
     /// What to remember of an evaluation of everything; nothing if the workspace changed meanwhile.
     fn trace_of(&self, records: Records) -> Option<UnsavedTrace> {
         let (tree, read) = self.open(&records)?;
-        let (layout, mut diagnostics) = list_packages(&tree, &read.settings);
-        diagnostics.extend(read.diagnostics);
+        let mut listing = listing::list(&tree, &read.settings);
+        listing.diagnostics.extend(read.diagnostics);
         let mut trace = Trace {
             records,
-            layout,
-            diagnostics,
             ..Trace::default()
         };
-        note_listing(&tree, &read.settings, &mut trace);
+        let is_noted = listing.note_in(&mut trace);
         self.stamp_rest(&tree, &mut trace);
-        self.unsaved(&trace)
+        is_noted.then(|| self.unsaved(&trace)).flatten()
     }
 
     fn unsaved(&self, trace: &Trace) -> Option<UnsavedTrace> {
@@ -142,11 +142,14 @@ impl Session<'_> {
     /// without harm.
     fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
         let tree = DiskSourceTree::open(&self.request.folder).ok()?;
-        let settings = Read::File(SourcePath::new(SETTINGS_FILE));
-        if settings.look(&tree)? != *records.reads.get(&settings)? {
+        let path = SourcePath::new(SETTINGS_FILE);
+        let bytes = tree.read(&path).ok()?;
+        if Found::of_file(&FileState::File(Arc::clone(&bytes)))
+            != records.reads.get(&Read::File(path)).copied()
+        {
             return None;
         }
-        let read = read_settings(&tree);
+        let read = settings_of(Ok(bytes));
         let local = named_folders(&tree, &self.request.folder);
         let readable = self.request.readable.iter().chain(&local);
         for name in read.settings.overlays.iter().chain(readable) {
@@ -157,10 +160,9 @@ impl Session<'_> {
 
     /// Stamps what was read since the trace was made.
     fn stamp_rest(&self, tree: &DiskSourceTree, trace: &mut Trace) {
-        let reads = trace.records.reads.keys().skip(trace.stamps.len());
-        let stamps: Vec<Option<Stamp>> = reads
-            .map(|read| stamp_of(tree, read, self.beginning))
-            .collect();
+        let reads = trace.records.reads.iter().skip(trace.stamps.len());
+        let reads: Vec<(&Read, Found)> = reads.map(|(read, found)| (read, *found)).collect();
+        let stamps = stamps_of(tree, &reads, self.beginning);
         trace.stamps.extend(stamps);
     }
 
@@ -176,17 +178,20 @@ impl Session<'_> {
             .map(|(look, found)| look.found != Some(*found))
             .collect();
         let is_listed_anew = is_listing_stale(&trace, &looks, &is_changed);
-        if is_listed_anew {
-            (trace.layout, trace.diagnostics) = list_packages(&tree, &read.settings);
-            trace.diagnostics.extend(read.diagnostics);
-            let is_error = |it: &Diagnostic| it.severity == Severity::Error;
-            if trace.diagnostics.iter().any(is_error) {
-                return Ok(Recalled::Useless("the list of packages is wrong"));
-            }
-        }
         let has_news =
             is_changed.contains(&true) || is_listed_anew || has_new_stamp(&trace, &looks);
         take_over(&mut trace, looks);
+        if is_listed_anew {
+            let mut listing = listing::list(&tree, &read.settings);
+            listing.diagnostics.extend(read.diagnostics);
+            let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+            if listing.diagnostics.iter().any(is_error) {
+                return Ok(Recalled::Useless("the list of packages is wrong"));
+            }
+            if !listing.note_in(&mut trace) {
+                return Ok(Recalled::Useless("the workspace changed meanwhile"));
+            }
+        }
         let layout = std::mem::take(&mut trace.layout);
         let records = std::mem::take(&mut trace.records);
         let mut recall = Recall::new(records, &trace.stale, &is_changed, &layout);
@@ -208,17 +213,10 @@ impl Session<'_> {
         }
         diagnostics.extend(trace.diagnostics.iter().cloned());
         sort(&mut diagnostics);
-        let evaluated = std::mem::take(&mut recall.reasons);
-        let recalled = recall.records.packages.keys();
-        let recalled = recalled
-            .filter(|label| !evaluated.contains_key(*label))
-            .count();
-        let unsaved = if has_news || !evaluated.is_empty() {
+        let account = recall.account();
+        let unsaved = if has_news || !account.evaluated.is_empty() {
             (trace.records, trace.stale) = recall.into_records(&layout);
             trace.layout = layout;
-            if is_listed_anew {
-                note_listing(&tree, &read.settings, &mut trace);
-            }
             self.stamp_rest(&tree, &mut trace);
             self.unsaved(&trace)
         } else {
@@ -230,11 +228,7 @@ impl Session<'_> {
                 diagnostics,
             },
             unsaved,
-            account: Account {
-                recalled,
-                evaluated,
-                everything: None,
-            },
+            account,
         })))
     }
 
@@ -281,22 +275,6 @@ impl Session<'_> {
     }
 }
 
-/// Puts on record what the list of packages was made of.
-fn note_listing(tree: &DiskSourceTree, settings: &Settings, trace: &mut Trace) {
-    trace.listing.clear();
-    let reads = &mut trace.records.reads;
-    for read in reads_of_listing(tree, settings, reads) {
-        let known = reads.get_index_of(&read);
-        let found = || read.look(tree).map(|found| (read.clone(), found));
-        let position = known.or_else(|| {
-            let (read, found) = found()?;
-            Some(reads.insert_full(read, found).0)
-        });
-        let position = position.and_then(|position| u32::try_from(position).ok());
-        trace.listing.extend(position);
-    }
-}
-
 enum Completed {
     Targets(Vec<Target>),
     Useless(&'static str),
@@ -328,7 +306,8 @@ fn take_over(trace: &mut Trace, looks: Vec<Look>) {
     trace.stamps.clear();
     for (found, look) in trace.records.reads.values_mut().zip(looks) {
         // What cannot be read is nothing that anybody could have evaluated with.
+        let stamp = look.stamp.filter(|_| look.found.is_some());
         *found = look.found.unwrap_or(Found::Nothing);
-        trace.stamps.push(look.stamp);
+        trace.stamps.push(stamp);
     }
 }

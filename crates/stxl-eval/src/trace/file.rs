@@ -16,8 +16,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 use stxl_model::{BlobId, DecodeError, Decoder, Encoder, PackageLabel};
 
 use super::Trace;
@@ -30,9 +31,15 @@ use stxl_lang::SourcePath;
 const MAGIC: &[u8; 8] = b"stxltrce";
 
 /// Raised when the form of the file changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const CHECKSUM_BYTES: usize = 32;
+
+/// A partial file that is older is no longer being written.
+const PARTIAL_SECONDS: i64 = 3600;
+
+/// So many traces are kept.
+const TRACES_MAX: usize = 64;
 
 /// Longest trace that is read.
 const TRACE_BYTES_MAX: u64 = 2 << 30;
@@ -96,7 +103,10 @@ impl UnsavedTrace {
             // The room it takes is given back; that it cannot be is no news after the error.
             rustix::fs::unlinkat(&folder, &partial, AtFlags::empty()).ok();
         }
-        renamed
+        renamed?;
+        // Too much that is kept is no reason to fail.
+        prune(&folder, &self.name).ok();
+        Ok(())
     }
 }
 
@@ -117,6 +127,46 @@ impl Identity {
     fn file_name(&self) -> String {
         let digest = BlobId::of(self.workspace.as_bytes()).to_string();
         format!("{}.trace", digest.get(..32).unwrap_or(&digest))
+    }
+}
+
+/// Removes what nobody will read: partial files whose writer was ended, and the traces that were
+/// written longest ago when there are too many. The one just written stays, whatever its time says.
+fn prune(folder: &OwnedFd, written: &str) -> Result<(), Errno> {
+    let now = clock_gettime(ClockId::Realtime).tv_sec;
+    let mut traces = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        let (Some("part" | "trace"), false) = (extension, name == written) else {
+            continue;
+        };
+        // What another process has just renamed or removed is no longer of interest.
+        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        if extension == Some("trace") {
+            traces.push((stat.st_mtime, stat.st_mtime_nsec, name.to_owned()));
+        } else if stat.st_mtime.saturating_add(PARTIAL_SECONDS) < now {
+            remove(folder, name)?;
+        }
+    }
+    traces.sort();
+    let surplus = (traces.len() + 1).saturating_sub(TRACES_MAX);
+    for (_, _, name) in traces.iter().take(surplus) {
+        remove(folder, name)?;
+    }
+    Ok(())
+}
+
+fn remove(folder: &OwnedFd, name: &str) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+        // Another process prunes too.
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
     }
 }
 

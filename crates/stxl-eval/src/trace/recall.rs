@@ -11,6 +11,7 @@ use std::fmt;
 use stxl_lang::SourcePath;
 use stxl_model::{Label, PackageLabel, Selector};
 
+use super::Account;
 use crate::database::Configured;
 use crate::evaluator::{EvaluationRequest, Parts, Target};
 use crate::layout::Layout;
@@ -24,6 +25,8 @@ use crate::settings::Settings;
 pub enum Reason {
     /// There is no record of it.
     Unknown,
+    /// Its record did not hold before, and nothing needed it then.
+    Stale,
     /// Something that it read is not what it was.
     Changed(SourcePath),
     /// Its definition has other files: an overlay came or went.
@@ -42,6 +45,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("nothing is on record"),
+            Self::Stale => f.write_str("it changed when nothing needed it"),
             Self::Changed(path) => write!(f, "`{path}` changed"),
             Self::OtherFiles => f.write_str("its definition is made of other files"),
             Self::Gone(label) => write!(f, "`{label}` is gone"),
@@ -60,7 +64,9 @@ pub(super) struct Recall {
     /// Those that were taken out, for what they were to others.
     former: BTreeMap<PackageLabel, PackageRecord>,
     /// Why packages were or are to be evaluated.
-    pub(super) reasons: BTreeMap<PackageLabel, Reason>,
+    reasons: BTreeMap<PackageLabel, Reason>,
+    /// The packages that were evaluated.
+    evaluated: BTreeSet<PackageLabel>,
 }
 
 /// What is missing for a plan.
@@ -92,9 +98,10 @@ impl Recall {
             records,
             former: BTreeMap::new(),
             reasons: BTreeMap::new(),
+            evaluated: BTreeSet::new(),
         };
         let known = stale.iter().cloned();
-        let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Unknown)).collect();
+        let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Stale)).collect();
         for (label, package) in &recall.records.packages {
             if stale.contains_key(label) {
                 continue;
@@ -122,9 +129,8 @@ impl Recall {
         if layout.packages.get(label) != Some(&package.layers) {
             return Some(Reason::OtherFiles);
         }
-        let needed = package.nodes.iter().flat_map(|(_, node)| &node.needs);
-        let needed = needed.filter_map(|it| self.records.nodes.get_index(*it as usize));
-        let mut named = needed.map(|key| &key.label).chain(&package.values_of);
+        let named = references_of(&self.records, package);
+        let mut named = named.chain(&package.values_of).chain(&package.named);
         let gone = named.find(|label| !layout.packages.contains_key(*label));
         gone.map(|label| Reason::Gone(label.clone()))
     }
@@ -230,7 +236,7 @@ impl Recall {
                 continue;
             }
             match by_node.get(position).copied().flatten() {
-                Some(node) => stack.extend(node.needs.iter().map(|need| *need as usize)),
+                Some(node) => stack.extend(node.references().map(|it| it as usize)),
                 None => missing.extend(self.records.nodes.get_index(position).cloned()),
             }
         }
@@ -253,8 +259,15 @@ impl Recall {
                 return false;
             }
         }
+        let mut is_whole = BTreeSet::new();
         for label in evaluated.packages.keys() {
+            if !self.records.packages.contains_key(label) {
+                is_whole.insert(label);
+                // What something that was missing led to.
+                self.reasons.entry(label.clone()).or_insert(Reason::Unknown);
+            }
             self.records.absorb(evaluated, label);
+            self.evaluated.insert(label.clone());
         }
         let changed: BTreeSet<&PackageLabel> = evaluated
             .packages
@@ -266,10 +279,9 @@ impl Recall {
         }
         let mut stale = BTreeMap::new();
         for (label, package) in &self.records.packages {
-            let needed = package.nodes.iter().flat_map(|(_, node)| &node.needs);
-            let needed = needed.filter_map(|it| self.records.nodes.get_index(*it as usize));
-            let mut labels = needed.map(|key| &key.label);
-            if !evaluated.packages.contains_key(label)
+            let mut labels = references_of(&self.records, package);
+            // Of what was evaluated in part, the rest may be older than the change.
+            if !is_whole.contains(label)
                 && let Some(need) = labels.find(|need| changed.contains(need))
             {
                 stale.insert(label.clone(), Reason::Interface(need.clone()));
@@ -307,7 +319,34 @@ impl Recall {
     }
 }
 
+/// The packages whose outputs a package needs or brings.
+fn references_of<'r>(
+    records: &'r Records,
+    package: &'r PackageRecord,
+) -> impl Iterator<Item = &'r PackageLabel> {
+    let nodes = package.nodes.iter();
+    let positions = nodes.flat_map(|(_, node)| node.references());
+    let keys = positions.filter_map(|it| records.nodes.get_index(it as usize));
+    keys.map(|key| &key.label)
+}
+
 impl Recall {
+    /// What was recalled, and what was evaluated and why.
+    pub(super) fn account(&self) -> Account {
+        let evaluated = self.reasons.iter();
+        let evaluated = evaluated.filter(|(label, _)| self.evaluated.contains(*label));
+        let evaluated: BTreeMap<_, _> = evaluated
+            .map(|(label, reason)| (label.clone(), reason.clone()))
+            .collect();
+        let recalled = self.records.packages.keys();
+        let recalled = recalled.filter(|label| !evaluated.contains_key(*label));
+        Account {
+            recalled: recalled.count(),
+            evaluated,
+            everything: None,
+        }
+    }
+
     /// The records, those included that do not hold and were not evaluated again, and which these
     /// are: what they were to others is what others were evaluated with.
     pub(super) fn into_records(self, layout: &Layout) -> (Records, BTreeSet<PackageLabel>) {

@@ -9,6 +9,7 @@ use std::num::NonZero;
 
 use rustix::time::{ClockId, clock_gettime};
 use stxl_lang::SourceError;
+use stxl_model::BlobId;
 
 use super::Trace;
 use crate::read::{Found, Read};
@@ -78,16 +79,35 @@ impl Beginning {
 
 /// Looks at everything that a trace says was read, in its order.
 pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning) -> Vec<Look> {
-    let reads: Vec<(&Read, &Found, Option<&Stamp>)> = trace
-        .records
-        .reads
-        .iter()
-        .zip(&trace.stamps)
-        .map(|((read, found), stamp)| (read, found, stamp.as_ref()))
+    let reads = trace.records.reads.iter().zip(&trace.stamps);
+    let reads: Vec<_> = reads
+        .map(|((read, found), stamp)| (read, *found, stamp.as_ref()))
         .collect();
-    let look = |(read, found, stamp): &(&Read, &Found, Option<&Stamp>)| {
-        look_again(tree, read, **found, *stamp, beginning)
-    };
+    look_at_all(tree, &reads, beginning)
+}
+
+/// The stamps of things that were found just now, as far as they can be relied on: of what is still
+/// what was found. A stamp alone would not tell, for a folder on the way may have been renamed.
+pub(super) fn stamps_of(
+    tree: &DiskSourceTree,
+    reads: &[(&Read, Found)],
+    beginning: Beginning,
+) -> Vec<Option<Stamp>> {
+    let unknown = reads.iter().map(|(read, found)| (*read, *found, None));
+    let unknown: Vec<Known<'_>> = unknown.collect();
+    let looks = look_at_all(tree, &unknown, beginning);
+    let stamps = looks.into_iter().zip(reads).map(|(look, (_, known))| {
+        let stamp = look.stamp?;
+        (look.found == Some(*known)).then_some(stamp)
+    });
+    stamps.collect()
+}
+
+/// Something that was read, what was found, and its stamp.
+type Known<'k> = (&'k Read, Found, Option<&'k Stamp>);
+
+fn look_at_all(tree: &DiskSourceTree, reads: &[Known<'_>], beginning: Beginning) -> Vec<Look> {
+    let look = |(read, found, stamp): &Known<'_>| look_again(tree, read, *found, *stamp, beginning);
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = reads.len().div_ceil(threads).max(READS_PER_THREAD_MIN);
     if reads.len() <= share {
@@ -107,14 +127,6 @@ pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning)
     })
 }
 
-/// The stamp of what was read just now, if it can be relied on.
-pub(super) fn stamp_of(tree: &DiskSourceTree, read: &Read, beginning: Beginning) -> Option<Stamp> {
-    match read {
-        Read::File(path) | Read::Import(path) => beginning.rested(tree.stamp(path).ok()?),
-        Read::Presence(_) | Read::PackageFile(_) | Read::Folder(_) | Read::Directory(_) => None,
-    }
-}
-
 fn look_again(
     tree: &DiskSourceTree,
     read: &Read,
@@ -125,7 +137,6 @@ fn look_again(
     let without_stamp = |found| Look { found, stamp: None };
     match read {
         Read::File(path) | Read::Import(path) => {
-            // The stamp comes first: of a file that changes in between, it is the older one.
             let current = tree.stamp(path).ok();
             if current.as_ref() == stamp && stamp.is_some() {
                 return Look {
@@ -133,9 +144,20 @@ fn look_again(
                     stamp: current,
                 };
             }
-            Look {
-                found: read.look(tree),
-                stamp: current.and_then(|stamp| beginning.rested(stamp)),
+            // Of a file that changes while it is read, the stamp is the older one.
+            let looked = if matches!(read, Read::Import(_)) {
+                let looked = tree.digest_stamped(path);
+                looked.map(|(digest, stamp)| (digest.blob, stamp))
+            } else {
+                let looked = tree.read_stamped(path);
+                looked.map(|(bytes, stamp)| (BlobId::of(&bytes), stamp))
+            };
+            match looked {
+                Ok((blob, stamp)) => Look {
+                    found: Some(Found::Bytes(blob)),
+                    stamp: beginning.rested(stamp),
+                },
+                Err(_) => without_stamp(read.look(tree)),
             }
         }
         // Whether something is there needs no reading of it.
