@@ -2,6 +2,7 @@
 
 mod benches;
 mod bitflips;
+mod edits;
 mod kills;
 mod program;
 mod random;
@@ -21,12 +22,18 @@ struct Campaign {
     run: fn(&Options) -> anyhow::Result<ExitCode>,
 }
 
-const CAMPAIGNS: [Campaign; 3] = [
+const CAMPAIGNS: [Campaign; 4] = [
     Campaign {
         name: "bitflips",
         purpose: "flip bits of a store, one at a time; `store verify` has to find and name each",
         options: bitflips::OPTIONS,
         run: bitflips::run,
+    },
+    Campaign {
+        name: "edits",
+        purpose: "edit workspaces at random; what is remembered never gives another plan",
+        options: edits::OPTIONS,
+        run: edits::run,
     },
     Campaign {
         name: "kills",

@@ -99,7 +99,8 @@ impl Programs {
     }
 }
 
-fn target_directory() -> anyhow::Result<PathBuf> {
+/// Returns the folder that cargo builds into.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     let metadata: Value = serde_json::from_slice(&workspace::metadata()?)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str);
     folder
