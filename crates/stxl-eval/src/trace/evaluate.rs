@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, Severity, SourcePath, SourceTree as _};
+use stxl_lang::{SourcePath, SourceTree as _};
 use stxl_model::PackageLabel;
 
 use super::Trace;
@@ -125,9 +125,11 @@ impl Session<'_> {
             records,
             ..Trace::default()
         };
-        let is_noted = listing.note_in(&mut trace);
+        if listing.is_wrong() || !listing.note_in(&mut trace) {
+            return None;
+        }
         self.stamp_rest(&tree, &mut trace);
-        is_noted.then(|| self.unsaved(&trace)).flatten()
+        self.unsaved(&trace)
     }
 
     fn unsaved(&self, trace: &Trace) -> Option<UnsavedTrace> {
@@ -184,8 +186,7 @@ impl Session<'_> {
         if is_listed_anew {
             let mut listing = listing::list(&tree, &read.settings);
             listing.diagnostics.extend(read.diagnostics);
-            let is_error = |it: &Diagnostic| it.severity == Severity::Error;
-            if listing.diagnostics.iter().any(is_error) {
+            if listing.is_wrong() {
                 return Ok(Recalled::Useless("the list of packages is wrong"));
             }
             if !listing.note_in(&mut trace) {

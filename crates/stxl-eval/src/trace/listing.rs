@@ -38,6 +38,11 @@ pub(super) fn list(tree: &dyn WorkspaceTree, settings: &Settings) -> Listing {
 }
 
 impl Listing {
+    /// Whether something is wrong with it, so that there is no plan.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
     /// Puts on record what the list was made of: exactly what was seen when it was made, so that
     /// whatever changed since is noticed at the next look. Whether that is possible: not if it was
     /// something else before, for then the records are of another workspace.

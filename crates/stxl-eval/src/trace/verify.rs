@@ -25,6 +25,10 @@ const WHOLE_SECOND_REST_NS: i64 = 2_500_000_000;
 /// How far the two clocks may drift apart during an evaluation.
 const DRIFT_NS_MAX: i64 = 20_000_000;
 
+/// How long looking at both clocks may take, and how often it is tried.
+const LOOK_NS_MAX: i64 = 1_000_000;
+const ATTEMPTS_MAX: usize = 64;
+
 /// Below this many reads a second thread costs more than it does.
 const READS_PER_THREAD_MIN: usize = 256;
 
@@ -52,16 +56,30 @@ fn now_ns(clock: ClockId) -> i64 {
 
 impl Beginning {
     pub(super) fn now() -> Self {
+        let mut beginning = Self::look();
+        // A process that has to wait between the clocks would see them drift apart.
+        for _ in 0..ATTEMPTS_MAX {
+            if now_ns(ClockId::Boottime).saturating_sub(beginning.steady_ns) <= LOOK_NS_MAX {
+                break;
+            }
+            beginning = Self::look();
+        }
+        beginning
+    }
+
+    fn look() -> Self {
+        let steady_ns = now_ns(ClockId::Boottime);
         Self {
             time_ns: now_ns(ClockId::Realtime),
-            steady_ns: now_ns(ClockId::Boottime),
+            steady_ns,
         }
     }
 
     /// Whether nobody set the clock since.
     pub(super) fn is_steady(&self) -> bool {
-        let passed = now_ns(ClockId::Realtime).saturating_sub(self.time_ns);
-        let steady = now_ns(ClockId::Boottime).saturating_sub(self.steady_ns);
+        let now = Self::now();
+        let passed = now.time_ns.saturating_sub(self.time_ns);
+        let steady = now.steady_ns.saturating_sub(self.steady_ns);
         passed.saturating_sub(steady).abs() <= DRIFT_NS_MAX
     }
 
@@ -83,7 +101,9 @@ pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning)
     let reads: Vec<_> = reads
         .map(|((read, found), stamp)| (read, *found, stamp.as_ref()))
         .collect();
-    look_at_all(tree, &reads, beginning)
+    in_threads(&reads, |(read, found, stamp)| {
+        look_again(tree, read, *found, *stamp, beginning)
+    })
 }
 
 /// The stamps of things that were found just now, as far as they can be relied on: of what is still
@@ -93,37 +113,39 @@ pub(super) fn stamps_of(
     reads: &[(&Read, Found)],
     beginning: Beginning,
 ) -> Vec<Option<Stamp>> {
-    let unknown = reads.iter().map(|(read, found)| (*read, *found, None));
-    let unknown: Vec<Known<'_>> = unknown.collect();
-    let looks = look_at_all(tree, &unknown, beginning);
-    let stamps = looks.into_iter().zip(reads).map(|(look, (_, known))| {
-        let stamp = look.stamp?;
-        (look.found == Some(*known)).then_some(stamp)
-    });
-    stamps.collect()
+    in_threads(reads, |(read, known)| {
+        let (Read::File(path), Found::Bytes(_)) = (read, known) else {
+            return None;
+        };
+        // One that has not rested need not be read.
+        beginning.rested(tree.stamp(path).ok()?)?;
+        let (bytes, stamp) = tree.read_stamped(path).ok()?;
+        let found = Found::of_file(&FileState::File(bytes));
+        beginning
+            .rested(stamp)
+            .filter(|_| found.as_ref() == Some(known))
+    })
 }
 
-/// Something that was read, what was found, and its stamp.
-type Known<'k> = (&'k Read, Found, Option<&'k Stamp>);
-
-fn look_at_all(tree: &DiskSourceTree, reads: &[Known<'_>], beginning: Beginning) -> Vec<Look> {
-    let look = |(read, found, stamp): &Known<'_>| look_again(tree, read, *found, *stamp, beginning);
+/// Does the same for many things, in their order.
+fn in_threads<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = reads.len().div_ceil(threads).max(READS_PER_THREAD_MIN);
-    if reads.len() <= share {
-        return reads.iter().map(look).collect();
+    let share = things.len().div_ceil(threads).max(READS_PER_THREAD_MIN);
+    if things.len() <= share {
+        return things.iter().map(act).collect();
     }
+    let act = &act;
     // Threads that end here: the process may have to become another user later, alone.
     std::thread::scope(|scope| {
-        let parts: Vec<_> = reads
+        let parts: Vec<_> = things
             .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<Look>>()))
+            .map(|part| scope.spawn(move || part.iter().map(act).collect::<Vec<R>>()))
             .collect();
-        let looks = parts.into_iter().flat_map(|part| match part.join() {
-            Ok(looks) => looks,
+        let results = parts.into_iter().flat_map(|part| match part.join() {
+            Ok(results) => results,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        looks.collect()
+        results.collect()
     })
 }
 
