@@ -108,6 +108,7 @@ pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning)
 
 /// The stamps of things that were found just now, as far as they can be relied on: of what is still
 /// what was found. A stamp alone would not tell, for a folder on the way may have been renamed.
+/// Files that are imported may be large, and get their stamps when they are looked at again.
 pub(super) fn stamps_of(
     tree: &DiskSourceTree,
     reads: &[(&Read, Found)],
@@ -120,10 +121,8 @@ pub(super) fn stamps_of(
         // One that has not rested need not be read.
         beginning.rested(tree.stamp(path).ok()?)?;
         let (bytes, stamp) = tree.read_stamped(path).ok()?;
-        let found = Found::of_file(&FileState::File(bytes));
-        beginning
-            .rested(stamp)
-            .filter(|_| found.as_ref() == Some(known))
+        let is_same = Found::Bytes(BlobId::of(&bytes)) == *known;
+        beginning.rested(stamp).filter(|_| is_same)
     })
 }
 
