@@ -420,6 +420,10 @@ impl Model {
                 );
             }
         }
+        // An overlay that is not there is a mistake, which has to be found too.
+        if self.settings.comment % 8 != 7 {
+            add("overlay/README".to_owned(), String::new(), false);
+        }
         for (folder, changes) in [("overlay", &self.overlay), ("local", &self.local)] {
             for (label, salt) in changes {
                 let is_there = self.packages.iter().any(|it| it.label() == *label);
