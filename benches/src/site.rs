@@ -76,6 +76,8 @@ impl Site {
         }
         let mut command = Command::new(program);
         command.arg("-C").arg(workspace).arg("--store").arg(store);
+        // A fresh store has no memory of evaluations either.
+        command.env("XDG_CACHE_HOME", store.with_extension("cache"));
         Ok(command)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
-    EvaluatorProgram, Remembered, Tests, TraceFolder, UnsavedTrace, evaluate_remembering,
+    EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, UnsavedTrace, evaluate_remembering,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
@@ -17,18 +17,15 @@ use stxl_lang::{Language, Severity, SourceError, SourcePath, SourceTree};
 use stxl_model::{Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
-use crate::arguments::{Arguments, Selection, Variant};
+use crate::arguments::{Selection, Variant};
 use crate::failure::{Exit, Failure};
 use crate::place;
 use crate::progress::plural;
-use crate::session::{self, THIS_PROGRAM};
+use crate::session::THIS_PROGRAM;
 use crate::terminal::{Terminal, Tone, print_record};
 
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
-
-/// The directory of the store that evaluations are remembered in.
-const TRACES: &str = "evaluation";
 
 /// How many diagnostics a person is shown at once; `--json` has all of them.
 const SHOWN_MAX: usize = 50;
@@ -65,26 +62,29 @@ impl Evaluated {
         &self.plan
     }
 
-    /// Remembers the evaluation for the next one, as the owner of the store: a process of root's
-    /// becomes that user for good. That it cannot be remembered costs time only.
-    pub(crate) fn remember(
-        self,
-        arguments: &Arguments,
-        terminal: Terminal,
-    ) -> Result<Plan, Failure> {
-        if let Some(unsaved) = self.unsaved {
-            session::become_store_owner(arguments)?;
-            if let Err(error) = unsaved.save() {
-                terminal.note(&format!("the evaluation cannot be remembered: {error}"));
-            }
+    /// Remembers the evaluation for the next one. That it cannot be remembered costs time only.
+    pub(crate) fn remember(self, terminal: Terminal) -> Plan {
+        if let Some(unsaved) = self.unsaved
+            && let Err(error) = unsaved.save()
+        {
+            terminal.note(&format!("the evaluation cannot be remembered: {error}"));
         }
-        Ok(self.plan)
+        self.plan
     }
+}
+
+/// Whether what is remembered of earlier evaluations counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recall {
+    /// It does.
+    Remembered,
+    /// Everything is evaluated from the text, and remembered anew.
+    Nothing,
 }
 
 /// Evaluates in a limited child process what is not remembered, and shows diagnostics.
 pub(crate) fn evaluate(
-    arguments: &Arguments,
+    recall: Recall,
     workspace: &Path,
     selection: &Selection,
     audience: Audience,
@@ -118,15 +118,21 @@ pub(crate) fn evaluate(
         path: THIS_PROGRAM.into(),
         args: vec![EVALUATOR_ARGUMENT.to_owned()],
     };
-    let traces = TraceFolder {
-        path: place::store(arguments)?.join(TRACES),
-        program: this_program().map_err(Failure::environment)?,
+    let program_text = this_program().map_err(Failure::environment)?;
+    let traces = place::evaluation_cache().map(|path| TraceFolder {
+        path,
+        program: program_text,
+    });
+    let memory = match (&traces, recall) {
+        (None, _) => Memory::None,
+        (Some(traces), Recall::Remembered) => Memory::Used(traces),
+        (Some(traces), Recall::Nothing) => Memory::Renewed(traces),
     };
     let Remembered {
         evaluation,
         unsaved,
         account,
-    } = evaluate_remembering(&program, &request, &traces).map_err(Failure::environment)?;
+    } = evaluate_remembering(&program, &request, memory).map_err(Failure::environment)?;
     show(&evaluation, workspace, audience, terminal)?;
     let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
     Ok(Evaluated {
@@ -138,13 +144,13 @@ pub(crate) fn evaluate(
 
 /// Evaluates, and remembers the evaluation at once.
 pub(crate) fn plan(
-    arguments: &Arguments,
     workspace: &Path,
     selection: &Selection,
     audience: Audience,
     terminal: Terminal,
 ) -> Result<Plan, Failure> {
-    evaluate(arguments, workspace, selection, audience, terminal)?.remember(arguments, terminal)
+    let evaluated = evaluate(Recall::Remembered, workspace, selection, audience, terminal)?;
+    Ok(evaluated.remember(terminal))
 }
 
 /// What tells this program from every other: its version, and which file it is. Another build of

@@ -60,6 +60,16 @@ pub(crate) fn store(arguments: &Arguments) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Where evaluations are remembered: in the user's cache. It is not the store's, which may belong to
+/// somebody else: what is remembered decides what is built. None when nothing says where caches are.
+pub(crate) fn evaluation_cache() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    let home = || set("HOME").filter(|path| path.is_absolute());
+    let cache = cache.or_else(|| home().map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("stxl/evaluation"))
+}
+
 /// The absolute form of a path on the command line.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))

@@ -63,11 +63,6 @@ fn open_with(arguments: &Arguments, options: OpenOptions) -> Result<Session, Fai
     Ok(Session { launcher, store })
 }
 
-/// Becomes the user that owns the store, for what is written beside its objects.
-pub(crate) fn become_store_owner(arguments: &Arguments) -> Result<(), Failure> {
-    become_owner(&place::store(arguments)?).map(drop)
-}
-
 /// Opens the store alone, for commands that run nothing.
 pub(crate) fn open_store_only(arguments: &Arguments) -> Result<Store, Failure> {
     let path = place::store(arguments)?;

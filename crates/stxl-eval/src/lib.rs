@@ -42,4 +42,6 @@ pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError,
     TEXT_BYTES_MAX, WorkspaceTree,
 };
-pub use trace::{Account, Reason, Remembered, TraceFolder, UnsavedTrace, evaluate_remembering};
+pub use trace::{
+    Account, Memory, Reason, Remembered, TraceFolder, UnsavedTrace, evaluate_remembering,
+};

@@ -1,8 +1,9 @@
 //! Traces: what is remembered of evaluations from one process to the next.
 //!
 //! A trace holds the records of a workspace's packages, what each of them was made from, and the
-//! list of packages. It is verified, never trusted: everything that was read is looked at again,
-//! files by their stamps like git's index does. Records whose reads are what they were need no
+//! list of packages. That it still holds is verified: everything that was read is looked at again,
+//! files by their stamps like git's index does. That it once held is trusted, for it lies in a folder
+//! that only the user can write to. Records whose reads are what they were need no
 //! evaluation; the others are evaluated in the child, which is handed nothing of a trace and so
 //! gives what it would give without one. The plan is linked from both.
 //!
@@ -28,7 +29,7 @@ use crate::layout::Layout;
 use crate::record::Records;
 use crate::source_tree::Stamp;
 
-pub use evaluate::{Account, Remembered, evaluate_remembering};
+pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
 pub use file::{TraceFolder, UnsavedTrace};
 pub use recall::Reason;
 

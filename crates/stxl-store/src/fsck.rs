@@ -48,11 +48,10 @@ pub struct FsckReport {
     pub breaches: Vec<Breach>,
 }
 
-const KNOWN_NAMES: [&[u8]; 17] = [
+const KNOWN_NAMES: [&[u8]; 16] = [
     b"ballast",
     b"blobs",
     b"checkouts",
-    b"evaluation",
     b"format",
     b"index.db",
     b"index.db-shm",

@@ -7,7 +7,7 @@ mod repair;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd as _;
 
-use stxl_model::{ActionId, BlobId, Digest, Node, TreeId};
+use stxl_model::{ActionId, Digest, Node, TreeId};
 
 use crate::ballast::{BALLAST_BYTES, BALLAST_FILE};
 use crate::disk::Access;
@@ -61,10 +61,6 @@ struct Findings {
     bytes_checked: u64,
 }
 
-/// Where the evaluator keeps its traces, and how their names end.
-pub(crate) const EVALUATIONS: &[u8] = b"evaluation";
-const TRACE_ENDING: &[u8] = b".trace";
-
 impl Findings {
     fn add(&mut self, path: &[u8], offset: u64, what: &str) {
         self.damages.push(Damage {
@@ -86,7 +82,6 @@ impl Store {
             ..Findings::default()
         };
         self.verify_small_files(&mut findings)?;
-        self.verify_evaluations(&mut findings)?;
         self.verify_leases(&mut findings)?;
         for number in self.packs_on_disk()? {
             self.verify_pack(number, &mut findings)?;
@@ -132,32 +127,6 @@ impl Store {
             && !is_sweeps_file_whole(&bytes)
         {
             findings.add(SWEEPS_FILE, 0, "not a count with its checksum");
-        }
-        Ok(())
-    }
-
-    /// Traces of evaluations end with a checksum of all before it.
-    fn verify_evaluations(&self, findings: &mut Findings) -> Result<()> {
-        if self.disk.stat_at(self.root(), EVALUATIONS)?.is_none() {
-            return Ok(());
-        }
-        let directory = self.disk.open_dir(self.root(), EVALUATIONS)?;
-        for entry in self.disk.list(directory.as_fd(), EVALUATIONS)? {
-            let path = [EVALUATIONS, b"/", entry.name.as_slice()].concat();
-            if !path.ends_with(TRACE_ENDING) {
-                continue;
-            }
-            // One that is gone by now was replaced by a newer one.
-            let Some(bytes) = self.whole_file(&path)? else {
-                continue;
-            };
-            findings.bytes_checked += bytes.len() as u64;
-            let is_whole = bytes
-                .split_last_chunk()
-                .is_some_and(|(body, checksum)| BlobId::of(body).digest().as_bytes() == checksum);
-            if !is_whole {
-                findings.add(&path, 0, "not what its checksum says");
-            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest, Evaluator,
-    EvaluatorOptions, EvaluatorProgram, Remembered, Tests, TraceFolder, WorkspaceTree as _,
+    EvaluatorOptions, EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, WorkspaceTree as _,
     evaluate_remembering,
 };
 use stxl_model::Selector;
@@ -65,7 +65,8 @@ impl Site {
                 ..ChildLimits::default()
             },
         };
-        evaluate_remembering(&program, &request, &folder).expect("a child can be started")
+        evaluate_remembering(&program, &request, Memory::Used(&folder))
+            .expect("a child can be started")
     }
 
     /// Evaluates without a memory.

@@ -88,6 +88,7 @@ impl Place {
         command
             .env_clear()
             .env("STXL_STORE", self.store())
+            .env("XDG_CACHE_HOME", self.path().join("cache"))
             .env("PATH", "/usr/bin:/bin");
         command
     }

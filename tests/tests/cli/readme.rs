@@ -49,6 +49,7 @@ fn the_tutorial_of_the_readme_works() {
             .current_dir(&directory)
             .env_clear()
             .env("STXL_STORE", place.store())
+            .env("XDG_CACHE_HOME", place.path().join("cache"))
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
             .output()
             .unwrap();

@@ -1,7 +1,8 @@
 //! Evaluations with a memory, one case each: what is recalled, what is evaluated and why; the plan
 //! and the diagnostics are always those of an evaluation without.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -457,6 +458,29 @@ fn a_trace_that_is_a_link_is_refused_and_replaced() {
     assert!(kept.check(&[]).everything.is_some());
     assert!(!file.is_symlink());
     assert!(kept.check(&[]).everything.is_none());
+}
+
+/// Whoever can write a trace decides what is built by who reads it.
+#[test]
+fn a_folder_of_traces_that_others_can_write_is_neither_read_nor_written() {
+    let acts: [fn(&Path); 2] = [
+        |folder| std::fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap(),
+        |folder| match std::os::unix::fs::chown(folder, Some(65534), None) {
+            Ok(()) => {}
+            // Nobody but root can give a folder away: the first act is all there is to test.
+            Err(_) => std::fs::set_permissions(folder, Permissions::from_mode(0o770)).unwrap(),
+        },
+    ];
+    for act in acts {
+        let kept = packages(&[("a", "", "")]);
+        kept.check(&[]);
+        act(&kept.site.traces);
+        let remembered = kept.site.remember(&request(&[]));
+        assert!(remembered.evaluation.plan.is_some());
+        let everything = remembered.account.everything.unwrap();
+        assert!(everything.contains("not the user's own"), "{everything}");
+        assert!(remembered.unsaved.unwrap().save().is_err());
+    }
 }
 
 #[test]

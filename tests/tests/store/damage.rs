@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::FileExt as _;
 
-use stxl_model::BlobId;
 use stxl_tests::store::campaign::flip_bits;
 use stxl_tests::store::world::{action, assert_sound, open, pattern, realisation, tree_of};
 use tempfile::tempdir;
@@ -77,28 +76,6 @@ fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     found
-}
-
-#[test]
-fn a_damaged_trace_of_an_evaluation_is_named_and_taken_out() {
-    let dir = tempdir().unwrap();
-    drop(open(dir.path()));
-    let trace = dir.path().join("evaluation/workspace.trace");
-    std::fs::create_dir(trace.parent().unwrap()).unwrap();
-    let mut bytes = pattern(1000);
-    bytes.extend_from_slice(BlobId::of(&bytes.clone()).digest().as_bytes());
-    std::fs::write(&trace, &bytes).unwrap();
-    let store = open(dir.path());
-    assert_eq!(store.verify().unwrap().damages, []);
-    bytes[500] ^= 1;
-    std::fs::write(&trace, &bytes).unwrap();
-    let report = store.verify().unwrap();
-    assert_eq!(report.damages.len(), 1);
-    assert_eq!(report.damages[0].path, "evaluation/workspace.trace");
-    assert_eq!(store.quarantine(&report).unwrap(), Vec::<String>::new());
-    assert!(!trace.exists());
-    assert_eq!(store.verify().unwrap().damages, []);
-    assert_sound(&store);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use stxl_store::TreeSize;
 
 use crate::arguments::{Arguments, BuildArguments, ScratchArgument, Selection};
 use crate::command::store::parse_size;
-use crate::evaluation::{self, Audience};
+use crate::evaluation::{self, Audience, Recall};
 use crate::export;
 use crate::failure::{self, Exit, Failure};
 use crate::link;
@@ -46,7 +46,7 @@ pub(crate) fn run(
         Audience::Person
     };
     // Evaluated before this process gives up what root may read.
-    let plan = evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
+    let plan = evaluation::plan(&workspace, &build.selection, audience, terminal)?;
     if link.is_some() {
         check_linkable(&plan, &build.selection)?;
     }
@@ -62,8 +62,15 @@ pub(crate) fn run(
             terminal.note(&format!(
                 "`{path}` changed while building; evaluating once more"
             ));
-            let plan =
-                evaluation::plan(arguments, &workspace, &build.selection, audience, terminal)?;
+            // What is remembered of the file may be what is wrong.
+            let evaluated = evaluation::evaluate(
+                Recall::Nothing,
+                &workspace,
+                &build.selection,
+                audience,
+                terminal,
+            )?;
+            let plan = evaluated.remember(terminal);
             execute(&session, &plan, &options, audience, terminal)
         }
         built => built,

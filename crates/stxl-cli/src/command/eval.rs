@@ -6,7 +6,7 @@ use stxl_eval::json::{DerivationStatus, EvalRecord};
 use stxl_model::{Kind, Plan};
 
 use crate::arguments::{Arguments, EvalArguments};
-use crate::evaluation::{self, Audience};
+use crate::evaluation::{self, Audience, Recall};
 use crate::failure::{Failure, of_store};
 use crate::progress::plural;
 use crate::terminal::{Terminal, print_data, print_record};
@@ -23,8 +23,13 @@ pub(crate) fn run(
     } else {
         Audience::Person
     };
-    let evaluated =
-        evaluation::evaluate(arguments, &workspace, &eval.selection, audience, terminal)?;
+    let evaluated = evaluation::evaluate(
+        Recall::Remembered,
+        &workspace,
+        &eval.selection,
+        audience,
+        terminal,
+    )?;
     if eval.details.explain_cache {
         terminal.text(&account_text(&evaluated.account));
     }
@@ -43,7 +48,8 @@ pub(crate) fn run(
         }
     }
     // What was asked for is told first: remembering it takes its time.
-    evaluated.remember(arguments, terminal).map(drop)
+    drop(evaluated.remember(terminal));
+    Ok(())
 }
 
 /// What was recalled, and of what was evaluated, why.

@@ -16,13 +16,7 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
     let selection = Selection::of(&log.label, &log.variant);
-    let plan = evaluation::plan(
-        arguments,
-        &workspace,
-        &selection,
-        Audience::Person,
-        terminal,
-    )?;
+    let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
     let store = session::open_store_only(arguments)?;
     let steps = steps::of_label(&plan, &log.label)?;
     let chosen = match log.step {

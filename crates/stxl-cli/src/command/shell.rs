@@ -26,13 +26,7 @@ pub(crate) fn run(
     let workspace = place::workspace(arguments)?;
     let selection = Selection::of(&shell.label, &shell.variant);
     let request = evaluation::request_text(&selection);
-    let plan = evaluation::plan(
-        arguments,
-        &workspace,
-        &selection,
-        Audience::Person,
-        terminal,
-    )?;
+    let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
     let session = session::open(arguments)?;
     let steps = steps::of_label(&plan, &shell.label)?;
     let step = match shell.step {

@@ -95,13 +95,7 @@ pub(crate) fn verify(
         let workspace = place::workspace(arguments)?;
         let everything = Selection::default();
         Some((
-            evaluation::plan(
-                arguments,
-                &workspace,
-                &everything,
-                Audience::Person,
-                terminal,
-            )?,
+            evaluation::plan(&workspace, &everything, Audience::Person, terminal)?,
             workspace,
         ))
     } else {
@@ -207,13 +201,7 @@ pub(crate) fn built(
     let selection = Selection::of(label, variant);
     let label = Label::parse(label).map_err(Failure::usage)?;
     let workspace = place::workspace(arguments)?;
-    let plan = evaluation::plan(
-        arguments,
-        &workspace,
-        &selection,
-        Audience::Person,
-        terminal,
-    )?;
+    let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
     let store = session::open_store_only(arguments)?;
     let id = plan
         .roots()

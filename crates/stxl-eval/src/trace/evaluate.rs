@@ -11,7 +11,9 @@ use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
 use super::listing;
 use super::recall::{Missing, Reason, Recall, Standing};
 use super::verify::{Beginning, Look, stamps_of, verify};
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, named_folders, record_in_child};
+use crate::child::{
+    ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, named_folders, record_in_child,
+};
 use crate::database::FileState;
 use crate::evaluator::{
     Evaluation, EvaluationRequest, ReadSettings, Recorded, Scope, Target, settings_of, sort,
@@ -28,6 +30,17 @@ const ROUNDS_MAX: usize = 6;
 
 /// More missing parts than this are a reason to evaluate everything, if they are the greater part.
 const PARTS_MAX: usize = 64;
+
+/// What is remembered from one evaluation to the next.
+#[derive(Clone, Copy, Debug)]
+pub enum Memory<'m> {
+    /// Nothing: there is no place for it.
+    None,
+    /// What earlier evaluations left.
+    Used(&'m TraceFolder),
+    /// What this one leaves: it recalls nothing.
+    Renewed(&'m TraceFolder),
+}
 
 /// What comes of an evaluation with a memory.
 pub struct Remembered {
@@ -55,8 +68,18 @@ pub struct Account {
 pub fn evaluate_remembering(
     program: &EvaluatorProgram,
     request: &ChildRequest,
-    folder: &TraceFolder,
+    memory: Memory<'_>,
 ) -> Result<Remembered, ChildError> {
+    let (Memory::Used(folder) | Memory::Renewed(folder)) = memory else {
+        return Ok(Remembered {
+            evaluation: evaluate_in_child(program, request)?,
+            unsaved: None,
+            account: Account {
+                everything: Some("there is no place to remember it".to_owned()),
+                ..Account::default()
+            },
+        });
+    };
     let beginning = Beginning::now();
     let identity = Identity::new(folder, &request.folder, request.evaluation.sandbox_abi);
     let session = Session {
@@ -70,10 +93,13 @@ pub fn evaluate_remembering(
     if !request.buffers.is_empty() {
         return session.evaluate_text("texts of an editor are not remembered".to_owned());
     }
+    if let Memory::Renewed(_) = memory {
+        return session.evaluate_text("what is remembered is made again".to_owned());
+    }
     match file::load(folder, &session.identity) {
         Ok(trace) => match session.recall(trace)? {
             Recalled::Whole(remembered) => Ok(*remembered),
-            Recalled::Useless(reason) => session.evaluate_text(reason.to_owned()),
+            Recalled::Useless(reason) => session.evaluate_text(reason),
         },
         Err(
             reason @ (TraceError::Missing
@@ -95,7 +121,13 @@ struct Session<'s> {
 /// What a trace was good for.
 enum Recalled {
     Whole(Box<Remembered>),
-    Useless(&'static str),
+    Useless(String),
+}
+
+impl Recalled {
+    fn useless(reason: &str) -> Self {
+        Self::Useless(reason.to_owned())
+    }
 }
 
 impl Session<'_> {
@@ -170,7 +202,7 @@ impl Session<'_> {
 
     fn recall(&self, mut trace: Trace) -> Result<Recalled, ChildError> {
         let Some((tree, read)) = self.open(&trace.records) else {
-            return Ok(Recalled::Useless("`stxl.toml` changed"));
+            return Ok(Recalled::useless("`stxl.toml` changed"));
         };
         let looks = verify(&tree, &trace, self.beginning);
         let known = trace.records.reads.values();
@@ -187,10 +219,10 @@ impl Session<'_> {
             let mut listing = listing::list(&tree, &read.settings);
             listing.diagnostics.extend(read.diagnostics);
             if listing.is_wrong() {
-                return Ok(Recalled::Useless("the list of packages is wrong"));
+                return Ok(Recalled::useless("the list of packages is wrong"));
             }
             if !listing.note_in(&mut trace) {
-                return Ok(Recalled::Useless("the workspace changed meanwhile"));
+                return Ok(Recalled::useless("the workspace changed meanwhile"));
             }
         }
         let layout = std::mem::take(&mut trace.layout);
@@ -198,10 +230,11 @@ impl Session<'_> {
         let mut recall = Recall::new(records, &trace.stale, &is_changed, &layout);
         let targets = match self.complete(&mut recall, &read.settings, &layout)? {
             Completed::Targets(targets) => targets,
-            Completed::Useless(reason) => return Ok(Recalled::Useless(reason)),
+            Completed::Useless(reason) => return Ok(Recalled::useless(reason)),
         };
-        let Ok(linked) = link(&recall.records, &targets) else {
-            return Ok(Recalled::Useless("packages need each other in a circle"));
+        let linked = match link(&recall.records, &targets) {
+            Ok(linked) => linked,
+            Err(wrong) => return Ok(Recalled::Useless(wrong.to_string())),
         };
         let Linked {
             plan,
@@ -210,7 +243,7 @@ impl Session<'_> {
         } = linked;
         let mut asked = self.request.evaluation.options.keys();
         if asked.any(|option| !options.contains(option)) {
-            return Ok(Recalled::Useless("the request is wrong"));
+            return Ok(Recalled::useless("the request is wrong"));
         }
         diagnostics.extend(trace.diagnostics.iter().cloned());
         sort(&mut diagnostics);

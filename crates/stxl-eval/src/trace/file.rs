@@ -12,13 +12,14 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
+use stxl_lang::SourcePath;
 use stxl_model::{BlobId, DecodeError, Decoder, Encoder, PackageLabel};
 
 use super::Trace;
@@ -26,7 +27,6 @@ use crate::diagnostic_wire;
 use crate::layout::Layout;
 use crate::record::{Records, decode_list, decode_numbers, encode_numbers};
 use crate::source_tree::Stamp;
-use stxl_lang::SourcePath;
 
 const MAGIC: &[u8; 8] = b"stxltrce";
 
@@ -45,9 +45,14 @@ const TRACES_MAX: usize = 64;
 const TRACE_BYTES_MAX: u64 = 2 << 30;
 
 /// Where traces are kept, and whose they are.
+///
+/// Whoever can write a trace decides what is built by who reads it. So the folder has to be the
+/// user's own, whom the process acts for: a folder of somebody else's, or one that others may write
+/// to, is neither read nor written.
 #[derive(Clone, Debug)]
 pub struct TraceFolder {
-    /// The folder; made when the first trace is saved.
+    /// The folder. It is made when the first trace is saved, with all that is missing above it, if
+    /// what is there is the user's own.
     pub path: PathBuf,
     /// What tells this program from every other one that would evaluate differently.
     pub program: String,
@@ -66,8 +71,7 @@ pub(crate) enum TraceError {
     OtherProgram,
 }
 
-/// A trace that was not written yet. Whoever evaluates says when: a process of root's writes it
-/// after it became the user that owns the folder.
+/// A trace that was not written yet. Whoever evaluates says when: the plan can be told before.
 #[must_use]
 pub struct UnsavedTrace {
     folder: PathBuf,
@@ -86,8 +90,7 @@ impl UnsavedTrace {
 
     /// Writes the trace in the place of an older one, whole or not at all.
     pub fn save(self) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        let folder = open_folder(&self.folder)?;
+        let folder = make_own_folder(&self.folder)?;
         let mut lot = [0; 8];
         rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
         let partial = format!("{}.{:016x}.part", self.name, u64::from_le_bytes(lot));
@@ -170,21 +173,52 @@ fn remove(folder: &OwnedFd, name: &str) -> Result<(), Errno> {
     }
 }
 
-fn open_folder(folder: &Path) -> Result<OwnedFd, Errno> {
+/// Opens a folder that is the user's own; `EPERM` if it is not.
+fn open_own_folder(at: BorrowedFd<'_>, folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(folder, flags, Mode::empty())
+    let opened = rustix::fs::openat(at, folder, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&opened)?;
+    let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+    let is_open_to_others = stat.st_mode & 0o022 != 0;
+    if is_own && !is_open_to_others {
+        Ok(opened)
+    } else {
+        Err(Errno::PERM)
+    }
+}
+
+/// Opens a folder, and makes what is missing of its path below one that is the user's own.
+fn make_own_folder(folder: &Path) -> Result<OwnedFd, Errno> {
+    let is_missing = |path: &&Path| !path.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    let mut opened = match missing.last().and_then(|path| path.parent()) {
+        None => return open_own_folder(CWD, folder),
+        Some(there) => open_own_folder(CWD, there)?,
+    };
+    for path in missing.into_iter().rev() {
+        let name = Path::new(path.file_name().ok_or(Errno::INVAL)?);
+        match rustix::fs::mkdirat(&opened, name, Mode::from_raw_mode(0o700)) {
+            // Another process was faster, or somebody else, whom the owner gives away.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        opened = open_own_folder(opened.as_fd(), name)?;
+    }
+    Ok(opened)
 }
 
 /// Reads the trace of a workspace.
 pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, TraceError> {
     let unreadable = |errno: Errno| match errno {
         Errno::NOENT => TraceError::Missing,
+        Errno::PERM => TraceError::Unreadable {
+            reason: format!("`{}` is not the user's own", folder.path.display()),
+        },
         other => TraceError::Unreadable {
             reason: other.to_string(),
         },
     };
-    let opened = open_folder(&folder.path).map_err(unreadable)?;
-    // No link is followed: the folder's owner may be somebody else.
+    let opened = open_own_folder(CWD, &folder.path).map_err(unreadable)?;
     let file = rustix::fs::openat2(
         &opened,
         identity.file_name(),

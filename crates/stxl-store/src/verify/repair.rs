@@ -50,10 +50,6 @@ impl Store {
                 // Others look again at what they believed to be there.
                 self.session.begin_sweep(&self.disk)?;
                 self.session.end_sweep(&self.disk)?;
-            } else if bytes.starts_with(b"evaluation/") {
-                // The next evaluation makes it again; perhaps it has.
-                let to = self.quarantined(bytes)?;
-                self.disk.rename_if_there(self.root(), bytes, &to)?;
             } else if bytes == BALLAST_FILE || bytes == SWEEPS_FILE {
                 self.remake_small_file(bytes)?;
             }
@@ -82,18 +78,13 @@ impl Store {
     }
 
     fn move_to_quarantine(&self, path: &[u8]) -> Result<()> {
-        let to = self.quarantined(path)?;
-        self.disk.rename(self.root(), path, &to)
-    }
-
-    /// The name of a file in the quarantine, which is made if missing.
-    fn quarantined(&self, path: &[u8]) -> Result<Vec<u8>> {
         self.disk.make_dir_if_missing(self.root(), QUARANTINE)?;
         let name: Vec<u8> = path
             .iter()
             .map(|byte| if *byte == b'/' { b'-' } else { *byte })
             .collect();
-        Ok([QUARANTINE, b"/", &name].concat())
+        let to = [QUARANTINE, b"/", &name].concat();
+        self.disk.rename(self.root(), path, &to)
     }
 
     /// Empties the quarantine; part of a collection.

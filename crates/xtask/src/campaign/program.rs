@@ -83,6 +83,7 @@ impl Programs {
     pub(crate) fn stxl(&self, workspace: &Path, store: &Path) -> Command {
         let mut command = Command::new(&self.stxl);
         command.arg("-C").arg(workspace).arg("--store").arg(store);
+        command.env("XDG_CACHE_HOME", store.with_extension("cache"));
         command.stdin(Stdio::null());
         command
     }
