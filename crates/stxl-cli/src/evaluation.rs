@@ -168,7 +168,9 @@ fn this_program() -> std::io::Result<String> {
     ))
 }
 
-/// What the evaluator's process does. Text of the workspace meets no process of root's.
+/// What the evaluator's process does. Definitions meet no process of root's: that one reads
+/// `stxl.toml`, once a child has read the same bytes without harm, and names of folders in
+/// `local/`.
 pub(crate) fn child_main() -> ExitCode {
     // Only what lets it read a workspace that belongs to root is kept.
     match become_unprivileged(Identity::fallback(), KeptCapability::DacOverride) {

@@ -1,26 +1,44 @@
 //! Out-links: symlinks that the user wants to a result, which keep it in the store.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 use stxl_model::TreeId;
 use stxl_store::{OutLink, Store};
 
 use crate::failure::{self, Failure};
 use crate::place;
 
-/// The absolute path of a link that is to be made; there must be a directory for it.
-pub(crate) fn path(given: &Path) -> Result<PathBuf, Failure> {
+/// Where a link is to be made.
+pub(crate) struct LinkPlace {
+    /// The absolute path, its directory resolved: one link has one name on the list.
+    pub(crate) path: PathBuf,
+    /// The directory, held open: whoever may rename it does not choose where the link goes, which
+    /// matters to a process that was started by root.
+    directory: OwnedFd,
+    name: OsString,
+}
+
+/// The place of a link that is to be made; there must be a directory for it.
+pub(crate) fn place(given: &Path) -> Result<LinkPlace, Failure> {
     let path = place::absolute(given)?;
     let no_directory = || Failure::usage(format!("`{}` has no directory above it", path.display()));
     let (parent, name) = path
         .parent()
         .zip(path.file_name())
         .ok_or_else(no_directory)?;
-    // One link has one name on the list, however its directory is spelled.
     let parent = place::resolved(parent).map_err(|_| no_directory())?;
-    Ok(parent.join(name))
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(CWD, &parent, flags, Mode::empty());
+    Ok(LinkPlace {
+        path: parent.join(name),
+        directory: directory.map_err(|_| no_directory())?,
+        name: name.to_owned(),
+    })
 }
 
 /// Refuses a path at which something lies that is no link into the store.
@@ -40,22 +58,30 @@ pub(crate) fn check(store: &Store, path: &Path) -> Result<(), Failure> {
 
 /// Makes a link to a tree, in one step also where it replaces one, and has the store keep the tree
 /// for as long as the link is there.
-pub(crate) fn make(store: &Store, path: &Path, tree: &TreeId) -> Result<(), Failure> {
+pub(crate) fn make(store: &Store, link: &LinkPlace, tree: &TreeId) -> Result<(), Failure> {
     let checkout = store
         .checkout(tree)
         .map_err(|error| failure::of_store(&error))?;
-    check(store, path)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".stxl-{}", std::process::id()));
-    let partial = path.with_file_name(name);
-    let made = symlink(checkout.path(), &partial).and_then(|()| fs::rename(&partial, path));
-    made.map_err(|error| {
-        // Of no use; that it cannot be removed changes nothing about the failure.
-        drop(fs::remove_file(&partial));
-        let shown = path.display();
-        Failure::environment(format!("the link `{shown}` cannot be made: {error}"))
+    check(store, &link.path)?;
+    link_to(link, checkout.path()).map_err(|errno| {
+        let shown = link.path.display();
+        Failure::environment(format!("the link `{shown}` cannot be made: {errno}"))
     })?;
     store
-        .keep_by_link(path, &checkout)
+        .keep_by_link(&link.path, &checkout)
         .map_err(|error| failure::of_store(&error))
+}
+
+fn link_to(link: &LinkPlace, target: &Path) -> Result<(), Errno> {
+    let mut lot = [0; 8];
+    getrandom(&mut lot, GetRandomFlags::empty())?;
+    let mut partial = link.name.clone();
+    partial.push(format!(".stxl-{:016x}", u64::from_le_bytes(lot)));
+    rustix::fs::symlinkat(target, &link.directory, &partial)?;
+    let renamed = rustix::fs::renameat(&link.directory, &partial, &link.directory, &link.name);
+    if renamed.is_err() {
+        // Of no use; that it cannot be removed changes nothing about the failure.
+        rustix::fs::unlinkat(&link.directory, &partial, AtFlags::empty()).ok();
+    }
+    renamed
 }

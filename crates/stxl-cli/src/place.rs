@@ -60,8 +60,9 @@ pub(crate) fn store(arguments: &Arguments) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Where evaluations are remembered: in the user's cache. It is not the store's, which may belong to
-/// somebody else: what is remembered decides what is built. None when nothing says where caches are.
+/// Where evaluations are remembered: in the user's cache, not in the store, which may belong to
+/// somebody else: what is remembered decides what is built. None when nothing says where caches
+/// are.
 pub(crate) fn evaluation_cache() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());

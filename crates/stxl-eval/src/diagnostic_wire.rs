@@ -10,14 +10,20 @@ use stxl_lang::{Diagnostic, Severity, SourcePath, Span, Trace};
 const IDS_MAX: usize = 1000;
 const ID_BYTES_MAX: usize = 64;
 
-/// Writes diagnostics.
+/// Writes diagnostics; none are no bytes.
 pub(crate) fn to_json(diagnostics: &[Diagnostic]) -> Result<Vec<u8>, serde_json::Error> {
+    if diagnostics.is_empty() {
+        return Ok(Vec::new());
+    }
     let wire: Vec<DiagnosticWire> = diagnostics.iter().map(DiagnosticWire::from).collect();
     serde_json::to_vec(&wire)
 }
 
 /// Reads diagnostics.
 pub(crate) fn from_json(json: &[u8]) -> Result<Vec<Diagnostic>, serde_json::Error> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
     let wire: Vec<DiagnosticWire> = serde_json::from_slice(json)?;
     Ok(wire
         .into_iter()

@@ -202,7 +202,12 @@ impl Evaluator {
             }
         };
         if let Some(listed) = &self.listed {
-            listed(layout.packages.len());
+            // Of parts, how many will be looked at is not known: the most there can be.
+            let unknown = match scope {
+                Scope::Everything => 0,
+                Scope::Only(parts) => parts.packages.len(),
+            };
+            listed(layout.packages.len() + unknown);
         }
         self.db
             .set_configuration(&settings, &layout, request.sandbox_abi);

@@ -211,34 +211,20 @@ impl Records {
         let Some(package) = other.packages.get(label) else {
             return;
         };
-        let own_node = |records: &mut Self, position: &u32| {
-            let key = other.nodes.get_index(*position as usize)?;
-            let position = match records.nodes.get_index_of(key) {
-                Some(position) => position,
-                None => records.nodes.insert_full(key.clone()).0,
-            };
-            u32::try_from(position).ok()
-        };
-        let reads = package.reads.iter().filter_map(|position| {
-            let (read, found) = other.reads.get_index(*position as usize)?;
-            let position = match self.reads.get_index_of(read) {
-                Some(position) => position,
-                None => self.reads.insert_full(read.clone(), *found).0,
-            };
-            u32::try_from(position).ok()
-        });
-        let reads: Vec<u32> = reads.collect();
+        let reads = package.reads.iter();
+        let reads = reads.map(|it| self.own_read(other, *it)).collect();
         let mut nodes = Vec::new();
         for (position, node) in &package.nodes {
-            let needs = node.needs.iter().filter_map(|it| own_node(self, it));
-            let needs = needs.collect();
-            let brings = node.brings.iter().filter_map(|it| own_node(self, it));
+            let needs = node.needs.iter();
+            let needs = needs.map(|it| self.own_node(other, *it)).collect();
+            let brings = node.brings.iter();
+            let brings = brings.map(|it| self.own_node(other, *it)).collect();
             let record = NodeRecord {
-                brings: brings.collect(),
                 needs,
+                brings,
                 fragment: node.fragment.clone(),
             };
-            nodes.extend(own_node(self, position).map(|position| (position, record)));
+            nodes.push((self.own_node(other, *position), record));
         }
         let record = PackageRecord {
             reads,
@@ -252,6 +238,55 @@ impl Records {
             Some(known) => known.join(record),
         }
     }
+
+    /// The position here of a node that other records name.
+    fn own_node(&mut self, other: &Self, position: u32) -> u32 {
+        let key = other.nodes.get_index(position as usize);
+        let key = key.expect("records name only nodes of their own");
+        let position = match self.nodes.get_index_of(key) {
+            Some(position) => position,
+            None => self.nodes.insert_full(key.clone()).0,
+        };
+        number(position)
+    }
+
+    /// The position here of a read that other records name.
+    pub(crate) fn own_read(&mut self, other: &Self, position: u32) -> u32 {
+        let read = other.reads.get_index(position as usize);
+        let (read, found) = read.expect("records name only reads of their own");
+        let position = match self.reads.get_index_of(read) {
+            Some(position) => position,
+            None => self.reads.insert_full(read.clone(), *found).0,
+        };
+        number(position)
+    }
+
+    /// How many reads and nodes nothing names any more, besides these reads.
+    pub(crate) fn unused(&self, reads_besides: &[u32]) -> usize {
+        let mut is_read = vec![false; self.reads.len()];
+        let mut is_named = vec![false; self.nodes.len()];
+        let mark = |marks: &mut Vec<bool>, position: u32| {
+            if let Some(mark) = marks.get_mut(position as usize) {
+                *mark = true;
+            }
+        };
+        for package in self.packages.values() {
+            package.reads.iter().for_each(|it| mark(&mut is_read, *it));
+            for (position, node) in &package.nodes {
+                let named = node.references().chain([*position]);
+                named.for_each(|it| mark(&mut is_named, it));
+            }
+        }
+        reads_besides.iter().for_each(|it| mark(&mut is_read, *it));
+        let marks = is_read.iter().chain(&is_named);
+        marks.filter(|mark| !**mark).count()
+    }
+}
+
+/// A position as it is kept. There are never as many of anything as four bytes can count: an answer
+/// is at most two gigabytes.
+fn number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 impl NodeRecord {

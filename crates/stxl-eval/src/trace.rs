@@ -2,8 +2,8 @@
 //!
 //! A trace holds the records of a workspace's packages, what each of them was made from, and the
 //! list of packages. That it still holds is verified: everything that was read is looked at again,
-//! files by their stamps like git's index does. That it once held is trusted, for it lies in a folder
-//! that only the user can write to. Records whose reads are what they were need no
+//! files by their stamps like git's index does. That it once held is trusted, for it lies in a
+//! folder that only the user can write to. Records whose reads are what they were need no
 //! evaluation; the others are evaluated in the child, which is handed nothing of a trace and so
 //! gives what it would give without one. The plan is linked from both.
 //!
@@ -48,4 +48,28 @@ pub(crate) struct Trace {
     pub(crate) listing: Vec<u32>,
     /// What is to be said about these.
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Trace {
+    /// Leaves out what nothing names any more, once that is an eighth of all: it would be looked at
+    /// for ever.
+    pub(crate) fn compact(&mut self) {
+        let total = self.records.nodes.len() + self.records.reads.len();
+        if self.records.unused(&self.listing) < total.div_ceil(8) {
+            return;
+        }
+        let former = std::mem::take(&mut self.records);
+        for label in former.packages.keys() {
+            self.records.absorb(&former, label);
+        }
+        for position in &mut self.listing {
+            *position = self.records.own_read(&former, *position);
+        }
+        let stamps = std::mem::take(&mut self.stamps);
+        let stamp_of = |read| {
+            let position = former.reads.get_index_of(read)?;
+            stamps.get(position).copied().flatten()
+        };
+        self.stamps = self.records.reads.keys().map(stamp_of).collect();
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -13,6 +14,9 @@ use crate::kernel;
 ///
 /// Above every range that distributions and container engines hand out.
 pub(crate) const FALLBACK_ID: u32 = 0x7374_786c;
+
+/// How long threads that have ended are waited for.
+const SETTLING_MAX: Duration = Duration::from_millis(500);
 
 /// What a process keeps of its privilege when it becomes unprivileged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +95,9 @@ impl Identity {
 
 /// Makes this process `identity` for good if it is root; says who it is afterwards.
 ///
-/// Must be called before the first thread is started. A process that is not root keeps who it
-/// is. With [`KeptCapability::DacOverride`] the process, and nothing it executes, can still reach
-/// every file.
+/// Must be called before the first thread is started, or after all others were joined. A process
+/// that is not root keeps who it is. With [`KeptCapability::DacOverride`] the process, and nothing
+/// it executes, can still reach every file.
 pub fn become_unprivileged(
     identity: Identity,
     keep: KeptCapability,
@@ -102,7 +106,7 @@ pub fn become_unprivileged(
     if uids.iter().all(|uid| *uid != 0) {
         return Ok(Identity::current());
     }
-    let count = thread_count().map_err(|source| refused("count threads", source))?;
+    let count = settled_thread_count().map_err(|source| refused("count threads", source))?;
     if count != 1 {
         return Err(IdentityError::Threads { count });
     }
@@ -133,6 +137,19 @@ pub fn become_unprivileged(
 
 fn refused(step: &'static str, source: io::Error) -> IdentityError {
     IdentityError::Refused { step, source }
+}
+
+/// How many threads there are once those that have ended are gone: the kernel lists one for a
+/// moment after it was joined.
+fn settled_thread_count() -> io::Result<usize> {
+    let begin = Instant::now();
+    loop {
+        let count = thread_count()?;
+        if count == 1 || begin.elapsed() > SETTLING_MAX {
+            return Ok(count);
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 fn thread_count() -> io::Result<usize> {

@@ -383,7 +383,6 @@ fn names_of_folders_are_not_run_together() {
 
 /// A program that evaluates and then does something to the workspace, as a user may meanwhile.
 fn program_and(kept: &Kept, command: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
     let program = kept.folder.path().join("program");
     let text = format!(
         "#!/bin/sh\n'{}' \"$@\" || exit 1\ncd '{}'\n{command}\n",
@@ -391,7 +390,7 @@ fn program_and(kept: &Kept, command: &str) -> PathBuf {
         kept.site.workspace.display()
     );
     std::fs::write(&program, text).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     program
 }
 
@@ -458,6 +457,25 @@ fn a_trace_that_is_a_link_is_refused_and_replaced() {
     assert!(kept.check(&[]).everything.is_some());
     assert!(!file.is_symlink());
     assert!(kept.check(&[]).everything.is_none());
+}
+
+#[test]
+fn what_nothing_names_any_more_is_forgotten() {
+    let kept = packages(&[("a", "", "")]);
+    kept.check(&[]);
+    let size = || {
+        let file = kept.site.trace_files().remove(0);
+        std::fs::metadata(file).unwrap().len()
+    };
+    let before = size();
+    for number in 0..20 {
+        let script = format!("    source: file(\"x{number}\"),\n");
+        kept.write(&format!("stages/core/a/x{number}"), "x");
+        kept.package("a", &script_package("", &script));
+        kept.check(&[]);
+        kept.remove(&format!("stages/core/a/x{number}"));
+    }
+    assert!(size() < before + 1000, "{before} and {}", size());
 }
 
 /// Whoever can write a trace decides what is built by who reads it.

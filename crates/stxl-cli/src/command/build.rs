@@ -37,7 +37,7 @@ pub(crate) fn run(
     let workspace = place::workspace(arguments)?;
     let out = build.out.as_deref().map(session::check_free).transpose()?;
     let limits = limits(build)?;
-    let link = build.link.as_deref().map(link::path).transpose()?;
+    let link = build.link.as_deref().map(link::place).transpose()?;
     let source_dir = build.source_dir.as_deref();
     let source_dir = source_dir.map(place::absolute).transpose()?;
     let audience = if build.json {
@@ -52,7 +52,7 @@ pub(crate) fn run(
     }
     let session = session::open(arguments)?;
     if let Some(link) = &link {
-        link::check(&session.store, link)?;
+        link::check(&session.store, &link.path)?;
     }
     let options = options(build, &workspace, source_dir, limits)?;
     let cancel = options.cancel.clone();
@@ -86,7 +86,7 @@ pub(crate) fn run(
         }
         if let (Some(link), [only, ..]) = (&link, asked.as_slice()) {
             link::make(&session.store, link, &only.tree)?;
-            terminal.note(&format!("linked {} to {}", link.display(), only.label));
+            terminal.note(&format!("linked {} to {}", link.path.display(), only.label));
         }
     }
     if audience == Audience::Person {

@@ -14,7 +14,7 @@ use stxl_model::{
     TreeId,
 };
 
-use super::{ConfigurationRecord, NodeRecord, PackageRecord, Records};
+use super::{ConfigurationRecord, NodeRecord, PackageRecord, Records, number};
 use crate::database::Configured;
 use crate::diagnostic_wire;
 use crate::node::NodeKey;
@@ -32,12 +32,6 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
         };
         number(position)
     }
-}
-
-/// A position as it is written. There are never as many of anything as four bytes can count: an
-/// answer is at most two gigabytes.
-fn number(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 struct Tables {
@@ -147,12 +141,8 @@ impl Records {
             encode_numbers(body, brings);
             body.bytes(fragment.as_bytes());
         }
-        let json = if diagnostics.is_empty() {
-            Vec::new()
-        } else {
-            // What has no form as JSON does not exist among diagnostics: texts and numbers.
-            diagnostic_wire::to_json(diagnostics).unwrap_or_default()
-        };
+        // What has no form as JSON does not exist among diagnostics: texts and numbers.
+        let json = diagnostic_wire::to_json(diagnostics).unwrap_or_default();
         body.bytes(&json);
     }
 
@@ -261,10 +251,7 @@ impl Reader<'_> {
             Ok((position, record))
         })?;
         let error = decoder.error("diagnostics");
-        let diagnostics = match decoder.bytes()? {
-            [] => Vec::new(),
-            json => diagnostic_wire::from_json(json).map_err(|_| error)?,
-        };
+        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
         Ok(PackageRecord {
             layers: layers.into(),
             reads,

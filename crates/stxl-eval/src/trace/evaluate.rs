@@ -252,6 +252,7 @@ impl Session<'_> {
             (trace.records, trace.stale) = recall.into_records(&layout);
             trace.layout = layout;
             self.stamp_rest(&tree, &mut trace);
+            trace.compact();
             self.unsaved(&trace)
         } else {
             None
