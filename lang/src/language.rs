@@ -13,8 +13,9 @@ use crate::dialect::complaint::Complaint;
 use crate::dialect::failure;
 use crate::dialect::frame::{Frame, Task};
 use crate::dialect::poison::Poison;
+use crate::dialect::stdlib::Stdlib;
 use crate::dialect::values::{DefinitionValue, kind_of};
-use crate::dialect::{engine, expand, limits, stdlib};
+use crate::dialect::{engine, expand, limits};
 use crate::expression::{Operand, OutputExpression, Outputs, Reference};
 use crate::host::{Host, Layer};
 use crate::mistakes;
@@ -29,7 +30,7 @@ pub use module::Module;
 /// by all threads.
 pub struct Language {
     engine: Arc<Engine>,
-    stdlib: BTreeMap<SourcePath, Arc<Module>>,
+    stdlib: Stdlib,
 }
 
 /// What compiling a file gives.
@@ -93,16 +94,16 @@ pub struct Expanded {
 }
 
 impl Language {
-    /// Makes the engine and compiles the stdlib.
+    /// Makes the engine. Files of the stdlib are compiled when they are wanted.
     pub fn new() -> Self {
         let engine = Arc::new(engine::new_engine());
-        let stdlib = stdlib::compile(&engine);
+        let stdlib = Stdlib::new();
         Self { engine, stdlib }
     }
 
     /// The text of an embedded file, for diagnostics that lead through it.
     pub fn stdlib_text(&self, path: &SourcePath) -> Option<&Arc<str>> {
-        self.stdlib.get(path).map(|module| module.text())
+        self.stdlib(path).map(|module| module.text())
     }
 
     /// Compiles a file: explains mistakes in its text, and rejects what is legal and surely wrong.
@@ -200,7 +201,7 @@ impl Language {
     }
 
     pub(crate) fn stdlib(&self, path: &SourcePath) -> Option<&Arc<Module>> {
-        self.stdlib.get(path)
+        self.stdlib.module(path, &self.engine)
     }
 }
 

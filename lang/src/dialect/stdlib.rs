@@ -1,7 +1,7 @@
 //! The embedded stdlib: the builders, written in the language.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::Engine;
 
@@ -36,19 +36,38 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Compiles all files.
-pub(crate) fn compile(engine: &Arc<Engine>) -> BTreeMap<SourcePath, Arc<Module>> {
-    let module = |(path, text): &(&str, &str)| {
-        let path = SourcePath::new(path);
-        let ast = engine
-            .compile(text)
-            .expect("the stdlib compiles: tests/tests/language_stdlib.rs");
-        (
-            path.clone(),
-            Arc::new(Module::new(&path, (*text).into(), ast, engine)),
-        )
-    };
-    FILES.iter().map(module).collect()
+/// The files, each compiled when it is asked for: most evaluations want two of them, and one of an
+/// unchanged workspace none.
+pub(crate) struct Stdlib(BTreeMap<SourcePath, EmbeddedFile>);
+
+struct EmbeddedFile {
+    text: &'static str,
+    module: OnceLock<Arc<Module>>,
+}
+
+impl Stdlib {
+    pub(crate) fn new() -> Self {
+        let file = |(path, text): &(&'static str, &'static str)| {
+            let file = EmbeddedFile {
+                text,
+                module: OnceLock::new(),
+            };
+            (SourcePath::new(path), file)
+        };
+        Self(FILES.iter().map(file).collect())
+    }
+
+    /// A file of it.
+    pub(crate) fn module(&self, path: &SourcePath, engine: &Arc<Engine>) -> Option<&Arc<Module>> {
+        let file = self.0.get(path)?;
+        let compile = || {
+            let ast = engine
+                .compile(file.text)
+                .expect("the stdlib compiles: tests/tests/language/stdlib.rs");
+            Arc::new(Module::new(path, file.text.into(), ast, engine))
+        };
+        Some(file.module.get_or_init(compile))
+    }
 }
 
 /// The file with `build` of a builder.
