@@ -139,10 +139,46 @@ impl Diagnostic {
         self
     }
 
+    /// Cuts texts and lists that are longer than anybody reads: names and cycles in the user's text
+    /// have any length.
+    pub fn shorten(&mut self) {
+        let labels = self.primary.iter_mut().chain(&mut self.secondary);
+        labels.for_each(|(_, label)| shorten(label));
+        let texts = [&mut self.message].into_iter();
+        texts
+            .chain(&mut self.notes)
+            .chain(&mut self.hints)
+            .for_each(shorten);
+        let more = self.notes.len().saturating_sub(LIST_MAX);
+        self.notes.truncate(LIST_MAX);
+        if more > 0 {
+            self.notes.push(format!("and {more} more"));
+        }
+        self.hints.truncate(LIST_MAX);
+        self.secondary.truncate(LIST_MAX);
+        self.trace.truncate(LIST_MAX);
+    }
+
     /// Whether no plan comes of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// Bytes of one text of a diagnostic.
+const TEXT_MAX: usize = 1000;
+/// What is kept of the end of a text that is longer: after a name comes what is wrong with it.
+const TEXT_END: usize = 300;
+/// Notes, hints, places and steps of one diagnostic.
+const LIST_MAX: usize = 20;
+
+fn shorten(text: &mut String) {
+    if text.len() <= TEXT_MAX {
+        return;
+    }
+    let begin = text.floor_char_boundary(TEXT_MAX - TEXT_END);
+    let end = text.ceil_char_boundary(text.len() - TEXT_END);
+    text.replace_range(begin..end, " … ");
 }
 
 /// Puts diagnostics into the order in which they are shown (file, place, id; those without a place

@@ -11,7 +11,7 @@ mod refusal;
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::lint;
 use crate::syntax::SyntaxTree;
-use crate::syntax::problem::Reach;
+use crate::syntax::problem::{PROBLEMS_MAX, Reach};
 
 pub use nothing::{if_without_else, no_value};
 
@@ -38,7 +38,9 @@ pub(crate) fn explain(tree: &SyntaxTree, refused: Option<&rhai::ParseError>) -> 
             found.push(explained);
         }
     }
-    in_order(found)
+    let mut found = in_order(found);
+    found.truncate(PROBLEMS_MAX);
+    found
 }
 
 /// Whether Rhai's error is one of those found already: it stops at the first, so whatever it says

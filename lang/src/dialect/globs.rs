@@ -19,8 +19,14 @@ pub(crate) fn read(value: &Dynamic) -> Result<Vec<String>, Complaint> {
     Complaint::all(checked)
 }
 
+/// Bytes of one glob: as long as a path can be. Its alternatives are taken apart recursively.
+const GLOB_BYTES_MAX: usize = 4096;
+
 /// Checks one glob.
 pub(crate) fn check(glob: &str) -> Result<(), Complaint> {
+    if glob.len() > GLOB_BYTES_MAX {
+        return Err(Complaint::limit("bytes in a glob", GLOB_BYTES_MAX));
+    }
     if glob.starts_with('/') {
         return Err(
             Complaint::new("bad-glob", format!("The glob `{glob}` begins with `/`"))

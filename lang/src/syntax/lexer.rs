@@ -9,7 +9,7 @@ mod text;
 
 use cursor::Cursor;
 
-use super::problem::{Problem, ProblemKind, Reach};
+use super::problem::{PROBLEMS_MAX, Problem, ProblemKind, Reach};
 use super::token::{SYMBOLS, Token, TokenKind, kind_of_symbol, kind_of_word};
 
 /// The tokens of a file, without a gap, and what is wrong with single ones.
@@ -55,6 +55,9 @@ impl Lexer<'_> {
     }
 
     fn problem(&mut self, kind: ProblemKind, start: u32, end: u32, reach: Reach) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         self.problems.push(Problem {
             kind,
             start,

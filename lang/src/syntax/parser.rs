@@ -10,7 +10,7 @@ mod expressions;
 mod statements;
 
 use super::node::{Node, NodeId, NodeKind, Range};
-use super::problem::{Problem, ProblemKind, Reach};
+use super::problem::{PROBLEMS_MAX, Problem, ProblemKind, Reach};
 use super::token::{Token, TokenKind};
 
 /// Nesting at which reading stops without a complaint; Rhai's own limit is far lower.
@@ -184,6 +184,9 @@ impl<'a> Parser<'a> {
             return;
         }
         self.doubt = self.doubt.max(reach);
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         self.problems.push(Problem {
             kind,
             start: at.start,

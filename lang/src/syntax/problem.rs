@@ -15,6 +15,10 @@ pub(crate) struct Problem {
     pub(crate) reach: Reach,
 }
 
+/// Problems of one file that are kept: nobody reads more, and a file of a megabyte can have one at
+/// every byte.
+pub(crate) const PROBLEMS_MAX: usize = 500;
+
 /// How much of the text after a mistake is read with a doubtful meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {

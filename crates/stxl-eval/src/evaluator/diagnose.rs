@@ -121,8 +121,9 @@ fn said_about(
     said
 }
 
-/// Sorts by severity, then by place, and removes duplicates.
+/// Sorts by severity, then by place, removes duplicates, and cuts what is too long to be read.
 pub(crate) fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.iter_mut().for_each(Diagnostic::shorten);
     diagnostics.sort_by(|left, right| {
         let place = |it: &Diagnostic| it.primary.as_ref().map(|(span, _)| span.clone());
         let rank = |it: &Diagnostic| match it.severity {
