@@ -14,7 +14,7 @@ pub(crate) const EXPRESSIONS_MAX: usize = 256;
 /// Bytes of one text.
 pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Items of one list, lists inside it included.
-pub(crate) const LIST_ITEMS_MAX: usize = 10_000;
+pub(crate) const LIST_ITEMS_MAX: usize = 32_000;
 /// Keys of one map, maps inside it included.
 pub(crate) const MAP_KEYS_MAX: usize = 10_000;
 /// Variables in scope at a time.
