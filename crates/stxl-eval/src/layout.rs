@@ -94,8 +94,10 @@ pub(crate) fn is_package_file(tree: &dyn WorkspaceTree, file: &SourcePath) -> bo
 /// Whether what stands at a path can be a package's file.
 pub(crate) fn is_package_kind(kind: &Result<EntryKind, SourceError>) -> bool {
     match kind {
-        Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => true,
-        Ok(EntryKind::Directory) | Err(_) => false,
+        Ok(EntryKind::Directory) | Err(SourceError::NotFound { .. }) => false,
+        // A FIFO or a device is refused when it is read, with its name, and not passed over.
+        Ok(EntryKind::File { .. } | EntryKind::Symlink { .. })
+        | Err(SourceError::Unreadable { .. }) => true,
     }
 }
 

@@ -20,6 +20,7 @@ use stxl_model::{
 };
 
 use self::compose::Composition;
+pub(crate) use self::runs::LazyRunTable;
 use self::runs::RunTable;
 use crate::database::Db;
 use crate::node::{Needed, Node, NodeKey, needed, output_of};
@@ -53,13 +54,15 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
     let Some(facts) = queries::build_facts(db, package) else {
         return Arc::default();
     };
+    db.shared().evaluating(Some(&facts.path));
+    let runs = result.runs.of(expanded);
     let mut lowering = Lowering {
         db,
         node: &node,
         facts: &facts,
         needed: &needed,
         needs: needed.nodes.iter().collect(),
-        runs: RunTable::of(expanded),
+        runs,
         derivations: FragmentWriter::default(),
         states: BTreeMap::new(),
         roots: BTreeMap::new(),
@@ -68,7 +71,6 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         diagnostics: Vec::new(),
     };
     let name = node.to_label().to_string();
-    db.shared().evaluating(Some(&facts.path));
     let result = lowering.output(expression, name).ok();
     db.shared().evaluating(None);
     let Lowering {
@@ -95,7 +97,7 @@ struct Lowering<'l> {
     needed: &'l Needed,
     /// The nodes of `needed`, to be found by what they are.
     needs: IndexSet<&'l NodeKey, FxBuildHasher>,
-    runs: RunTable,
+    runs: &'l RunTable,
     derivations: FragmentWriter,
     /// The states after runs, and of roots used as operands or for outputs used as operands, by the
     /// address of the step.

@@ -12,6 +12,7 @@ use stxl_model::Platform;
 
 use crate::database::{Configured, Db, FileState, Package, SourceFile};
 use crate::host::{QueryHost, Reads};
+use crate::lowering::LazyRunTable;
 use crate::source_tree::is_definition;
 use crate::without_sites::definition_without_sites;
 
@@ -42,9 +43,10 @@ pub(crate) struct DefinitionResult {
 }
 
 /// An expanded package, what is to be said about it, and what it read of other files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ExpandedResult {
     pub(crate) expanded: Option<Arc<Expanded>>,
+    pub(crate) runs: LazyRunTable,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) reads: Reads,
 }
@@ -268,6 +270,7 @@ fn expanded_for(
     let Ok(definition) = &result.outcome else {
         return Arc::new(ExpandedResult {
             expanded: None,
+            runs: LazyRunTable::default(),
             diagnostics: Vec::new(),
             reads: Reads::default(),
         });
@@ -289,10 +292,12 @@ fn expanded_for(
         Ok(expanded) => ExpandedResult {
             diagnostics: expanded.warnings.clone(),
             expanded: Some(Arc::new(expanded)),
+            runs: LazyRunTable::default(),
             reads,
         },
         Err(diagnostics) => ExpandedResult {
             expanded: None,
+            runs: LazyRunTable::default(),
             diagnostics,
             reads,
         },

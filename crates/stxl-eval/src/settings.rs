@@ -8,7 +8,7 @@ mod reader;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, Operand, Site, SourcePath, Span};
+use stxl_lang::{Diagnostic, Operand, SourcePath, Span};
 use stxl_model::{PackageLabel, Platform, Sha256};
 
 /// The name of the file that makes a folder a workspace.
@@ -110,24 +110,6 @@ impl SeedAllowList {
                 .by_package
                 .get(package)
                 .is_some_and(|hashes| hashes.contains(sha256))
-    }
-}
-
-/// The place of a byte in a text.
-pub(crate) fn site_of_offset(path: &SourcePath, text: &str, offset: usize) -> Site {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    Site {
-        path: path.clone(),
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: u32::try_from(column).unwrap_or(u32::MAX),
     }
 }
 

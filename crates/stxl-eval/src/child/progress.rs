@@ -102,6 +102,18 @@ fn write_slot(file: impl AsFd, slot: usize, text: &str) {
     rustix::io::pwrite(file, &bytes, (slot * SLOT_BYTES) as u64).ok();
 }
 
+/// Forgets the files that threads are done with, so that only those are left which may be the
+/// reason why the process ends; none is forgotten while no thread evaluates.
+pub(super) fn forget_idle(file: impl AsFd) {
+    let is_idle = |turns: &AtomicU64| turns.load(Ordering::Relaxed).is_multiple_of(2);
+    if TURNS.iter().all(is_idle) {
+        return;
+    }
+    for (slot, _) in TURNS.iter().enumerate().filter(|(_, turns)| is_idle(turns)) {
+        write_slot(&file, slot, "");
+    }
+}
+
 /// The files that threads were evaluating, sorted, without duplicates.
 pub(super) fn noted(file: impl AsFd) -> Vec<SourcePath> {
     let mut bytes = vec![0; SLOTS * SLOT_BYTES];

@@ -1,7 +1,7 @@
 //! The runs of a package: their order, and how much of its root each has to keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use stxl_lang::{Expanded, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation};
 use stxl_model::{Keep, RootPath};
@@ -23,6 +23,33 @@ pub(super) struct RunTable {
     order: Vec<usize>,
     positions: BTreeMap<usize, usize>,
     uses: BTreeMap<usize, Use>,
+}
+
+/// The table of a package, made for the first of its outputs that is lowered: it visits them all.
+///
+/// It goes with the expressions that it names by address, and says nothing that they do not: any
+/// two are equal.
+#[derive(Default)]
+pub(crate) struct LazyRunTable(OnceLock<RunTable>);
+
+impl LazyRunTable {
+    pub(super) fn of(&self, expanded: &Expanded) -> &RunTable {
+        self.0.get_or_init(|| RunTable::of(expanded))
+    }
+}
+
+impl PartialEq for LazyRunTable {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LazyRunTable {}
+
+impl std::fmt::Debug for LazyRunTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LazyRunTable")
+    }
 }
 
 /// How the root after a run is used.

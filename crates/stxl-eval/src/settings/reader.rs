@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use stxl_lang::{Diagnostic, Operand, Reference, Severity, SourcePath, Span};
+use stxl_lang::{Diagnostic, Operand, Reference, Severity, Site, SourcePath, Span};
 use stxl_model::{Label, PackageLabel, Platform, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{SeedAllowList, Settings, site_of_offset};
+use super::{SeedAllowList, Settings};
 use crate::suggestion::nearest;
 
 const KEYS: [&str; 6] = [
@@ -17,9 +17,14 @@ const KEYS: [&str; 6] = [
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
+/// Overlays of a workspace; every path is looked up among them.
+const OVERLAYS_MAX: usize = 64;
+
 pub(super) struct Reader<'t> {
     path: &'t SourcePath,
     text: &'t str,
+    /// First byte of each line.
+    line_starts: Vec<usize>,
     settings: Settings,
     diagnostics: Vec<Diagnostic>,
 }
@@ -29,6 +34,7 @@ impl<'t> Reader<'t> {
         Self {
             path,
             text,
+            line_starts: line_starts(text),
             settings: Settings::empty(),
             diagnostics: Vec::new(),
         }
@@ -98,6 +104,19 @@ impl<'t> Reader<'t> {
         });
     }
 
+    /// The place of a byte.
+    fn site(&self, offset: usize) -> Site {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let before = self.text.get(start.unwrap_or(0)..offset);
+        let column = before.map_or(0, |before| before.chars().count()) + 1;
+        Site {
+            path: self.path.clone(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
+
     fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
         let message = format!(
             "`{what}` is {expected}, not a {}",
@@ -118,6 +137,11 @@ impl<'t> Reader<'t> {
         let Some(items) = value.get_ref().as_array() else {
             return self.wrong_type(value, "overlays", "a list of texts");
         };
+        if items.len() > OVERLAYS_MAX {
+            let message = format!("More than {OVERLAYS_MAX} overlays");
+            let hint = "merge what belongs together into one".to_owned();
+            return self.report("limit", value.span(), &message, Some(hint));
+        }
         for item in items {
             if let Some(overlay) = self.text(item, "overlays").map(str::to_owned) {
                 self.settings.overlays.push(overlay);
@@ -199,7 +223,7 @@ impl<'t> Reader<'t> {
                 output: label.output,
                 platform: None,
                 options: BTreeMap::new(),
-                site: site_of_offset(self.path, self.text, item.span().start),
+                site: self.site(item.span().start),
             })),
             Err(error) => {
                 self.report("bad-label", item.span(), &error.to_string(), None);
@@ -254,6 +278,11 @@ impl<'t> Reader<'t> {
         }
         hashes
     }
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+    std::iter::once(0).chain(ends).collect()
 }
 
 fn quoted(names: &[&str]) -> String {

@@ -137,6 +137,14 @@ impl DiskSourceTree {
                 path: path.clone(),
                 reason: "it leads out of the workspace".to_owned(),
             },
+            Errno::INVAL => SourceError::Unreadable {
+                path: path.clone(),
+                reason: "it is neither a file nor a directory".to_owned(),
+            },
+            Errno::LOOP => SourceError::Unreadable {
+                path: path.clone(),
+                reason: "its links lead in a circle or out of the workspace".to_owned(),
+            },
             Errno::FBIG => SourceError::Unreadable {
                 path: path.clone(),
                 reason: format!(
@@ -289,6 +297,10 @@ impl WorkspaceTree for DiskSourceTree {
 
     fn allow_folder(&self, name: &str) {
         let folder = open_folder(&self.folder.join(name));
+        // What is a file stays one: `stxl.toml` may be named in the place of an overlay.
+        if matches!(folder, Err(Errno::NOTDIR)) {
+            return;
+        }
         let mut outside = self.outside.write().unwrap_or_else(PoisonError::into_inner);
         outside.insert(name.trim_end_matches('/').to_owned(), folder);
     }
