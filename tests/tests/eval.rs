@@ -5,6 +5,8 @@
 mod edits;
 #[path = "eval/hostile.rs"]
 mod hostile;
+#[path = "eval/hostile_texts.rs"]
+mod hostile_texts;
 #[path = "eval/imports.rs"]
 mod imports;
 #[path = "eval/incremental.rs"]
@@ -13,6 +15,8 @@ mod incremental;
 mod mistakes;
 #[path = "eval/plans.rs"]
 mod plans;
+#[path = "eval/same_results.rs"]
+mod same_results;
 #[path = "eval/scale.rs"]
 mod scale;
 #[path = "eval/traces.rs"]
