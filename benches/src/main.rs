@@ -3,6 +3,7 @@
 
 mod generate;
 mod measure;
+mod plot;
 mod random;
 mod scenario;
 mod seed;
@@ -13,6 +14,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use scenario::builds::{CHAIN, TRIVIAL};
+
+/// The allocator of the program that is measured, for evaluations in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Generators and scenarios; README.md has the commands and the measured table
 #[derive(Debug, Parser)]
@@ -28,6 +33,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Evaluate many packages to a written plan, beside Nix
     Eval(scenario::NeedingPackages),
+    /// Evaluate 100 to 100,000 packages: cold, unchanged, after one edit; with plots
+    Growth(scenario::growth::Arguments),
     /// Decide that nothing is to do, beside make and ninja
     Noop(scenario::NeedingPackages),
     /// Build trivial packages that do not need each other, beside the bare floor
@@ -38,6 +45,9 @@ enum Command {
     Floor(scenario::floor::Arguments),
     /// Import many small files and a big one, beside BLAKE3
     Import(scenario::import::Arguments),
+    /// Evaluate a workspace in this process; what `growth` counts instructions of
+    #[command(hide = true)]
+    Evaluate(scenario::growth::EvaluateArguments),
     /// Hash a file with BLAKE3 and print nothing; the yardstick of `import`
     #[command(hide = true)]
     Hash(scenario::import::HashArguments),
@@ -47,6 +57,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Eval(arguments) => scenario::eval::run(&arguments),
+        Command::Growth(arguments) => scenario::growth::run(&arguments),
+        Command::Evaluate(arguments) => scenario::growth::evaluate(&arguments),
         Command::Noop(arguments) => scenario::noop::run(&arguments),
         Command::Trivial(arguments) => scenario::builds::run(&arguments, TRIVIAL),
         Command::Chain(arguments) => scenario::builds::run(&arguments, CHAIN),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -49,6 +50,67 @@ pub fn measure(command: &mut Command) -> anyhow::Result<Usage> {
         cpu: used.rusage.utime + used.rusage.stime,
         rss_bytes: used.rusage.maxrss,
     })
+}
+
+/// The largest resident sets of a program and of those it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Of the program itself.
+    pub client_bytes: u64,
+    /// The largest of any one it started; 0 when it started none.
+    pub child_bytes: u64,
+}
+
+/// Like [`measure`], and tells memory by process: the kernel keeps the peak of each, which is
+/// looked at until they end.
+pub fn measure_with_peaks(command: &mut Command) -> anyhow::Result<(Usage, Peaks)> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peaks = Peaks::default();
+            while !is_over.load(Ordering::Relaxed) {
+                look(&mut peaks);
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            peaks
+        });
+        let usage = measure(command);
+        is_over.store(true, Ordering::Relaxed);
+        let peaks = watch.join().unwrap_or_default();
+        Ok((usage?, peaks))
+    })
+}
+
+fn look(peaks: &mut Peaks) {
+    for client in children_of(std::process::id()) {
+        peaks.client_bytes = peaks.client_bytes.max(peak_of(client));
+        for child in children_of(client) {
+            peaks.child_bytes = peaks.child_bytes.max(peak_of(child));
+        }
+    }
+}
+
+/// The processes that any thread of a process started.
+fn children_of(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|children| {
+            let numbers = children.split_ascii_whitespace();
+            numbers.filter_map(|it| it.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn peak_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kilobytes
+        .and_then(|it| it.trim().parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 /// Measures a command several times and returns the median of each figure.

@@ -6,6 +6,7 @@ use crate::site::SiteArguments;
 pub mod builds;
 pub mod eval;
 pub mod floor;
+pub mod growth;
 pub mod import;
 pub mod noop;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::generate::{Kind, name, write_nix, write_workspace};
+use crate::generate::{Graph, Kind, name, write_nix, write_workspace};
 use crate::measure::{Usage, measure, median_of};
 use crate::scenario::NeedingPackages;
 use crate::seed::Work;
@@ -36,12 +36,18 @@ pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
     again()?;
     table.add("stxl, nothing changed", median_of(runs, again)?, packages);
     let mut edits = 0;
-    let edited = median_of(runs, || {
-        edits += 1;
-        edit(&workspace, packages / 2, edits)?;
-        again()
-    })?;
-    table.add("stxl, one package edited", edited, packages);
+    let places = [
+        ("stxl, a leaf edited", packages - 1),
+        ("stxl, a root edited", most_needed(&graph)),
+    ];
+    for (what, package) in places {
+        let edited = median_of(runs, || {
+            edits += 1;
+            edit(&workspace, package, edits)?;
+            again()
+        })?;
+        table.add(what, edited, packages);
+    }
 
     if is_installed("nix-instantiate") {
         let nix = |state: &Path| -> anyhow::Result<Command> {
@@ -77,8 +83,37 @@ pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The package that most others need, over any number of steps.
+pub(super) fn most_needed(graph: &Graph) -> usize {
+    let count = graph.needs.len();
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (package, needs) in graph.needs.iter().enumerate() {
+        for need in needs {
+            users[*need].push(package);
+        }
+    }
+    let dependents = |package: usize| {
+        let mut seen = vec![false; count];
+        let mut stack = vec![package];
+        let mut found = 0;
+        while let Some(package) = stack.pop() {
+            for user in &users[package] {
+                if !std::mem::replace(&mut seen[*user], true) {
+                    found += 1;
+                    stack.push(*user);
+                }
+            }
+        }
+        found
+    };
+    // Needs have lower numbers: it is among the first.
+    (0..count.min(20))
+        .max_by_key(|package| dependents(*package))
+        .unwrap_or(0)
+}
+
 /// Changes the meaning of one package.
-fn edit(workspace: &Path, package: usize, number: usize) -> anyhow::Result<()> {
+pub(super) fn edit(workspace: &Path, package: usize, number: usize) -> anyhow::Result<()> {
     let path = workspace
         .join("stages/core")
         .join(name(package))
