@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use stxl_eval::{DiskSourceTree, EvaluationRequest, Evaluator, EvaluatorOptions, Tests};
+use stxl_eval::{EvaluationRequest, Evaluator, EvaluatorOptions, MemoryTree, Tests};
 
 use super::eval::{edit, most_needed};
 use crate::generate::{Graph, Kind, Shape, Size, write_workspace};
@@ -163,9 +163,10 @@ fn rest() {
     std::thread::sleep(Duration::from_millis(150));
 }
 
-/// Evaluates a workspace in this process, with one thread.
+/// Evaluates a workspace in this process, with one thread, from texts in memory.
 pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
-    let tree = Arc::new(DiskSourceTree::open(&arguments.workspace)?);
+    let tree = Arc::new(MemoryTree::new());
+    load(&tree, &arguments.workspace, "")?;
     let options = EvaluatorOptions {
         threads: 1,
         ..EvaluatorOptions::default()
@@ -186,8 +187,23 @@ pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Instructions of a cold evaluation in one process. The evaluator's child cannot run under
-/// valgrind, which knows no filters of system calls: its evaluation runs without them.
+/// Reads a workspace of texts into memory.
+fn load(tree: &MemoryTree, folder: &Path, path: &str) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() {
+            load(tree, &entry.path(), &format!("{path}{name}/"))?;
+        } else {
+            let text = std::fs::read_to_string(entry.path())?;
+            tree.write(&format!("{path}{name}"), &text);
+        }
+    }
+    Ok(())
+}
+
+/// Instructions of a cold evaluation in one process, of files in memory. The evaluator's child
+/// cannot run under valgrind, which knows neither filters of system calls nor `openat2`.
 fn instructions(workspace: &Path, output: &Path) -> anyhow::Result<u64> {
     let mut file = std::ffi::OsString::from("--callgrind-out-file=");
     file.push(output);
