@@ -126,7 +126,7 @@ impl World {
             written.expect("no tree has this name");
         }
         let mut tree = editor.finish().expect("a tree");
-        drop(self.store.checkout(&tree).expect("a checkout"));
+        drop(self.store.layers_for(&tree, &[], &[]).expect("a checkout"));
         for _ in 0..STEPS {
             let mut editor = TreeEditor::from_tree(&self.store, &tree).expect("the tree is there");
             for _ in 0..=random.below(2) {

@@ -116,6 +116,8 @@ pub(crate) fn of_store(error: &StoreError) -> Failure {
     let failure = Failure::environment(error);
     if error.is_disk_full() {
         failure.hint("make room with `stxl store gc`, which works on a full disk")
+    } else if let StoreError::NotAStore { .. } = error {
+        failure.hint("name a directory that is empty or does not exist yet: --store DIR")
     } else {
         failure
     }

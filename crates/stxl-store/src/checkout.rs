@@ -25,6 +25,9 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// How the name of a checkout ends that hides something of the layers below it.
 const HIDING_SUFFIX: &str = ".hiding";
 
+/// How the name of a checkout ends whose path was told.
+const COPY_SUFFIX: &str = ".copy";
+
 /// What a checkout is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layer {
@@ -32,12 +35,14 @@ pub(crate) enum Layer {
     Tree(TreeId),
     /// A tree of two directories: what is shown, and what of the layers below is not.
     Hiding(TreeId),
+    /// A tree, for whoever asked for its path: its user can write to it, so no step sees it.
+    Copy(TreeId),
 }
 
 impl Layer {
     pub(crate) fn tree(&self) -> &TreeId {
         match self {
-            Self::Tree(tree) | Self::Hiding(tree) => tree,
+            Self::Tree(tree) | Self::Hiding(tree) | Self::Copy(tree) => tree,
         }
     }
 
@@ -46,16 +51,22 @@ impl Layer {
         match self {
             Self::Tree(tree) => tree.to_string(),
             Self::Hiding(tree) => format!("{tree}{HIDING_SUFFIX}"),
+            Self::Copy(tree) => format!("{tree}{COPY_SUFFIX}"),
         }
     }
 
     /// The reverse of [`Self::name`].
     pub(crate) fn parse(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
-        match name.strip_suffix(HIDING_SUFFIX) {
-            Some(tree) => TreeId::parse(tree).ok().map(Self::Hiding),
-            None => TreeId::parse(name).ok().map(Self::Tree),
-        }
+        let (tree, of): (_, fn(TreeId) -> Self) =
+            if let Some(tree) = name.strip_suffix(HIDING_SUFFIX) {
+                (tree, Self::Hiding)
+            } else if let Some(tree) = name.strip_suffix(COPY_SUFFIX) {
+                (tree, Self::Copy)
+            } else {
+                (name, Self::Tree)
+            };
+        TreeId::parse(tree).ok().map(of)
     }
 }
 
@@ -155,9 +166,10 @@ impl Store {
     }
 
     /// The tree as a directory: files 0644 or 0755 of the running user, every time 1980-01-01. It
-    /// is written if it is missing, once however many ask for it.
+    /// is written if it is missing, once however many ask for it. It is no layer of any step: what
+    /// its user does to it changes no build.
     pub fn checkout(&self, tree: &TreeId) -> Result<CheckoutRef> {
-        let layer = self.checkout_layer(&Layer::Tree(*tree))?;
+        let layer = self.checkout_layer(&Layer::Copy(*tree))?;
         Ok(CheckoutRef { layer })
     }
 

@@ -37,6 +37,14 @@ pub enum StoreError {
         /// What the database answered.
         source: rusqlite::Error,
     },
+    /// The directory is no store, and not empty.
+    #[error("`{path}` is no store: it holds `{found}`")]
+    NotAStore {
+        /// The directory.
+        path: String,
+        /// What lies in it.
+        found: String,
+    },
     /// The store was written by a later version.
     #[error(
         "the store has format {found}, this version reads up to {supported}: use a newer version"
@@ -107,6 +115,10 @@ impl StoreError {
                     source,
                 }
             }
+            Self::NotAStore { found, .. } => Self::NotAStore {
+                path: store.display().to_string(),
+                found,
+            },
             other => other,
         }
     }

@@ -48,7 +48,7 @@ pub struct FsckReport {
     pub breaches: Vec<Breach>,
 }
 
-const KNOWN_NAMES: [&[u8]; 16] = [
+pub(crate) const KNOWN_NAMES: [&[u8]; 16] = [
     b"ballast",
     b"blobs",
     b"checkouts",
@@ -106,6 +106,7 @@ impl Store {
             if !self.is_tree_complete_now(&tree)?
                 && !self.is_checked_out(&Layer::Tree(tree))?
                 && !self.is_checked_out(&Layer::Hiding(tree))?
+                && !self.is_checked_out(&Layer::Copy(tree))?
             {
                 let what = format!("the tree {tree} is wanted and not complete");
                 report.add(Invariant::ReachableIsThere, what);

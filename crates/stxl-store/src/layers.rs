@@ -198,7 +198,7 @@ impl Store {
     /// The two parts of a layer at its root: what it shows, and what it hides of those below.
     pub(crate) fn parts(&self, layer: &Layer) -> Result<Level> {
         let tree = match layer {
-            Layer::Tree(tree) => {
+            Layer::Tree(tree) | Layer::Copy(tree) => {
                 return Ok(Level::plain(*tree));
             }
             Layer::Hiding(tree) => tree,

@@ -82,11 +82,11 @@ impl Store {
         let inside = |(path, tree): (&Vec<u8>, &TreeId)| {
             let inside = match self.out_link(Path::new(OsStr::from_bytes(path))) {
                 OutLink::IntoStore(inside) => inside.components().take(3).collect(),
-                OutLink::Unknown(_) => as_path(&self.checkout_path(&Layer::Tree(*tree))).to_owned(),
+                OutLink::Unknown(_) => as_path(&self.checkout_path(&Layer::Copy(*tree))).to_owned(),
                 OutLink::Missing | OutLink::Other => return None,
             };
             match Layer::parse(inside.file_name()?.as_bytes())? {
-                Layer::Tree(_) => Some(inside),
+                Layer::Tree(_) | Layer::Copy(_) => Some(inside),
                 Layer::Hiding(_) => None,
             }
         };

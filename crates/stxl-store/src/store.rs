@@ -14,6 +14,7 @@ use crate::disk::{Access, Disk, Lock};
 use crate::entry::{CHECK_BYTES, FORMAT_VERSION, check_of};
 use crate::error::StoreError;
 use crate::failpoints::{Faults, Operation, Phase};
+use crate::fsck::KNOWN_NAMES;
 use crate::index::{self, FileState, Index};
 use crate::journal::Pending;
 use crate::lease::{SWEEPS_FILE, Session, Sweep, sweeps_bytes};
@@ -293,8 +294,14 @@ pub(crate) fn blob_path(id: &Digest) -> Vec<u8> {
 
 fn prepare_layout(disk: &Disk, root: BorrowedFd<'_>) -> Result<()> {
     if let Some(file) = disk.open_if_there(root, FORMAT_FILE, Access::Read)? {
-        return check_format(&disk.read_to_end(&file, FORMAT_FILE, 0)?);
+        check_format(&disk.read_to_end(&file, FORMAT_FILE, 0)?)?;
+        // A copy of a store may lack directories that were empty.
+        for name in DIRECTORIES {
+            disk.make_dir_if_missing(root, name)?;
+        }
+        return Ok(());
     }
+    check_vacant(disk, root)?;
     for name in DIRECTORIES {
         disk.make_dir_if_missing(root, name)?;
     }
@@ -311,6 +318,32 @@ fn prepare_layout(disk: &Disk, root: BorrowedFd<'_>) -> Result<()> {
     disk.sync(&file, FORMAT_FILE)?;
     disk.rename(root, temporary.as_bytes(), FORMAT_FILE)?;
     disk.sync(root, b".")
+}
+
+/// Refuses a directory that holds anything but what is left of making a store, or of a store whose
+/// format was lost: what lies where leftovers do would be removed.
+fn check_vacant(disk: &Disk, root: BorrowedFd<'_>) -> Result<()> {
+    let entries = disk.list(root, b".")?;
+    let had_store = entries.iter().any(|entry| entry.name == BALLAST_FILE);
+    for entry in entries {
+        let name = entry.name.as_slice();
+        // A file system of its own comes with this directory.
+        if name == b"lost+found" {
+            continue;
+        }
+        let is_strange = || {
+            let directory = disk.open_dir(root, name).ok()?;
+            let below = disk.list(directory.as_fd(), name).ok()?;
+            Some(!below.is_empty())
+        };
+        if !KNOWN_NAMES.contains(&name) || (!had_store && is_strange().unwrap_or(true)) {
+            return Err(StoreError::NotAStore {
+                path: String::new(),
+                found: String::from_utf8_lossy(name).into_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn format_bytes() -> Vec<u8> {

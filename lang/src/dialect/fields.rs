@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Map, NativeCallContext};
+use stxl_model::OutputName;
 
 use crate::definition::{Fields, Value};
 use crate::diagnostic::Span;
@@ -275,7 +276,14 @@ impl<'a> FieldReader<'a> {
             FieldKind::Seeds => self.map(schema.kind, value, steps, |_, item, steps| {
                 self.seed(item, steps)
             }),
-            FieldKind::Scripts => self.map(schema.kind, value, steps, |_, item, steps| {
+            FieldKind::Scripts => self.map(schema.kind, value, steps, |name, item, steps| {
+                // A test is asked for by name, as an output is.
+                if let Err(error) = OutputName::parse(name) {
+                    let complaint = Complaint::new("bad-name", "The name of a test is not valid")
+                        .note(error.to_string());
+                    self.report(steps, EntryPart::Key, complaint);
+                    return None;
+                }
                 self.script(item, steps)
             }),
             FieldKind::Outputs => self.map(schema.kind, value, steps, |name, item, steps| {

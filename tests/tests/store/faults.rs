@@ -4,9 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use stxl_store::{Failpoints, Fault, GcPolicy, OpenOptions, Store};
+use stxl_store::{Failpoints, Fault, GcPolicy, OpenOptions, Store, StoreError};
 use stxl_tests::store::exercise;
-use stxl_tests::store::world::{self, assert_sound, assert_sound_at};
+use stxl_tests::store::world::{
+    self, action, assert_sound, assert_sound_at, open, realisation, tree_of,
+};
 use tempfile::{TempDir, tempdir};
 
 /// In memory, where there is such a place: a killed process loses nothing there either, and syncs
@@ -105,16 +107,16 @@ fn a_disk_that_is_full_from_any_operation_on_is_reported_and_harmless() {
 fn a_really_full_disk_fails_cleanly_and_can_be_collected() {
     let (_dir, mounted) = mount_small();
     let store_dir = mounted.0.join("store");
-    let store = world::open(&store_dir);
-    let kept = world::tree_of(&store, "kept", b"kept");
+    let store = open(&store_dir);
+    let kept = tree_of(&store, "kept", b"kept");
     store.set_root("kept", Some(kept));
     store.commit().unwrap();
     drop(store);
-    let store = world::open(&store_dir);
+    let store = open(&store_dir);
     let error = fill(&store);
     assert!(error.is_disk_full(), "{error}");
     drop(store);
-    let store = world::open(&store_dir);
+    let store = open(&store_dir);
     assert!(store.has_tree_complete(&kept).unwrap());
     let report = store.gc(&GcPolicy::default()).unwrap();
     assert!(report.bytes_freed > 1_000_000, "{report:?}");
@@ -129,8 +131,8 @@ fn a_really_full_disk_fails_cleanly_and_can_be_collected() {
 fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
     let (_dir, mounted) = mount_small();
     let store_dir = mounted.0.join("store");
-    let store = world::open(&store_dir);
-    let kept = world::tree_of(&store, "kept", b"kept");
+    let store = open(&store_dir);
+    let kept = tree_of(&store, "kept", b"kept");
     store.set_root("kept", Some(kept));
     store.put_blob(&world::pattern(1_000_000)).unwrap();
     store.commit().unwrap();
@@ -138,7 +140,7 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
     fill_up(&mounted.0.join("other"));
     // Again and again: what is opened without collecting uses nothing of the ballast up.
     for round in 0..20 {
-        let store = world::open(&store_dir);
+        let store = open(&store_dir);
         assert!(store.has_tree_complete(&kept).unwrap(), "round {round}");
         let put = store.put_blob(&world::pattern(500_000 + round));
         let error = put.and_then(|_| store.commit()).unwrap_err();
@@ -146,7 +148,7 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
         drop(store);
         fill_up(&mounted.0.join(format!("other-{round}")));
     }
-    let store = world::open(&store_dir);
+    let store = open(&store_dir);
     let report = store.gc(&GcPolicy::default()).unwrap();
     assert!(report.bytes_freed >= 1_000_000, "{report:?}");
     assert!(store.verify().unwrap().damages.is_empty());
@@ -154,7 +156,7 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
     drop(store);
     let ballast = std::fs::metadata(store_dir.join("ballast")).unwrap();
     assert_eq!(ballast.len(), 256 * 1024, "the room is set aside again");
-    let store = world::open(&store_dir);
+    let store = open(&store_dir);
     assert!(store.has_tree_complete(&kept).unwrap());
     store.put_blob(&world::pattern(300_000)).unwrap();
     store.commit().unwrap();
@@ -163,13 +165,13 @@ fn a_disk_filled_by_others_to_the_last_byte_can_be_collected() {
 /// A small disk, full to the last byte, with a store that has something to collect.
 fn full_disk() -> (TempDir, Unmount, stxl_model::TreeId) {
     let (dir, mounted) = mount_small();
-    let store = world::open(&mounted.0.join("store"));
-    let kept = world::tree_of(&store, "kept", b"kept");
+    let store = open(&mounted.0.join("store"));
+    let kept = tree_of(&store, "kept", b"kept");
     store.set_root("kept", Some(kept));
     store.put_blob(&world::pattern(1_000_000)).unwrap();
     store.put_blob(&world::pattern(50_000)).unwrap();
     store.commit().unwrap();
-    let unwanted = world::tree_of(&store, "unwanted", b"unwanted");
+    let unwanted = tree_of(&store, "unwanted", b"unwanted");
     let _checkout = store.checkout(&unwanted).unwrap();
     drop(store);
     fill_up(&mounted.0.join("other"));
@@ -198,7 +200,7 @@ fn a_collection_killed_on_a_full_disk_is_made_up_for_by_the_next() {
         let collected = exercise::collect(&mounted.0, &Failpoints::new(0, Fault::None));
         collected.unwrap_or_else(|error| panic!("killed at {at} of {total}: {error}"));
         std::fs::remove_file(mounted.0.join("other")).unwrap();
-        let store = world::open(&mounted.0.join("store"));
+        let store = open(&mounted.0.join("store"));
         assert!(store.has_tree_complete(&kept).unwrap(), "killed at {at}");
         assert!(
             !store
@@ -219,7 +221,7 @@ fn a_collection_without_room_lets_others_in_when_it_is_done() {
     let store = Store::open(&store_dir, OpenOptions::default().without_room()).unwrap();
     let (opened, told) = std::sync::mpsc::channel();
     let other = std::thread::spawn(move || {
-        let store = world::open(&store_dir);
+        let store = open(&store_dir);
         opened
             .send(store.has_tree_complete(&kept).unwrap())
             .unwrap();
@@ -237,7 +239,7 @@ fn a_collection_without_room_lets_others_in_when_it_is_done() {
 fn a_store_on_a_disk_that_is_only_read_is_named() {
     let (_dir, mounted) = mount_small();
     let store_dir = mounted.0.join("store");
-    drop(world::open(&store_dir));
+    drop(open(&store_dir));
     rustix::mount::mount_remount(&mounted.0, rustix::mount::MountFlags::RDONLY, "").unwrap();
     let Err(error) = Store::open(&store_dir, OpenOptions::default()) else {
         panic!("a store that cannot be locked opens");
@@ -294,4 +296,52 @@ impl Drop for Unmount {
     fn drop(&mut self) {
         let _unmounted = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
     }
+}
+
+/// What lies where leftovers of a store do would be removed.
+#[test]
+fn a_directory_of_somebody_is_no_store() {
+    let contents: [&[&str]; 4] = [
+        &["tmp/mine/thesis"],
+        &["leases/flat.pdf"],
+        &["notes"],
+        &["packs/a", "tmp/b"],
+    ];
+    for files in contents {
+        let dir = tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "mine").unwrap();
+        }
+        let refused = Store::open(dir.path(), OpenOptions::default());
+        assert!(
+            matches!(refused, Err(StoreError::NotAStore { .. })),
+            "{files:?}"
+        );
+        for file in files {
+            assert_eq!(std::fs::read(dir.path().join(file)).unwrap(), b"mine");
+        }
+    }
+}
+
+#[test]
+fn a_copy_without_empty_directories_and_one_without_its_format_are_stores() {
+    let dir = tempdir().unwrap();
+    let store = open(dir.path());
+    let tree = tree_of(&store, "file", b"kept");
+    store.record(realisation(action("maker"), tree)).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    for name in ["locks", "leases", "tmp", "staging", "blobs"] {
+        std::fs::remove_dir_all(dir.path().join(name)).unwrap();
+    }
+    let store = open(dir.path());
+    assert!(store.has_tree_complete(&tree).unwrap());
+    assert_eq!(store.verify().unwrap().damages, []);
+    drop(store);
+    std::fs::remove_file(dir.path().join("format")).unwrap();
+    let store = open(dir.path());
+    assert!(store.has_tree_complete(&tree).unwrap());
+    assert_sound(&store);
 }

@@ -109,7 +109,7 @@ fn links_that_directories_merged_through_become_a_layer_on_top() {
 fn a_chain_of_steps_adds_small_layers_and_never_too_many() {
     let (dir, store) = make();
     let mut tree = tree_of(&store, "base", &vec![7; 100_000]);
-    drop(store.checkout(&tree).unwrap());
+    drop(store.layers_for(&tree, &[], &[]).unwrap());
     for step in 0..60 {
         let mut editor = TreeEditor::from_tree(&store, &tree).unwrap();
         let file = path(&format!("/out/step-{step}"));
@@ -158,7 +158,7 @@ fn without(store: &Store, tree: &TreeId, removed: &[&str]) -> TreeId {
 fn what_is_removed_is_hidden_by_a_layer_that_holds_nothing_else() {
     let (dir, store) = make();
     let base = bulky(&store, &["/a/one", "/a/two", "/a/b/three", "/c/four"]);
-    let _below = store.checkout(&base).unwrap();
+    let _below = store.layers_for(&base, &[], &[]).unwrap();
     let cases: [&[&str]; 4] = [&["/a/one"], &["/a/b/three"], &["/a"], &["/a/two", "/c"]];
     for removed in cases {
         let tree = without(&store, &base, removed);
@@ -179,7 +179,7 @@ fn a_removal_from_a_large_root_writes_next_to_nothing() {
         editor.write(&file, b"x", FileMode::Plain).unwrap();
     }
     let base = editor.finish().unwrap();
-    let (_below, whole) = timed(|| store.checkout(&base).unwrap());
+    let (_below, whole) = timed(|| store.layers_for(&base, &[], &[]).unwrap());
     let tree = without(&store, &base, &["/usr/050/5000"]);
     let (layers, layer) = timed(|| store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap());
     println!("20,000 files: {whole:?} for the whole, {layer:?} for a layer that hides one");
@@ -240,7 +240,7 @@ fn hiding_most_of_what_is_below_is_not_worth_it() {
 fn what_lies_below_all_layers_stays() {
     let (dir, store) = make();
     let base = bulky(&store, &["/etc/passwd", "/etc/x/y", "/tmp/z", "/a"]);
-    let _below = store.checkout(&base).unwrap();
+    let _below = store.layers_for(&base, &[], &[]).unwrap();
     // Directories stay where they are and what lies in them goes; a file needs the whole tree.
     let tree = without(&store, &base, &["/tmp", "/etc/x"]);
     let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
@@ -259,7 +259,7 @@ fn what_lies_below_all_layers_stays() {
 fn a_damaged_layer_that_hides_is_found_and_made_again() {
     let (dir, store) = make();
     let base = bulky(&store, &["/a/one", "/a/two"]);
-    drop(store.checkout(&base).unwrap());
+    drop(store.layers_for(&base, &[], &[]).unwrap());
     let tree = without(&store, &base, &["/a/one"]);
     let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
     let whiteout = layers[1].path().join("a/one");
@@ -292,12 +292,13 @@ fn no_link_keeps_a_layer_that_hides() {
             &names.iter().map(String::as_str).collect::<Vec<_>>(),
         );
         let checkout = store.checkout(&base).unwrap();
+        let below = store.layers_for(&base, &[], &[]).unwrap();
         let tree = without(&store, &base, &["/a/7"]);
         let layers = store.layers_for(&tree, &[base], &NEVER_HIDDEN).unwrap();
         let mut hiding = layers[1].path().to_owned();
         symlink(checkout.path(), &link).unwrap();
         store.keep_by_link(&link, &checkout).unwrap();
-        drop((layers, checkout, store));
+        drop((layers, below, checkout, store));
         if is_earlier_boot {
             let earlier = checkouts.join("00000000-0000-0000-0000-000000000000");
             fs::rename(hiding.parent().unwrap(), &earlier).unwrap();
@@ -309,7 +310,7 @@ fn no_link_keeps_a_layer_that_hides() {
         let store = open(&dir.path().join("store"));
         assert_sound(&store);
         let collected = store.gc(&stxl_store::GcPolicy::default()).unwrap();
-        assert_eq!(collected.checkouts, 2);
+        assert_eq!(collected.checkouts, 3);
         assert!(!hiding.exists());
         assert!(store.has_tree_complete(&base).unwrap());
         assert_eq!(store.roots().unwrap().out_links.len(), 1);

@@ -9,7 +9,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use stxl_model::{BlobId, FILE_ENTRY, Node, RootPath};
 use stxl_store::{ImportBounds, ImportError, OpenOptions, Store, StoreError};
-use stxl_tests::store::world::{self, assert_sound, import, open};
+use stxl_tests::store::world::{self, assert_sound, import, open, tree_of};
 use tempfile::tempdir;
 
 #[test]
@@ -284,4 +284,24 @@ proptest! {
         prop_assert_eq!(import(&store, checkout.path()), tree);
         assert_sound(&store);
     }
+}
+
+#[test]
+fn what_is_written_into_a_path_that_was_told_reaches_no_step() {
+    let dir = tempdir().unwrap();
+    let store = open(dir.path());
+    let tree = tree_of(&store, "file", b"good");
+    store.commit().unwrap();
+    let told = store.checkout(&tree).unwrap();
+    std::fs::write(told.path().join("file"), "EVIL").unwrap();
+    std::fs::write(told.path().join("stray"), "").unwrap();
+    let layers = store.layers_for(&tree, &[], &[]).unwrap();
+    for layer in &layers {
+        assert!(!layer.path().join("stray").exists());
+        if let Ok(bytes) = std::fs::read(layer.path().join("file")) {
+            assert_eq!(bytes, b"good");
+        }
+    }
+    // It is found, all the same.
+    assert!(!store.verify().unwrap().damages.is_empty());
 }

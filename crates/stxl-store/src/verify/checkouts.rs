@@ -43,7 +43,10 @@ impl Store {
         shown: &[u8],
         findings: &mut Findings,
     ) -> Result<()> {
-        let expected = Layer::parse(name);
+        let expected = Layer::parse(name).map(|layer| match layer {
+            Layer::Copy(tree) => Layer::Tree(tree),
+            layer @ (Layer::Tree(_) | Layer::Hiding(_)) => layer,
+        });
         let damages_before = findings.damages.len();
         let level = self.hash_directory(parent.as_fd(), name, shown, findings)?;
         let is_as_named = expected.is_some() && expected == level.and_then(layer_of);
