@@ -13,6 +13,7 @@ mod host;
 mod language;
 mod lint;
 pub mod mistakes;
+pub mod profile;
 pub mod render;
 pub mod schema;
 mod source;

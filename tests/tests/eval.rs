@@ -15,6 +15,8 @@ mod incremental;
 mod mistakes;
 #[path = "eval/plans.rs"]
 mod plans;
+#[path = "eval/profile.rs"]
+mod profile;
 #[path = "eval/same_results.rs"]
 mod same_results;
 #[path = "eval/scale.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stxl_model::Platform;
 
@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Show the plan: what a build would do, without doing it
     #[command(
-        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --profile=eval.svg\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
     )]
     Eval(EvalArguments),
     /// Build packages
@@ -199,6 +199,39 @@ pub(crate) struct EvalDetails {
     /// Tell what was recalled from earlier evaluations, and why the rest was evaluated
     #[arg(long)]
     pub(crate) explain_cache: bool,
+
+    /// Evaluate everything anew, and tell what that costs in the place of the plan
+    ///
+    /// Packages, functions and phases, in processor time. FILE gets a flame graph: a picture if its
+    /// name ends in `.svg`, else a line for every stack.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = StringValueParser::new().map(|text| FlameGraph::of(&text)),
+        conflicts_with_all = ["status", "explain_cache"]
+    )]
+    pub(crate) profile: Option<FlameGraph>,
+}
+
+/// Whether a flame graph is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FlameGraph {
+    /// Not at all.
+    Left,
+    /// Into this file.
+    File(PathBuf),
+}
+
+impl FlameGraph {
+    fn of(file: &str) -> Self {
+        match file {
+            "" => Self::Left,
+            file => Self::File(file.into()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

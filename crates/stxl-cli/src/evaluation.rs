@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
-    EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, UnsavedTrace, evaluate_remembering,
+    EvaluatorProgram, Memory, Profile, Profiled, Remembered, Tests, TraceFolder, UnsavedTrace,
+    evaluate_remembering, profile_in_child,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
@@ -90,6 +91,61 @@ pub(crate) fn evaluate(
     audience: Audience,
     terminal: Terminal,
 ) -> Result<Evaluated, Failure> {
+    let request = child_request(workspace, selection)?;
+    let program = this_program().map_err(Failure::environment)?;
+    let traces = place::evaluation_cache().map(|path| TraceFolder { path, program });
+    let memory = match (&traces, recall) {
+        (None, _) => Memory::None,
+        (Some(traces), Recall::Remembered) => Memory::Used(traces),
+        (Some(traces), Recall::Nothing) => Memory::Renewed(traces),
+    };
+    let Remembered {
+        evaluation,
+        unsaved,
+        account,
+    } = evaluate_remembering(&evaluator(), &request, memory).map_err(Failure::environment)?;
+    show(&evaluation, workspace, audience, terminal)?;
+    let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
+    Ok(Evaluated {
+        plan,
+        unsaved,
+        account,
+    })
+}
+
+/// Evaluates everything in a limited child process, and measures what that costs.
+pub(crate) fn profile(
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Profile, Failure> {
+    let request = child_request(workspace, selection)?;
+    let Profiled {
+        evaluation,
+        profile,
+    } = profile_in_child(&evaluator(), &request).map_err(Failure::environment)?;
+    show(&evaluation, workspace, audience, terminal)?;
+    if evaluation.plan.is_none() {
+        return Err(Failure::shown(Exit::Usage));
+    }
+    profile.ok_or_else(|| {
+        Failure::environment(std::io::Error::other(
+            "the evaluation cannot be measured: it needs nearly all that an evaluation may use",
+        ))
+    })
+}
+
+/// This program, as an evaluator.
+fn evaluator() -> EvaluatorProgram {
+    EvaluatorProgram {
+        path: THIS_PROGRAM.into(),
+        args: vec![EVALUATOR_ARGUMENT.to_owned()],
+    }
+}
+
+/// What a child is asked to evaluate.
+fn child_request(workspace: &Path, selection: &Selection) -> Result<ChildRequest, Failure> {
     let selectors: Vec<Selector> = selection
         .labels
         .iter()
@@ -97,7 +153,7 @@ pub(crate) fn evaluate(
         .collect::<Result<_, _>>()
         .map_err(Failure::usage)?;
     let variant = &selection.variant;
-    let request = ChildRequest {
+    Ok(ChildRequest {
         folder: workspace.to_path_buf(),
         readable: Vec::new(),
         buffers: BTreeMap::new(),
@@ -113,32 +169,6 @@ pub(crate) fn evaluate(
             sandbox_abi: stxl_sandbox::ABI,
         },
         limits: ChildLimits::default(),
-    };
-    let program = EvaluatorProgram {
-        path: THIS_PROGRAM.into(),
-        args: vec![EVALUATOR_ARGUMENT.to_owned()],
-    };
-    let program_text = this_program().map_err(Failure::environment)?;
-    let traces = place::evaluation_cache().map(|path| TraceFolder {
-        path,
-        program: program_text,
-    });
-    let memory = match (&traces, recall) {
-        (None, _) => Memory::None,
-        (Some(traces), Recall::Remembered) => Memory::Used(traces),
-        (Some(traces), Recall::Nothing) => Memory::Renewed(traces),
-    };
-    let Remembered {
-        evaluation,
-        unsaved,
-        account,
-    } = evaluate_remembering(&program, &request, memory).map_err(Failure::environment)?;
-    show(&evaluation, workspace, audience, terminal)?;
-    let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
-    Ok(Evaluated {
-        plan,
-        unsaved,
-        account,
     })
 }
 

@@ -15,7 +15,8 @@ mod wire;
 
 pub use limits::ChildLimits;
 pub(crate) use local_folders::named_folders;
-pub(crate) use parent::record_in_child;
 pub use parent::{ChildError, EvaluatorProgram, evaluate_in_child};
+pub(crate) use parent::{ask_child, record_in_child};
 pub use process::child_main;
 pub use wire::ChildRequest;
+pub(crate) use wire::Inquiry;

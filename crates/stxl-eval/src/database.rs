@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use stxl_lang::profile::{Activity, Profiler, Underway};
 use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{PackageLabel, Platform, TreeId};
 
@@ -168,6 +169,7 @@ pub(crate) struct Shared {
     pub(crate) language: Language,
     pub(crate) tree: Arc<dyn WorkspaceTree>,
     pub(crate) progress: Option<Progress>,
+    profiler: Option<Arc<Profiler>>,
     is_logging: AtomicBool,
     log: Mutex<Vec<String>>,
     /// The folders of layers, when packages are found as they are asked for.
@@ -305,6 +307,12 @@ impl Shared {
         }
     }
 
+    /// Tells the profiler, if there is one, what goes on until the answer is dropped.
+    pub(crate) fn spending(&self, activity: impl FnOnce() -> Activity) -> Option<Underway> {
+        let profiler = self.profiler.as_ref()?;
+        Some(profiler.begin(activity()))
+    }
+
     /// Tells which file the language turns to on the calling thread.
     pub(crate) fn evaluating(&self, path: Option<&SourcePath>) {
         self.turn(path.map_or(Turn::Away, Turn::File));
@@ -364,11 +372,20 @@ impl FileState {
 }
 
 impl Database {
-    pub(crate) fn new(tree: Arc<dyn WorkspaceTree>, progress: Option<Progress>) -> Self {
+    pub(crate) fn new(
+        tree: Arc<dyn WorkspaceTree>,
+        progress: Option<Progress>,
+        profiler: Option<Arc<Profiler>>,
+    ) -> Self {
+        let language = match profiler {
+            Some(_) => Language::profiled(),
+            None => Language::new(),
+        };
         let shared = Shared {
-            language: Language::new(),
+            language,
             tree,
             progress,
+            profiler,
             is_logging: AtomicBool::new(false),
             log: Mutex::default(),
             layers_on_demand: OnceLock::new(),

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
+use stxl_lang::profile::{Activity, Profiler};
 use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
 use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 
-use crate::database::{Configured, Database, Progress};
+use crate::database::{Configured, Database, Db as _, Progress};
 use crate::graph::{Follow, Graph};
 use crate::layout::{Layout, find_packages, layer_folders, list_packages};
 use crate::link::link;
@@ -115,6 +116,8 @@ pub struct EvaluatorOptions {
     pub progress: Option<Progress>,
     /// Told how many packages the workspace has, before any is evaluated.
     pub listed: Option<Box<dyn Fn(usize) + Send + Sync>>,
+    /// Sums up what everything costs, on threads that evaluate for this evaluator alone.
+    pub profiler: Option<Arc<Profiler>>,
 }
 
 /// The stack of an evaluating thread: deeper than any text that stays inside the language's limits.
@@ -158,7 +161,7 @@ impl Evaluator {
             .map_err(|error| StartError {
                 reason: error.to_string(),
             })?;
-        let db = Database::new(Arc::clone(&tree), options.progress);
+        let db = Database::new(Arc::clone(&tree), options.progress, options.profiler);
         Ok(Self {
             tree,
             db,
@@ -186,6 +189,7 @@ impl Evaluator {
         for overlay in &settings.overlays {
             self.tree.allow_folder(overlay);
         }
+        let listing = self.db.shared().spending(|| Activity::List);
         let layout = match scope {
             Scope::Everything => {
                 let (layout, mut layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
@@ -201,6 +205,7 @@ impl Evaluator {
                 find_packages(self.tree.as_ref(), &settings, named)
             }
         };
+        drop(listing);
         if let Some(listed) = &self.listed {
             // Of parts, how many will be looked at is not known: the most there can be.
             let unknown = match scope {

@@ -17,6 +17,7 @@ mod link;
 mod lowering;
 mod node;
 mod parallel;
+mod profile;
 mod queries;
 mod read;
 mod record;
@@ -37,6 +38,10 @@ pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };
 pub use layout::PACKAGE_FILE;
+pub use profile::{
+    FunctionCost, PROFILE_RECORD_VERSION, PackageCost, PhaseCost, Profile, ProfileRecord, Profiled,
+    new_profiler, profile_in_child,
+};
 pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError,

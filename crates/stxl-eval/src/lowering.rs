@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
+use stxl_lang::profile::Activity;
 use stxl_lang::{
     Diagnostic, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation, RootStep,
     Site,
@@ -71,7 +72,9 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         diagnostics: Vec::new(),
     };
     let name = node.to_label().to_string();
+    let spending = db.shared().spending(|| Activity::Lower(node.label.clone()));
     let result = lowering.output(expression, name).ok();
+    drop(spending);
     db.shared().evaluating(None);
     let Lowering {
         derivations,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stxl_lang::profile::Activity;
 use stxl_lang::{Definition, Site};
 use stxl_lang::{
     DefinitionContext, Diagnostic, ExpandRequest, Expanded, Layer, Module, Severity, SourcePath,
@@ -105,7 +106,9 @@ pub(crate) fn compiled(db: &dyn Db, file: SourceFile) -> Arc<CompiledFile> {
         }
     };
     db.shared().evaluating(Some(&path));
+    let spending = db.shared().spending(|| Activity::Compile(path.clone()));
     let compiled = db.shared().language.compile(&path, text);
+    drop(spending);
     db.shared().evaluating(None);
     Arc::new(CompiledFile {
         module: compiled.module,
@@ -139,7 +142,11 @@ pub(crate) fn definition(db: &dyn Db, package: Package, layer: u32) -> Arc<Defin
     };
     db.shared().evaluating(Some(path));
     let host = QueryHost::new(db, label, path.clone());
+    let spending = db
+        .shared()
+        .spending(|| Activity::Define(context.package.clone()));
     let defined = db.shared().language.define(module, &context, &host);
+    drop(spending);
     db.shared().evaluating(None);
     let reads = host.into_reads();
     match defined {
@@ -285,7 +292,11 @@ fn expanded_for(
     };
     db.shared().evaluating(Some(&path));
     let host = QueryHost::new(db, label, path);
+    let spending = db
+        .shared()
+        .spending(|| Activity::Expand(request.package.clone()));
     let expanded = db.shared().language.expand(definition, &request, &host);
+    drop(spending);
     db.shared().evaluating(None);
     let reads = host.into_reads();
     Arc::new(match expanded {

@@ -15,6 +15,7 @@ use crate::dialect::poison::{self, Poison};
 use crate::dialect::values::{DefinitionValue, Fallible};
 use crate::dialect::vocabulary;
 use crate::expression::FetchSource;
+use crate::profile::{Activity, begin_inside};
 use crate::schema::{BUILDERS, BuilderSchema, RESERVED_BUILDERS, UNKNOWN_BUILDER};
 use crate::source::SourcePath;
 
@@ -60,6 +61,7 @@ pub(crate) fn register(engine: &mut Engine) {
 }
 
 fn define(ctx: &Context<'_>, builder: &'static BuilderSchema, map: &Map) -> Fallible<Dynamic> {
+    let _told = begin_inside(|| Activity::Builder(builder.name.into()));
     let defined = with_frame(|frame| {
         no_builder_in_build(frame, builder.name)?;
         let reader = FieldReader::new(frame, ctx, builder);
@@ -131,6 +133,7 @@ fn build_path(frame: &Frame<'_>, ctx: &Context<'_>) -> Result<SourcePath, Compla
 
 /// `.change(#{…})` of a definition: the fields given take the place of those that were.
 fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallible<Dynamic> {
+    let _told = begin_inside(|| Activity::Builder("change".into()));
     let changed = with_frame(|frame| {
         no_builder_in_build(frame, "change")?;
         let Some(builder) = BuilderSchema::find(&before.0.builder) else {

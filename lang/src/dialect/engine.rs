@@ -13,9 +13,10 @@ use rhai::{
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::{
-    builders, constructors, limits, modules, operations, outputs, poison, values,
+    builders, constructors, limits, measured, modules, operations, outputs, poison, values,
 };
 use crate::schema::UNKNOWN_BUILDER;
+use crate::source::SourcePath;
 
 /// Seed of the hashes that name closures: the same in every process.
 const HASHING_SEED: [u64; 4] = [
@@ -44,6 +45,24 @@ pub(crate) fn compile_with_unknown_builder(
     let compiled = engine.compile(text);
     UNKNOWN_BUILDER_AT.set(None);
     compiled
+}
+
+/// Compiles the text of a file.
+pub(crate) fn compile(engine: &Engine, path: &SourcePath, text: &str) -> Result<AST, ParseError> {
+    let mut ast = engine.compile(text)?;
+    ast.set_source(path.as_str());
+    Ok(if measured::is_measuring(engine) {
+        measured::measured(engine, path, text, ast)
+    } else {
+        ast
+    })
+}
+
+/// Makes an engine that measures the functions of the texts it compiles.
+pub(crate) fn new_measuring_engine() -> Engine {
+    let mut engine = new_engine();
+    measured::register(&mut engine);
+    engine
 }
 
 /// Makes the engine.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::Engine;
 
+use crate::dialect::engine;
 use crate::language::Module;
 use crate::source::SourcePath;
 
@@ -61,8 +62,7 @@ impl Stdlib {
     pub(crate) fn module(&self, path: &SourcePath, engine: &Arc<Engine>) -> Option<&Arc<Module>> {
         let file = self.0.get(path)?;
         let compile = || {
-            let ast = engine
-                .compile(file.text)
+            let ast = engine::compile(engine, path, file.text)
                 .expect("the stdlib compiles: tests/tests/language/stdlib.rs");
             Arc::new(Module::new(path, file.text.into(), ast, engine))
         };

@@ -38,13 +38,7 @@ pub struct Module {
 }
 
 impl Module {
-    pub(crate) fn new(
-        path: &SourcePath,
-        text: Arc<str>,
-        mut ast: AST,
-        engine: &Arc<Engine>,
-    ) -> Self {
-        ast.set_source(path.as_str());
+    pub(crate) fn new(path: &SourcePath, text: Arc<str>, ast: AST, engine: &Arc<Engine>) -> Self {
         let exact_until_line = exact_until_line(&text);
         let call = calls::last_call(&ast).unwrap_or(rhai::Position::NONE);
         Self {
@@ -128,9 +122,8 @@ impl Module {
         let mut ast = self.ast.lock().unwrap_or_else(PoisonError::into_inner);
         let compiled = ast.get_or_insert_with(|| {
             // It compiled before, and the engine is the same.
-            let mut compiled = self.engine.compile(&*self.text).unwrap_or_default();
-            compiled.set_source(self.path.as_str());
-            Arc::new(compiled)
+            let compiled = dialect::engine::compile(&self.engine, &self.path, &self.text);
+            Arc::new(compiled.unwrap_or_default())
         });
         Arc::clone(compiled)
     }

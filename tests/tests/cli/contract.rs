@@ -45,6 +45,72 @@ fn eval_prints_one_record() {
 }
 
 #[test]
+fn a_profile_is_one_record_and_a_file() {
+    let place = Place::with_stage0();
+    let plan = place.run(&["eval", "--json"]).stdout;
+    let ran = place.run(&["eval", "--profile=stacks.txt", "stage0/hex1", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let record = ran.json();
+    let fields = [
+        "cpu_ns",
+        "event",
+        "functions",
+        "packages",
+        "phases",
+        "threads",
+        "version",
+        "wall_ns",
+    ];
+    assert_eq!(keys(&record), fields);
+    assert_eq!(
+        (&record["version"], &record["event"]),
+        (&1.into(), &"profile".into())
+    );
+    let phases = record["phases"].as_array().unwrap();
+    let names: Vec<&str> = phases
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["list", "compile", "define", "expand", "lower", "link"]
+    );
+    assert_eq!(keys(&phases[0]), ["count", "name", "ns"]);
+    let package = &record["packages"][0];
+    let parts = [
+        "compile_ns",
+        "define_ns",
+        "expand_ns",
+        "lower_ns",
+        "name",
+        "total_ns",
+    ];
+    assert_eq!(keys(package), parts);
+    let function = &record["functions"][0];
+    assert_eq!(
+        keys(function),
+        ["calls", "file", "name", "self_ns", "total_ns"]
+    );
+    let stacks = std::fs::read_to_string(place.workspace().join("stacks.txt")).unwrap();
+    assert!(stacks.contains("stage0/hex1;expand;"), "{stacks}");
+
+    let shown = place.run(&["eval", "--profile=graph.svg", "stage0/hex1"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.stdout.contains("  stage0/hex1\n"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("of processor time on"),
+        "{}",
+        shown.stdout
+    );
+    let picture = std::fs::read_to_string(place.workspace().join("graph.svg")).unwrap();
+    assert!(picture.starts_with("<svg "));
+
+    assert_eq!(place.run(&["eval", "--json"]).stdout, plan);
+    let unwritable = place.run(&["eval", "--profile=no/such/folder"]);
+    assert_eq!(unwritable.code, 3, "{unwritable:?}");
+}
+
+#[test]
 fn status_tells_what_a_build_would_do() {
     let place = Place::with_stage0();
     let statuses = |place: &Place| -> Vec<(String, String)> {

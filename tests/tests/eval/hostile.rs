@@ -26,7 +26,7 @@ fn write(folder: &Path, path: &str, text: impl AsRef<[u8]>) {
     std::fs::write(file, text).unwrap();
 }
 
-fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "stxl.toml", SETTINGS);
     for (path, text) in files {

@@ -1,5 +1,7 @@
 //! `stxl eval`.
 
+mod costs;
+
 use stxl_build::NodeStatus;
 use stxl_eval::Account;
 use stxl_eval::json::{DerivationStatus, EvalRecord};
@@ -23,6 +25,10 @@ pub(crate) fn run(
     } else {
         Audience::Person
     };
+    if let Some(graph) = &eval.details.profile {
+        let profile = evaluation::profile(&workspace, &eval.selection, audience, terminal)?;
+        return costs::tell(&profile, graph, audience);
+    }
     let evaluated = evaluation::evaluate(
         Recall::Remembered,
         &workspace,

@@ -14,7 +14,7 @@ use stxl_lang::{Diagnostic, SourcePath, Span};
 
 use super::limits::{ChildLimits, EXIT_MEMORY, EXIT_TIME};
 use super::progress;
-use super::wire::{AnswerError, ChildRequest, RequestWire, decode_answer};
+use super::wire::{Answer, AnswerError, ChildRequest, Inquiry, RequestWire, decode_answer};
 use crate::evaluator::{Evaluation, Recorded, Scope};
 use crate::queries::error;
 
@@ -93,12 +93,28 @@ pub(crate) fn record_in_child(
     request: &ChildRequest,
     scope: &Scope,
 ) -> Result<Recorded, ChildError> {
-    let ended = run(program, request, scope)?;
+    let answer = ask_child(program, request, scope, &Inquiry::Nothing)?;
+    Ok(answer.recorded)
+}
+
+/// Evaluates in a child process, without linking, and has it answer what is asked besides.
+pub(crate) fn ask_child(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    scope: &Scope,
+    inquiry: &Inquiry,
+) -> Result<Answer, ChildError> {
+    let without = |recorded| Answer {
+        recorded,
+        findings: Vec::new(),
+    };
+    let ended = run(program, request, scope, inquiry)?;
     let Some(fault) = fault_of(&ended)? else {
         return answer_of(ended);
     };
     if ended.files.len() < 2 {
-        return Ok(diagnosed(fault, ended.files.first(), &ended.said));
+        let diagnosed = diagnosed(fault, ended.files.first(), &ended.said);
+        return Ok(without(diagnosed));
     }
     // Several threads were evaluating. With one thread it is the last file that is noted.
     let limits = ChildLimits {
@@ -112,9 +128,10 @@ pub(crate) fn record_in_child(
             ..request.clone()
         },
         scope,
+        inquiry,
     )?;
     match fault_of(&alone)? {
-        Some(fault) => Ok(diagnosed(fault, alone.files.first(), &alone.said)),
+        Some(fault) => Ok(without(diagnosed(fault, alone.files.first(), &alone.said))),
         // Together they needed more than one after the other.
         None => answer_of(alone),
     }
@@ -128,8 +145,9 @@ fn run(
     program: &EvaluatorProgram,
     request: &ChildRequest,
     scope: &Scope,
+    inquiry: &Inquiry,
 ) -> Result<Ended, ChildError> {
-    let wire = RequestWire::new(request, scope);
+    let wire = RequestWire::new(request, scope, inquiry);
     let text = serde_json::to_vec(&wire).map_err(ChildError::Request)?;
     let make = |name| memory_file(name).map(File::from).map_err(ChildError::Start);
     let (mut input, answer, mut said) = (make("request")?, make("answer")?, make("messages")?);
@@ -198,7 +216,7 @@ fn fault_of(ended: &Ended) -> Result<Option<Fault>, ChildError> {
     }
 }
 
-fn answer_of(ended: Ended) -> Result<Recorded, ChildError> {
+fn answer_of(ended: Ended) -> Result<Answer, ChildError> {
     let damaged = |reason: String| ChildError::Answer { reason };
     let mut answer = ended.answer;
     let size_bytes = answer

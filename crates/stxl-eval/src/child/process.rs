@@ -13,9 +13,10 @@ use stxl_lang::SourcePath;
 use super::limits::{self, ChildLimits, LimitError, Watch};
 use super::local_folders::named_folders;
 use super::progress;
-use super::wire::{ChildRequest, RequestWire, ScopedRequest, write_answer};
+use super::wire::{ChildRequest, Inquiry, RequestWire, ScopedRequest, write_answer};
 use crate::database::Turn;
 use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
+use crate::profile::{Profile, new_profiler};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
 /// Longest request that is read; buffers of an editor are in it.
@@ -72,7 +73,11 @@ fn read_request() -> Result<ScopedRequest, ProcessError> {
 }
 
 fn answer_request() -> Result<(), ProcessError> {
-    let ScopedRequest { request, scope } = read_request()?;
+    let ScopedRequest {
+        request,
+        scope,
+        inquiry,
+    } = read_request()?;
     let limits = request.limits;
     limits::bind_resources(&limits)?;
     let watch = Watch::new(limits);
@@ -88,17 +93,31 @@ fn answer_request() -> Result<(), ProcessError> {
     limits::bind_files(&folders)?;
     // Never joined: it ends with the process.
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
+    let profiler = match inquiry {
+        Inquiry::Nothing => None,
+        Inquiry::Costs => Some(new_profiler()),
+    };
     let options = EvaluatorOptions {
         threads: limits.threads,
         stack_bytes: limits.stack_bytes,
         progress: Some(Box::new(|turn: Turn<'_>| progress::note(stdin(), turn))),
         listed: Some(Box::new(move |count| allow_packages(&limits, count))),
+        profiler: profiler.clone(),
     };
     // Neither is dropped: the process ends here, and freeing millions of small things takes time.
     let mut evaluator = ManuallyDrop::new(Evaluator::new(tree, options)?);
     let evaluation = ManuallyDrop::new(evaluator.record(&request.evaluation, &scope));
+    let findings = profiler.map(|profiler| {
+        let profile = Profile {
+            threads: limits.threads,
+            wall_ns: 0,
+            spent: profiler.take(),
+        };
+        profile.encode()
+    });
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
-    write_answer(output, &evaluation).map_err(ProcessError::Answer)
+    let findings = findings.unwrap_or_default();
+    write_answer(output, &evaluation, &findings).map_err(ProcessError::Answer)
 }
 
 fn allow_packages(limits: &ChildLimits, count: usize) {

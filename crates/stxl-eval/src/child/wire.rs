@@ -16,7 +16,7 @@ use crate::node::NodeKey;
 use crate::record::Records;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -39,6 +39,23 @@ pub struct ChildRequest {
 pub(super) struct ScopedRequest {
     pub(super) request: ChildRequest,
     pub(super) scope: Scope,
+    pub(super) inquiry: Inquiry,
+}
+
+/// What is asked of an evaluation besides its records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Inquiry {
+    /// Nothing.
+    Nothing,
+    /// What it costs.
+    Costs,
+}
+
+/// What a child answers.
+pub(crate) struct Answer {
+    pub(crate) recorded: Recorded,
+    /// What was asked besides, in an encoding of its own; empty when something is wrong.
+    pub(crate) findings: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +69,7 @@ pub(super) struct RequestWire {
     options: BTreeMap<String, String>,
     with_tests: bool,
     only: Option<PartsWire>,
+    inquiry: Inquiry,
     sandbox_abi: u32,
     threads: usize,
     stack_bytes: usize,
@@ -115,7 +133,7 @@ impl PartsWire {
 const EVERYTHING: &str = "*";
 
 impl RequestWire {
-    pub(super) fn new(request: &ChildRequest, scope: &Scope) -> Self {
+    pub(super) fn new(request: &ChildRequest, scope: &Scope, inquiry: &Inquiry) -> Self {
         let EvaluationRequest {
             selectors,
             platform,
@@ -147,6 +165,7 @@ impl RequestWire {
                 Scope::Everything => None,
                 Scope::Only(parts) => Some(parts.into()),
             },
+            inquiry: inquiry.clone(),
             sandbox_abi: *sandbox_abi,
             threads,
             stack_bytes,
@@ -198,7 +217,11 @@ impl RequestWire {
                 file_cpu_ms: self.file_cpu_ms,
             },
         };
-        Some(ScopedRequest { request, scope })
+        Some(ScopedRequest {
+            request,
+            scope,
+            inquiry: self.inquiry,
+        })
     }
 }
 
@@ -211,13 +234,18 @@ pub(super) enum AnswerError {
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// Writes the answer: a head, the diagnostics, and records with the outputs that were asked for,
-/// unless there is an error.
-pub(super) fn write_answer(mut output: impl Write, recorded: &Recorded) -> std::io::Result<()> {
+/// Writes the answer: a head, the diagnostics, what was found out besides, and records with the
+/// outputs that were asked for, unless there is an error.
+pub(super) fn write_answer(
+    mut output: impl Write,
+    recorded: &Recorded,
+    findings: &[u8],
+) -> std::io::Result<()> {
     let mut encoder = Encoder::default();
     encoder.raw(ANSWER_MAGIC);
     encoder.u32(VERSION);
     encoder.bytes(&diagnostic_wire::to_json(&recorded.diagnostics)?);
+    encoder.bytes(findings);
     encoder.byte(u8::from(recorded.outcome.is_some()));
     if let Some((records, targets)) = &recorded.outcome {
         records.encode(&mut encoder);
@@ -239,12 +267,13 @@ pub(super) fn write_answer(mut output: impl Write, recorded: &Recorded) -> std::
 }
 
 /// Reads an answer.
-pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Recorded, AnswerError> {
+pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError> {
     let mut decoder = Decoder::new(bytes);
     if decoder.array()? != *ANSWER_MAGIC || decoder.u32()? != VERSION {
         return Err(decoder.error("an answer of this version").into());
     }
     let diagnostics = diagnostic_wire::from_json(decoder.bytes()?)?;
+    let findings = decoder.bytes()?.to_vec();
     let has_outcome = decoder.byte()? != 0;
     let outcome = if has_outcome {
         let records = Records::decode(&mut decoder, bytes)?;
@@ -257,9 +286,12 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Recorded, AnswerErro
         None
     };
     decoder.finish()?;
-    Ok(Recorded {
-        outcome,
-        diagnostics,
+    Ok(Answer {
+        recorded: Recorded {
+            outcome,
+            diagnostics,
+        },
+        findings,
     })
 }
 
