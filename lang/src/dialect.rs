@@ -25,4 +25,5 @@ pub(crate) mod template;
 pub(crate) mod unused;
 pub(crate) mod values;
 pub(crate) mod vocabulary;
+pub(crate) mod watch;
 pub(crate) mod wrong_calls;

@@ -22,9 +22,11 @@ use crate::mistakes;
 use crate::source::SourcePath;
 
 mod module;
+mod origin;
 
 pub use crate::dialect::calls::FieldStep;
 pub use module::Module;
+pub use origin::{Built, FieldPlace};
 
 /// The dialect: its engine, its functions and the embedded stdlib. Made once per process and shared
 /// by all threads.

@@ -27,6 +27,8 @@ pub use expression::{
 };
 pub use host::{Host, HostError, Layer};
 pub use language::{
-    Compiled, Defined, DefinitionContext, ExpandRequest, Expanded, FieldStep, Language, Module,
+    Built, Compiled, Defined, DefinitionContext, ExpandRequest, Expanded, FieldPlace, FieldStep,
+    Language, Module,
 };
 pub use source::{SourceError, SourcePath, SourceTree};
+pub use syntax::{CalledFunction, Expression};

@@ -5,6 +5,7 @@
 //! mistake, and its values carry no position. This one is made beside it from the same text. It
 //! accepts everything Rhai accepts; `tests/tests/syntax.rs` holds it to that.
 
+mod expressions;
 mod lexer;
 pub(crate) mod node;
 mod parser;
@@ -23,6 +24,7 @@ use problem::Problem;
 use token::Token;
 pub(crate) use token::TokenKind;
 
+pub use expressions::{CalledFunction, Expression};
 pub use places::{BuilderCall, Call};
 
 /// A file as read; whatever the text is, there is one.

@@ -13,6 +13,8 @@ mod imports;
 mod incremental;
 #[path = "eval/mistakes.rs"]
 mod mistakes;
+#[path = "eval/origin.rs"]
+mod origin;
 #[path = "eval/plans.rs"]
 mod plans;
 #[path = "eval/profile.rs"]

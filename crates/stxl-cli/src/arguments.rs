@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Show the plan: what a build would do, without doing it
     #[command(
-        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --profile=eval.svg\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --profile=eval.svg\n  stxl eval core/zlib --origin env.CFLAGS\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
     )]
     Eval(EvalArguments),
     /// Build packages
@@ -199,6 +199,17 @@ pub(crate) struct EvalDetails {
     /// Tell what was recalled from earlier evaluations, and why the rest was evaluated
     #[arg(long)]
     pub(crate) explain_cache: bool,
+
+    /// Tell where a value of the package comes from in the place of the plan
+    ///
+    /// Of its definition (`version`, `env.CFLAGS`, `needs[2]`), or of a step (`step.1.command`,
+    /// `step.1.env.CFLAGS`, `step.1.inputs[0]`), counted as the names of steps count them.
+    #[arg(
+        long,
+        value_name = "FIELD",
+        conflicts_with_all = ["status", "explain_cache", "profile"]
+    )]
+    pub(crate) origin: Option<String>,
 
     /// Evaluate everything anew, and tell what that costs in the place of the plan
     ///

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
-    EvaluatorProgram, Memory, Profile, Profiled, Remembered, Tests, TraceFolder, UnsavedTrace,
-    evaluate_remembering, profile_in_child,
+    EvaluatorProgram, Memory, Profile, Profiled, Provenance, Remembered, Tests, TraceFolder,
+    UnsavedTrace, evaluate_remembering, explain_in_child, profile_in_child,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
@@ -134,6 +134,30 @@ pub(crate) fn profile(
             "the evaluation cannot be measured: it needs nearly all that an evaluation may use",
         ))
     })
+}
+
+/// Evaluates everything in a limited child process, and has it tell where a value comes from.
+pub(crate) fn origin(
+    workspace: &Path,
+    selection: &Selection,
+    field: &str,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Provenance, Failure> {
+    let request = child_request(workspace, selection)?;
+    let is_one = |selector: &Selector| selector.package().is_some();
+    if request.evaluation.selectors.len() != 1 || !request.evaluation.selectors.iter().all(is_one) {
+        let message = "`--origin` is asked of one package";
+        return Err(Failure::usage(message));
+    }
+    let explained =
+        explain_in_child(&evaluator(), &request, field).map_err(Failure::environment)?;
+    show(&explained.evaluation, workspace, audience, terminal)?;
+    let origin = explained
+        .origin
+        .filter(|_| explained.evaluation.plan.is_some());
+    let origin = origin.ok_or_else(|| Failure::shown(Exit::Usage))?;
+    origin.map_err(Failure::usage)
 }
 
 /// This program, as an evaluator.

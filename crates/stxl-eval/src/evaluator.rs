@@ -19,6 +19,7 @@ use crate::layout::{Layout, find_packages, layer_folders, list_packages};
 use crate::link::link;
 use crate::lowering::lowered;
 use crate::node::{Node, NodeKey, is_output};
+use crate::origin;
 use crate::parallel;
 use crate::queries::error;
 use crate::read::{Found, Read};
@@ -247,6 +248,16 @@ impl Evaluator {
             outcome,
             diagnostics,
         }
+    }
+
+    /// Where a value of the package that was asked for first comes from, encoded; none when there
+    /// is none without errors.
+    pub(crate) fn find_origin(&self, recorded: &Recorded, field: &str) -> Option<Vec<u8>> {
+        let (_, targets) = recorded.outcome.as_ref()?;
+        let key = targets.first()?.nodes.first()?.clone();
+        let db = self.db.clone();
+        let find = move || origin::find_encoded(&db, &key.label, &key.configured, field);
+        Some(self.pool.install(find))
     }
 
     /// Begins to remember which queries run, for tests of what is evaluated again.

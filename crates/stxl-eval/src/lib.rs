@@ -16,6 +16,7 @@ mod layout;
 mod link;
 mod lowering;
 mod node;
+mod origin;
 mod parallel;
 mod profile;
 mod queries;
@@ -38,6 +39,9 @@ pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };
 pub use layout::PACKAGE_FILE;
+pub use origin::{
+    Explained, ORIGIN_RECORD_VERSION, OriginRecord, Provenance, Waypoint, explain_in_child,
+};
 pub use profile::{
     FunctionCost, PROFILE_RECORD_VERSION, PackageCost, PhaseCost, Profile, ProfileRecord, Profiled,
     new_profiler, profile_in_child,

@@ -12,8 +12,8 @@ use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 use stxl_lang::profile::Activity;
 use stxl_lang::{
-    Diagnostic, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation, RootStep,
-    Site,
+    Diagnostic, Expanded, Operand, OutputExpression, OutputFilter, RootExpression, RootOperation,
+    RootStep, Site,
 };
 use stxl_model::{
     BuildUid, Derivation, Exec, Fragment, FragmentInput, FragmentWriter, Keep, NodeOrigin,
@@ -89,6 +89,13 @@ pub(crate) fn lowered<'db>(db: &'db dyn Db, node: Node<'db>) -> Arc<Lowered> {
         diagnostics,
     })
 }
+
+/// The runs of a package by the addresses of their steps, in the order in which they are numbered.
+pub(crate) fn runs_in_order(expanded: &Expanded) -> Vec<usize> {
+    RunTable::of(expanded).into_order()
+}
+
+pub(crate) use commands::is_standard_variable;
 
 /// A mistake that is among the diagnostics, here or elsewhere.
 struct Reported;

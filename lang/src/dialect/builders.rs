@@ -65,6 +65,7 @@ fn define(ctx: &Context<'_>, builder: &'static BuilderSchema, map: &Map) -> Fall
     let defined = with_frame(|frame| {
         no_builder_in_build(frame, builder.name)?;
         let reader = FieldReader::new(frame, ctx, builder);
+        reader.watched(map)?;
         reader.require(map);
         let fields = reader.read(map);
         let path = frame.module.path().clone();
@@ -143,6 +144,7 @@ fn change(ctx: &Context<'_>, before: &DefinitionValue, changes: &Map) -> Fallibl
             ));
         };
         let reader = FieldReader::new(frame, ctx, builder);
+        reader.watched(changes)?;
         let changed = reader.read(changes);
         check_version(&reader, &before.0, changes, &changed);
         let path = frame.module.path();

@@ -17,6 +17,7 @@ use crate::dialect::frame::{Frame, StandardVariables, Task, is_stdlib};
 use crate::dialect::stdlib;
 use crate::dialect::unused;
 use crate::dialect::values::{OutputValue, unanswered};
+use crate::dialect::watch::Watch;
 use crate::expression::{Operand, OutputExpression, Outputs, Reference, RootExpression, Site};
 use crate::host::{Host, HostError, Layer};
 use crate::language::{ExpandRequest, Expanded, Language, Module};
@@ -29,6 +30,17 @@ pub(crate) fn expand(
     definition: &Definition,
     request: &ExpandRequest,
     host: &dyn Host,
+) -> Result<Expanded, Vec<Diagnostic>> {
+    expand_watched(language, definition, request, host, None)
+}
+
+/// Expands a definition while somebody may watch.
+pub(crate) fn expand_watched(
+    language: &Language,
+    definition: &Definition,
+    request: &ExpandRequest,
+    host: &dyn Host,
+    watch: Option<&Watch<'_>>,
 ) -> Result<Expanded, Vec<Diagnostic>> {
     let unplaced = |complaint: Complaint| Vec::from_iter(complaint.diagnostic());
     let Some(builder) = BuilderSchema::find(&definition.builder) else {
@@ -57,7 +69,7 @@ pub(crate) fn expand(
     } else {
         &own
     };
-    let frame = Frame::new(language, host, beside, &request.package, task);
+    let frame = Frame::new(language, host, beside, &request.package, task).watched_by(watch);
     let expanded = frame.evaluate(|frame| {
         let expansion = Expansion {
             frame,
@@ -293,6 +305,11 @@ impl Expansion<'_> {
                 Some(span) if !is_stdlib(module.path().as_str()) => span,
                 Some(_) | None => self.call_span(),
             };
+            if let Some(watch) = self.frame.watch {
+                let way = failure::way(self.frame, error, module.path(), &fallback);
+                watch.way.replace(way);
+                return Vec::new();
+            }
             failure::diagnostics(self.frame, error, module.path(), &fallback)
         })
     }

@@ -2,7 +2,7 @@
 
 use rhai::EvalAltResult;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, Trace};
 use crate::dialect::complaint::{Complaint, Mistake};
 use crate::dialect::frame::{Frame, Task, is_stdlib, position};
 use crate::dialect::limits;
@@ -28,6 +28,41 @@ pub(crate) fn diagnostics(
     start: &SourcePath,
     fallback: &Span,
 ) -> Vec<Diagnostic> {
+    let (mut calls, mut path, error) = calls_around(error, start);
+    let at = error.position();
+    if let Some(complaint) = unknown_builder(frame, &error) {
+        if calls.is_empty() {
+            frame.stop_at_unknown_builder(at);
+        }
+        calls.push(Call {
+            path,
+            at,
+            what: String::new(),
+        });
+        return place(frame, &calls, complaint, fallback);
+    }
+    let complaint = describe(frame, *error);
+    if complaint.is_silent() {
+        frame.failed_elsewhere.set(true);
+        return Vec::new();
+    }
+    if let Some(source) = complaint.source() {
+        path = source.clone();
+    }
+    calls.push(Call {
+        path,
+        at,
+        what: String::new(),
+    });
+    place(frame, &calls, complaint, fallback)
+}
+
+/// The calls that an error came through, outermost first, the file of the innermost, and the error
+/// itself.
+fn calls_around(
+    error: Box<EvalAltResult>,
+    start: &SourcePath,
+) -> (Vec<Call>, SourcePath, Box<EvalAltResult>) {
     let mut calls = Vec::new();
     let mut path = start.clone();
     let mut error = error;
@@ -62,32 +97,28 @@ pub(crate) fn diagnostics(
             }
         }
     }
-    let at = error.position();
-    if let Some(complaint) = unknown_builder(frame, &error) {
-        if calls.is_empty() {
-            frame.stop_at_unknown_builder(at);
-        }
-        calls.push(Call {
-            path,
-            at,
-            what: String::new(),
-        });
-        return place(frame, &calls, complaint, fallback);
-    }
-    let complaint = describe(frame, *error);
-    if complaint.is_silent() {
-        frame.failed_elsewhere.set(true);
-        return Vec::new();
-    }
-    if let Some(source) = complaint.source() {
-        path = source.clone();
-    }
+    (calls, path, error)
+}
+
+/// The way to the call that an error ended, which is the last of it: all calls, with the files they
+/// are in.
+pub(crate) fn way(
+    frame: &Frame<'_>,
+    error: Box<EvalAltResult>,
+    start: &SourcePath,
+    fallback: &Span,
+) -> Vec<Trace> {
+    let (mut calls, path, error) = calls_around(error, start);
     calls.push(Call {
         path,
-        at,
+        at: error.position(),
         what: String::new(),
     });
-    place(frame, &calls, complaint, fallback)
+    let trace = |call: &Call| Trace {
+        what: call.what.as_str().into(),
+        span: span_of(frame, call, fallback),
+    };
+    calls.iter().map(trace).collect()
 }
 
 /// Puts a complaint at the innermost call of the user's own text; the way from there is the trace.

@@ -64,6 +64,22 @@ impl<'a> FieldReader<'a> {
         }
     }
 
+    /// Tells who watches the evaluation of the call.
+    pub(crate) fn watched(&self, map: &Map) -> Result<(), Complaint> {
+        let Some(watch) = self.frame.watch else {
+            return Ok(());
+        };
+        watch.builder_call(
+            |field| map.contains_key(field),
+            |steps| {
+                let at = |steps| self.position(steps, EntryPart::Value);
+                let around = steps.split_last().map_or(steps, |(_, around)| around);
+                let is_written = at(steps) != at(around);
+                (self.span(steps, EntryPart::Value), is_written)
+            },
+        )
+    }
+
     /// Reads all fields; those with mistakes are left out and reported.
     pub(crate) fn read(&self, map: &Map) -> Fields {
         let mut fields = Fields::new();

@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Position, in_order};
 use crate::dialect::complaint::Complaint;
 use crate::dialect::limits;
 use crate::dialect::unused::Made;
+use crate::dialect::watch::Watch;
 use crate::expression::Site;
 use crate::host::{Host, Layer};
 use crate::language::{Language, Module};
@@ -54,6 +55,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) imports: RefCell<BTreeMap<SourcePath, ImportedModule>>,
     /// Files whose import is under way.
     pub(crate) importing: RefCell<Vec<SourcePath>>,
+    /// Who watches it.
+    pub(crate) watch: Option<&'a Watch<'a>>,
 }
 
 /// One evaluation of several: each goes past the mistake that ended the one before.
@@ -139,7 +142,14 @@ impl<'a> Frame<'a> {
             root_steps: Cell::new(0),
             imports: RefCell::default(),
             importing: RefCell::default(),
+            watch: None,
         }
+    }
+
+    /// A frame that somebody watches, or nobody.
+    pub(crate) const fn watched_by(mut self, watch: Option<&'a Watch<'a>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Evaluates, and after a mistake again past it, so that all that do not follow from another
@@ -215,6 +225,9 @@ impl<'a> Frame<'a> {
         if complaint.is_silent() {
             self.failed_elsewhere.set(true);
             return true;
+        }
+        if self.watch.is_some() {
+            return false;
         }
         if self.round.said.contains(&call) {
             return true;

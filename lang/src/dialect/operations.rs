@@ -260,6 +260,9 @@ pub(crate) fn step(
         operation,
         site,
     }));
+    if let Some(watch) = frame.watch {
+        watch.root_operation(&root)?;
+    }
     frame.made.borrow_mut().steps.push(root.clone());
     Ok(root)
 }

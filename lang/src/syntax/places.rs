@@ -189,7 +189,7 @@ impl SyntaxTree {
     }
 
     /// What a variable at the top of the file is set to.
-    fn variable(&self, wanted: &str) -> Option<NodeId> {
+    pub(super) fn variable(&self, wanted: &str) -> Option<NodeId> {
         self.statements().iter().rev().find_map(|id| {
             let NodeKind::Let { name, value, .. } = &self.node(*id)?.kind else {
                 return None;
@@ -238,7 +238,7 @@ impl SyntaxTree {
     }
 
     /// A field of a map, or of maps joined with `+`, of which the last one counts.
-    fn entry(&self, id: NodeId, wanted: &str) -> Option<(Range, NodeId)> {
+    pub(super) fn entry(&self, id: NodeId, wanted: &str) -> Option<(Range, NodeId)> {
         self.maps_in(id).into_iter().rev().find_map(|map| {
             let NodeKind::Map(entries) = &self.node(map)?.kind else {
                 return None;
@@ -274,7 +274,7 @@ impl SyntaxTree {
     }
 
     /// An item of a list, or of lists joined with `+` as long as they are written out.
-    fn item(&self, id: NodeId, index: usize) -> Option<NodeId> {
+    pub(super) fn item(&self, id: NodeId, index: usize) -> Option<NodeId> {
         match &self.node(id)?.kind {
             NodeKind::List(items) => items.get(index).copied(),
             NodeKind::Group(inner) => match &self.node(*inner)?.kind {

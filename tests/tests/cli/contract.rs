@@ -111,6 +111,43 @@ fn a_profile_is_one_record_and_a_file() {
 }
 
 #[test]
+fn an_origin_is_one_record() {
+    let place = Place::with_stage0();
+    let ran = place.run(&["eval", "stage0/hex1", "--origin", "version", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let record = ran.json();
+    let fields = [
+        "chain", "event", "field", "label", "unknown", "value", "version",
+    ];
+    assert_eq!(keys(&record), fields);
+    assert_eq!(
+        (&record["version"], &record["event"]),
+        (&1.into(), &"origin".into())
+    );
+    assert_eq!(record["label"], "stage0/hex1");
+    let place_of_it = record["chain"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        keys(place_of_it),
+        ["column", "file", "line", "text", "what"]
+    );
+    assert_eq!(place_of_it["file"], "stages/stage0/hex1/package.rhai");
+    assert!(place_of_it["text"].as_str().unwrap().contains("version:"));
+    let shown = place.run(&["eval", "stage0/hex1", "--origin", "step.1.command"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let line = "\nstages/stage0/hex1/package.rhai:";
+    assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    for wrong in [
+        ["eval", "stage0/hex1", "--origin", "nothing"],
+        ["eval", "stage0/hex1", "--origin", "a..b"],
+        ["eval", "stage0", "--origin", "version"],
+    ] {
+        let ran = place.run(&wrong);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
 fn status_tells_what_a_build_would_do() {
     let place = Place::with_stage0();
     let statuses = |place: &Place| -> Vec<(String, String)> {

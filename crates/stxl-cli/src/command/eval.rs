@@ -1,6 +1,7 @@
 //! `stxl eval`.
 
 mod costs;
+mod origin;
 
 use stxl_build::NodeStatus;
 use stxl_eval::Account;
@@ -25,6 +26,11 @@ pub(crate) fn run(
     } else {
         Audience::Person
     };
+    if let Some(field) = &eval.details.origin {
+        let selection = &eval.selection;
+        let origin = evaluation::origin(&workspace, selection, field, audience, terminal)?;
+        return origin::tell(&origin, audience);
+    }
     if let Some(graph) = &eval.details.profile {
         let profile = evaluation::profile(&workspace, &eval.selection, audience, terminal)?;
         return costs::tell(&profile, graph, audience);

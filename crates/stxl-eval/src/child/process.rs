@@ -94,7 +94,7 @@ fn answer_request() -> Result<(), ProcessError> {
     // Never joined: it ends with the process.
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
     let profiler = match inquiry {
-        Inquiry::Nothing => None,
+        Inquiry::Nothing | Inquiry::Origin(_) => None,
         Inquiry::Costs => Some(new_profiler()),
     };
     let options = EvaluatorOptions {
@@ -115,6 +115,10 @@ fn answer_request() -> Result<(), ProcessError> {
         };
         profile.encode()
     });
+    let findings = match &inquiry {
+        Inquiry::Origin(field) => evaluator.find_origin(&evaluation, field),
+        Inquiry::Costs | Inquiry::Nothing => findings,
+    };
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);
     let findings = findings.unwrap_or_default();
     write_answer(output, &evaluation, &findings).map_err(ProcessError::Answer)

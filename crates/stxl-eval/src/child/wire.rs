@@ -49,6 +49,8 @@ pub(crate) enum Inquiry {
     Nothing,
     /// What it costs.
     Costs,
+    /// Where a value of the package that is selected comes from.
+    Origin(String),
 }
 
 /// What a child answers.

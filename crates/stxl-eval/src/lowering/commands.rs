@@ -31,6 +31,23 @@ pub(super) struct LoweredCommands {
     pub(super) script: Option<Site>,
 }
 
+/// The variables that every run finds, unless the package sets them.
+const STANDARD_VARIABLES: [&str; 8] = [
+    "ARCH",
+    "HOME",
+    "NAME",
+    "OUT",
+    "PATH",
+    "SOURCE_DATE_EPOCH",
+    "TRIPLE",
+    "VERSION",
+];
+
+/// Whether every run finds a variable, unless the package sets it.
+pub(crate) fn is_standard_variable(name: &str) -> bool {
+    STANDARD_VARIABLES.contains(&name)
+}
+
 pub(super) fn out_path() -> RootPath {
     RootPath::parse(OUT_PATH.as_bytes()).unwrap_or_else(|_| RootPath::root())
 }

@@ -91,6 +91,10 @@ impl RunTable {
         table
     }
 
+    pub(super) fn into_order(self) -> Vec<usize> {
+        self.order
+    }
+
     pub(super) fn run(&self, step: usize) -> Run {
         let keep = match self.uses.get(&step) {
             Some(Use::Subtree(path)) => Keep::Subtree(path.clone()),
