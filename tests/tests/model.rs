@@ -1,5 +1,8 @@
 //! The canonical encoding: golden vectors per kind, and what readers refuse.
 
+#[path = "model/difference.rs"]
+mod difference;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -30,7 +30,8 @@ pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{
     EncodedDerivation, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource,
-    NodeOrigin, Plan, PlanError, PlanNode, PlanRoot,
+    NodeOrigin, OutputDifference, PackageChange, PackageDifference, Plan, PlanDifference,
+    PlanError, PlanNode, PlanRoot,
 };
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};

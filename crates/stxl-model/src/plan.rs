@@ -1,5 +1,6 @@
 //! Plans: the graph of derivations for a request, with what travels beside it.
 
+mod difference;
 mod encoded;
 mod fragment;
 mod serialized;
@@ -13,6 +14,7 @@ use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
+pub use difference::{OutputDifference, PackageChange, PackageDifference, PlanDifference};
 pub use encoded::EncodedDerivation;
 pub use fragment::{Fragment, FragmentInput, FragmentWriter};
 

@@ -80,6 +80,15 @@ impl EncodedDerivation {
         DerivationId::of_encoding(&self.to_bytes())
     }
 
+    /// Whether another derivation does the same with its inputs, whatever these are.
+    pub fn has_recipe_of(&self, other: &Self) -> bool {
+        let blank = Digest::from_bytes([0; ID_BYTES]);
+        let recipe = |it: &Self| it.filled(it.inputs.iter().map(|_| &blank));
+        self.kind == other.kind
+            && self.inputs.len() == other.inputs.len()
+            && recipe(self) == recipe(other)
+    }
+
     /// The action id over the trees that the inputs gave, in their order; none when there are fewer
     /// or more trees than inputs.
     pub fn action_id(&self, trees: &[TreeId]) -> Option<ActionId> {

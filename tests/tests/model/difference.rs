@@ -1,0 +1,288 @@
+//! What is different between plans that are made by hand.
+//!
+//! A plan is a text. `core/a.x = make <- core/b.y` is the derivation `x` of `core/a`: a step that
+//! runs `make` in what `y` of `core/b` gives, or, without `<-`, a fetch of `make`.
+//! `core/a:main -> core/a.x` is an output that is asked for.
+
+use std::collections::BTreeMap;
+
+use stxl_model::{
+    BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, Keep, NodeOrigin, OutputName,
+    PackageLabel, Plan, PlanDifference, PlanRoot, Platform, RootPath, Sha256, TreeOp,
+};
+
+fn origin(label: &str, name: &str) -> NodeOrigin {
+    NodeOrigin {
+        name: format!("{label}: {name}"),
+        label: PackageLabel::parse(label).unwrap(),
+        file: String::new(),
+        line: 1,
+        script_line: 0,
+        wall_ms_max: 0,
+        silent_ms_max: 0,
+        import: None,
+        urls: Vec::new(),
+    }
+}
+
+fn derivation(command: &str, inputs: &[DerivationId]) -> Derivation<DerivationId> {
+    match *inputs {
+        [] => Derivation::Fetch(Fetch {
+            sha256: Sha256::of(command.as_bytes()),
+        }),
+        [root] => Derivation::Exec(Exec {
+            root,
+            commands: vec![vec![command.as_bytes().to_vec()]],
+            env: BTreeMap::new(),
+            cwd: RootPath::parse(b"/").unwrap(),
+            uid: BuildUid::Root,
+            keep: Keep::Root,
+            runs_on: Platform::X86_64,
+            target: Platform::X86_64,
+            sandbox_abi: 1,
+        }),
+        _ => Derivation::Compose(Compose {
+            inputs: inputs.to_vec(),
+            ops: (0..)
+                .zip(inputs)
+                .map(|(input, _)| TreeOp::Merge { input })
+                .collect(),
+        }),
+    }
+}
+
+fn plan(text: &str) -> Plan {
+    let mut plan = Plan::default();
+    let mut ids: BTreeMap<String, DerivationId> = BTreeMap::new();
+    let mut roots: Vec<PlanRoot> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some((output, node)) = line.split_once(" -> ") {
+            let (label, output) = output.split_once(':').unwrap();
+            let label = PackageLabel::parse(label).unwrap();
+            if roots.last().is_none_or(|root| root.label != label) {
+                let outputs = BTreeMap::new();
+                roots.push(PlanRoot { label, outputs });
+            }
+            let outputs = &mut roots.last_mut().unwrap().outputs;
+            outputs.insert(OutputName::parse(output).unwrap(), ids[node]);
+            continue;
+        }
+        let (node, recipe) = line.split_once(" = ").unwrap();
+        let (command, inputs) = recipe.split_once(" <- ").unwrap_or((recipe, ""));
+        let inputs: Vec<DerivationId> = inputs.split_whitespace().map(|it| ids[it]).collect();
+        let (label, name) = node.split_once('.').unwrap();
+        let id = plan.add(derivation(command, &inputs), || origin(label, name));
+        ids.insert(node.to_owned(), id.unwrap());
+    }
+    for root in roots {
+        plan.add_root(root).unwrap();
+    }
+    plan
+}
+
+/// A difference as text: one line for each package and each output.
+fn shown(difference: &PlanDifference) -> String {
+    let mut text = String::new();
+    for (label, package) in &difference.packages {
+        text += &format!(
+            "{label} {} +{} -{} {:?}\n",
+            package.change.name(),
+            package.steps_added,
+            package.steps_removed,
+            package.recipes,
+        );
+    }
+    for output in &difference.outputs {
+        let is_there = |id: Option<DerivationId>| if id.is_some() { "some" } else { "none" };
+        text += &format!(
+            "{}:{} {} -> {}\n",
+            output.label,
+            output.output,
+            is_there(output.before),
+            is_there(output.after)
+        );
+    }
+    text
+}
+
+/// Two packages on a third, one of them with two outputs, and one on these.
+const BEFORE: &str = "
+    core/a.source = sources
+    core/a.run = make <- core/a.source
+    core/a.dev = headers <- core/a.run
+    core/b.run = build <- core/a.run
+    core/b.install = install <- core/b.run
+    core/c.run = compile <- core/a.dev
+    core/d.root = merge <- core/b.install core/c.run
+    core/d.run = link <- core/d.root
+    core/a:dev -> core/a.dev
+    core/a:main -> core/a.run
+    core/b:main -> core/b.install
+    core/c:main -> core/c.run
+    core/d:main -> core/d.run
+";
+
+/// A name, what is replaced by what in the plan above, and what comes of it.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
+const CASES: &[Case] = &[
+    ("nothing", &[], ""),
+    (
+        "a source at the bottom",
+        &[("= sources", "= others")],
+        "core/a changed +2 -2 [\"core/a: source\"]
+core/b cascade +2 -2 []
+core/c cascade +1 -1 []
+core/d cascade +1 -1 []
+core/a:dev some -> some
+core/a:main some -> some
+core/b:main some -> some
+core/c:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "the recipe of an output that one of them uses",
+        &[("headers", "more-headers")],
+        "core/a changed +1 -1 [\"core/a: dev\"]
+core/c cascade +1 -1 []
+core/d cascade +1 -1 []
+core/a:dev some -> some
+core/c:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "two packages of which one is above the other",
+        &[("make", "make-all"), ("link", "link-all")],
+        "core/a changed +2 -2 [\"core/a: run\"]
+core/b cascade +2 -2 []
+core/c cascade +1 -1 []
+core/d changed +1 -1 [\"core/d: run\"]
+core/a:dev some -> some
+core/a:main some -> some
+core/b:main some -> some
+core/c:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "another output of the same package is used",
+        &[("compile <- core/a.dev", "compile <- core/a.run")],
+        "core/c changed +1 -1 [\"core/c: run\"]
+core/d cascade +1 -1 []
+core/c:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "another output of a package that changed is used",
+        &[
+            ("= sources", "= others"),
+            ("compile <- core/a.dev", "compile <- core/a.run"),
+        ],
+        "core/a changed +2 -2 [\"core/a: source\"]
+core/b cascade +2 -2 []
+core/c changed +1 -1 [\"core/c: run\"]
+core/d cascade +1 -1 []
+core/a:dev some -> some
+core/a:main some -> some
+core/b:main some -> some
+core/c:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "a step more",
+        &[
+            (
+                "core/b.install =",
+                "core/b.test = test <- core/b.run\ncore/b.install =",
+            ),
+            ("install <- core/b.run", "install <- core/b.test"),
+        ],
+        "core/b changed +2 -1 [\"core/b: test\", \"core/b: install\"]
+core/d cascade +1 -1 []
+core/b:main some -> some
+core/d:main some -> some
+",
+    ),
+    (
+        "a package more",
+        &[(
+            "core/a:dev ->",
+            "core/e.run = extra <- core/a.run\ncore/e:main -> core/e.run\ncore/a:dev ->",
+        )],
+        "core/e added +1 -0 [\"core/e: run\"]
+core/e:main none -> some
+",
+    ),
+    (
+        "a package fewer",
+        &[
+            ("core/d.root = merge <- core/b.install core/c.run\n", ""),
+            ("core/d.run = link <- core/d.root\n", ""),
+            ("core/d:main -> core/d.run\n", ""),
+        ],
+        "core/d removed +0 -1 []
+core/d:main some -> none
+",
+    ),
+    (
+        "an output fewer of the same derivations",
+        &[("core/a:dev -> core/a.dev\n", "")],
+        "core/a changed +0 -0 []
+core/a:dev some -> none
+",
+    ),
+    (
+        "another name",
+        &[("core/c.", "core/c2."), ("core/c:", "core/c2:")],
+        "core/c removed +0 -0 []
+core/c2 added +0 -0 []
+core/c:main some -> none
+core/c2:main none -> some
+",
+    ),
+];
+
+#[test]
+fn a_difference_tells_changes_from_what_follows() {
+    let before = plan(BEFORE);
+    for (name, edits, expected) in CASES {
+        let mut text = BEFORE.to_owned();
+        for (from, to) in *edits {
+            assert!(text.contains(from), "{name}: {from}");
+            text = text.replace(from, to);
+        }
+        let after = plan(&text);
+        let difference = PlanDifference::between(&before, &after);
+        assert_eq!(shown(&difference), *expected, "{name}");
+        assert_eq!(difference.is_empty(), expected.is_empty(), "{name}");
+        let back = PlanDifference::between(&after, &before);
+        assert_eq!(back.packages.len(), difference.packages.len(), "{name}");
+    }
+}
+
+#[test]
+fn a_derivation_that_two_packages_share_is_no_news_of_either() {
+    let two = "
+        core/a.source = sources
+        core/b.source = sources
+        core/b.run = make <- core/b.source
+        core/a:main -> core/a.source
+        core/b:main -> core/b.run
+    ";
+    let one = "
+        core/b.source = sources
+        core/b.run = make <- core/b.source
+        core/b:main -> core/b.run
+    ";
+    let difference = PlanDifference::between(&plan(two), &plan(one));
+    let expected = "core/a removed +0 -0 []\ncore/a:main some -> none\n";
+    assert_eq!(shown(&difference), expected);
+}
