@@ -25,5 +25,7 @@ mod same_results;
 mod scale;
 #[path = "eval/traces.rs"]
 mod traces;
+#[path = "eval/watched.rs"]
+mod watched;
 #[path = "eval/world.rs"]
 mod world;

@@ -3,7 +3,7 @@
 //! An input is made when it is first asked for, also for what does not exist: when it appears
 //! later, that one input changes, and an added file re-runs nothing that never asked for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,6 +16,7 @@ use stxl_model::{PackageLabel, Platform, TreeId};
 
 use crate::directory_import::LeftOut;
 use crate::layout::{Layers, Layout, layers_of};
+use crate::read::Read;
 use crate::settings::{Bases, SeedAllowList, Settings};
 use crate::source_tree::{EntryKind, FileDigest, WorkspaceTree};
 
@@ -413,6 +414,20 @@ impl Database {
         let mut log = std::mem::take(&mut *lock(&self.shared.log));
         log.sort();
         log
+    }
+
+    /// Everything that was ever asked for.
+    pub(crate) fn looked_at(&self) -> BTreeSet<Read> {
+        let inputs = &self.shared.inputs;
+        let mut reads = BTreeSet::new();
+        reads.extend(lock(&inputs.entries).keys().cloned().map(Read::Presence));
+        let imported_files = lock(&inputs.imported_files);
+        reads.extend(imported_files.keys().cloned().map(Read::Import));
+        reads.extend(lock(&inputs.files).keys().cloned().map(Read::File));
+        reads.extend(lock(&inputs.folders).keys().cloned().map(Read::Folder));
+        let directories = lock(&inputs.directories);
+        reads.extend(directories.keys().cloned().map(Read::Directory));
+        reads
     }
 
     /// Brings the settings and the list of packages up to date.

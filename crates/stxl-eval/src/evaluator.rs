@@ -26,6 +26,7 @@ use crate::read::{Found, Read};
 use crate::record::{Evaluated, Records};
 use crate::settings::{SETTINGS_FILE, Settings};
 use crate::source_tree::WorkspaceTree;
+use crate::trace::reads_of_listing;
 
 /// What is asked of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub(crate) struct Recorded {
     pub(crate) outcome: Option<(Records, Vec<Target>)>,
     /// Sorted by place, without duplicates; those of records are among them.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What an evaluation with an error has looked at, as far as it is known.
+    pub(crate) looked_at: Vec<Read>,
 }
 
 impl Recorded {
@@ -75,6 +78,7 @@ impl Recorded {
         let Self {
             outcome,
             mut diagnostics,
+            looked_at: _,
         } = self;
         let linked = outcome.map(|(records, targets)| link(&records, &targets));
         let plan = match linked.transpose() {
@@ -247,6 +251,7 @@ impl Evaluator {
         Recorded {
             outcome,
             diagnostics,
+            looked_at: Vec::new(),
         }
     }
 
@@ -258,6 +263,14 @@ impl Evaluator {
         let db = self.db.clone();
         let find = move || origin::find_encoded(&db, &key.label, &key.configured, field);
         Some(self.pool.install(find))
+    }
+
+    /// What was looked at by all evaluations: what another outcome has to come from.
+    pub(crate) fn looked_at(&self) -> Vec<Read> {
+        let mut reads = self.db.looked_at();
+        let ReadSettings { settings, .. } = read_settings(self.tree.as_ref());
+        reads.extend(reads_of_listing(self.tree.as_ref(), &settings));
+        reads.into_iter().collect()
     }
 
     /// Begins to remember which queries run, for tests of what is evaluated again.

@@ -52,5 +52,6 @@ pub use source_tree::{
     TEXT_BYTES_MAX, WorkspaceTree,
 };
 pub use trace::{
-    Account, Memory, Reason, Remembered, TraceFolder, UnsavedTrace, evaluate_remembering,
+    Account, Dependency, Memory, Reach, Reason, Remembered, Round, Suspects, TraceFolder,
+    UnsavedTrace, WatchedWorkspace, evaluate_remembering,
 };

@@ -6,7 +6,7 @@
 
 mod encoding;
 
-pub(crate) use encoding::{decode_list, decode_numbers, encode_numbers};
+pub(crate) use encoding::{decode_list, decode_numbers, decode_read, encode_numbers, encode_read};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

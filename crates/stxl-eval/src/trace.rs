@@ -13,12 +13,15 @@
 //! | which reads changed | `verify` |
 //! | which records that leaves, and what is missing | `recall` |
 //! | the whole of an evaluation | `evaluate` |
+//! | one evaluation after the other, of what is suspected to be another | `watched`, `suspects` |
 
 mod evaluate;
 mod file;
 mod listing;
 mod recall;
+mod suspects;
 mod verify;
+mod watched;
 
 use std::collections::BTreeSet;
 
@@ -30,8 +33,12 @@ use crate::record::Records;
 use crate::source_tree::Stamp;
 
 pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
+pub(crate) use listing::reads_of_listing;
+
 pub use file::{TraceFolder, UnsavedTrace};
 pub use recall::Reason;
+pub use suspects::Suspects;
+pub use watched::{Dependency, Reach, Round, WatchedWorkspace};
 
 /// What is remembered of a workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,11 +59,11 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Leaves out what nothing names any more, once that is an eighth of all: it would be looked at
-    /// for ever.
-    pub(crate) fn compact(&mut self) {
+    /// for ever. Whether it did: then everything has another position.
+    pub(crate) fn compact(&mut self) -> bool {
         let total = self.records.nodes.len() + self.records.reads.len();
         if self.records.unused(&self.listing) < total.div_ceil(8) {
-            return;
+            return false;
         }
         let former = std::mem::take(&mut self.records);
         for label in former.packages.keys() {
@@ -71,5 +78,6 @@ impl Trace {
             stamps.get(position).copied().flatten()
         };
         self.stamps = self.records.reads.keys().map(stamp_of).collect();
+        true
     }
 }

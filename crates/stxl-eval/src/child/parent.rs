@@ -270,5 +270,6 @@ fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Recorded {
     Recorded {
         outcome: None,
         diagnostics: vec![diagnostic],
+        looked_at: Vec::new(),
     }
 }

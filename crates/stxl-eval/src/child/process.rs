@@ -15,7 +15,7 @@ use super::local_folders::named_folders;
 use super::progress;
 use super::wire::{ChildRequest, Inquiry, RequestWire, ScopedRequest, write_answer};
 use crate::database::Turn;
-use crate::evaluator::{Evaluator, EvaluatorOptions, StartError, read_settings};
+use crate::evaluator::{Evaluator, EvaluatorOptions, Scope, StartError, read_settings};
 use crate::profile::{Profile, new_profiler};
 use crate::source_tree::{BufferedTree, DiskSourceTree, OpenWorkspaceError, WorkspaceTree};
 
@@ -106,7 +106,10 @@ fn answer_request() -> Result<(), ProcessError> {
     };
     // Neither is dropped: the process ends here, and freeing millions of small things takes time.
     let mut evaluator = ManuallyDrop::new(Evaluator::new(tree, options)?);
-    let evaluation = ManuallyDrop::new(evaluator.record(&request.evaluation, &scope));
+    let mut evaluation = ManuallyDrop::new(evaluator.record(&request.evaluation, &scope));
+    if evaluation.outcome.is_none() && scope == Scope::Everything {
+        evaluation.looked_at = evaluator.looked_at();
+    }
     let findings = profiler.map(|profiler| {
         let profile = Profile {
             threads: limits.threads,

@@ -13,10 +13,10 @@ use crate::database::Configured;
 use crate::diagnostic_wire;
 use crate::evaluator::{EvaluationRequest, Parts, Recorded, Scope, Target, Tests};
 use crate::node::NodeKey;
-use crate::record::Records;
+use crate::record::{Records, decode_list, decode_read, encode_read};
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -237,7 +237,7 @@ pub(super) enum AnswerError {
 }
 
 /// Writes the answer: a head, the diagnostics, what was found out besides, and records with the
-/// outputs that were asked for, unless there is an error.
+/// outputs that were asked for, or, if there is an error, what was looked at.
 pub(super) fn write_answer(
     mut output: impl Write,
     recorded: &Recorded,
@@ -264,6 +264,11 @@ pub(super) fn write_answer(
                 );
             }
         }
+    } else {
+        encoder.count(recorded.looked_at.len());
+        for read in &recorded.looked_at {
+            encode_read(&mut encoder, read);
+        }
     }
     output.write_all(&encoder.finish())
 }
@@ -277,6 +282,7 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
     let diagnostics = diagnostic_wire::from_json(decoder.bytes()?)?;
     let findings = decoder.bytes()?.to_vec();
     let has_outcome = decoder.byte()? != 0;
+    let mut looked_at = Vec::new();
     let outcome = if has_outcome {
         let records = Records::decode(&mut decoder, bytes)?;
         let mut targets = Vec::new();
@@ -285,6 +291,7 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
         }
         Some((records, targets))
     } else {
+        looked_at = decode_list(&mut decoder, decode_read)?;
         None
     };
     decoder.finish()?;
@@ -292,6 +299,7 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
         recorded: Recorded {
             outcome,
             diagnostics,
+            looked_at,
         },
         findings,
     })

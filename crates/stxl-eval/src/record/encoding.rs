@@ -319,7 +319,7 @@ fn decode_configured(decoder: &mut Decoder<'_>) -> Result<Configured, DecodeErro
     })
 }
 
-fn encode_read(encoder: &mut Encoder, read: &Read) {
+pub(crate) fn encode_read(encoder: &mut Encoder, read: &Read) {
     encoder.byte(match read {
         Read::File(_) => 1,
         Read::Presence(_) => 2,
@@ -335,7 +335,7 @@ fn encode_read(encoder: &mut Encoder, read: &Read) {
     }
 }
 
-fn decode_read(decoder: &mut Decoder<'_>) -> Result<Read, DecodeError> {
+pub(crate) fn decode_read(decoder: &mut Decoder<'_>) -> Result<Read, DecodeError> {
     let error = decoder.error("something that was read");
     let kind = decoder.byte()?;
     let path = SourcePath::new(decoder.text()?);

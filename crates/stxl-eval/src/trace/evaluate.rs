@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_lang::{SourcePath, SourceTree as _};
-use stxl_model::PackageLabel;
+use stxl_lang::{Diagnostic, SourcePath, SourceTree as _};
+use stxl_model::{PackageLabel, Plan};
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::listing;
-use super::recall::{Missing, Reason, Recall, Standing};
+use super::listing::{self, Listing};
+use super::recall::{Missing, Reason, Recall, Seen, Standing, are_named_there};
+use super::suspects::Suspects;
 use super::verify::{Beginning, Look, stamps_of, verify};
 use crate::child::{
     ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, named_folders, record_in_child,
@@ -80,101 +81,152 @@ pub fn evaluate_remembering(
             },
         });
     };
-    let beginning = Beginning::now();
-    let identity = Identity::new(folder, &request.folder, request.evaluation.sandbox_abi);
     let session = Session {
         program,
         request,
-        folder,
-        identity,
-        beginning,
+        beginning: Beginning::now(),
     };
-    // Buffers are texts that no file has.
-    if !request.buffers.is_empty() {
-        return session.evaluate_text("texts of an editor are not remembered".to_owned());
-    }
-    if let Memory::Renewed(_) = memory {
-        return session.evaluate_text("what is remembered is made again".to_owned());
-    }
-    match file::load(folder, &session.identity) {
-        Ok(trace) => match session.recall(trace)? {
-            Recalled::Whole(remembered) => Ok(*remembered),
-            Recalled::Useless(reason) => session.evaluate_text(reason),
-        },
-        Err(
-            reason @ (TraceError::Missing
-            | TraceError::Unreadable { .. }
-            | TraceError::Damaged
-            | TraceError::OtherProgram),
-        ) => session.evaluate_text(reason.to_string()),
+    let identity = Identity::new(folder, &request.folder, request.evaluation.sandbox_abi);
+    let recalled = if !request.buffers.is_empty() {
+        // Buffers are texts that no file has.
+        Err("texts of an editor are not remembered".to_owned())
+    } else if let Memory::Renewed(_) = memory {
+        Err("what is remembered is made again".to_owned())
+    } else {
+        match file::load(folder, &identity) {
+            Ok(trace) => session.recall_all(trace)?,
+            Err(
+                reason @ (TraceError::Missing
+                | TraceError::Unreadable { .. }
+                | TraceError::Damaged
+                | TraceError::OtherProgram),
+            ) => Err(reason.to_string()),
+        }
+    };
+    let (evaluation, account, trace) = match recalled {
+        Ok(whole) => {
+            let Whole {
+                evaluation,
+                account,
+                mut trace,
+                has_news,
+            } = *whole;
+            trace.compact();
+            (evaluation, account, has_news.then_some(trace))
+        }
+        Err(reason) => {
+            let recorded = record_in_child(program, request, &Scope::Everything)?;
+            let trace = session.trace_of(&recorded);
+            let account = Account {
+                everything: Some(reason),
+                ..Account::default()
+            };
+            (recorded.into_evaluation(), account, trace)
+        }
+    };
+    // Whoever sets the clock meanwhile makes every stamp doubtful.
+    let trace = trace.filter(|_| session.beginning.is_steady());
+    Ok(Remembered {
+        evaluation,
+        unsaved: trace.map(|trace| UnsavedTrace::new(folder, &identity, &trace)),
+        account,
+    })
+}
+
+pub(super) struct Session<'s> {
+    pub(super) program: &'s EvaluatorProgram,
+    pub(super) request: &'s ChildRequest,
+    pub(super) beginning: Beginning,
+}
+
+/// A trace, and what is there of that which it was made from.
+pub(super) struct Looked {
+    /// As it was, but with what was found.
+    pub(super) trace: Trace,
+    tree: DiskSourceTree,
+    settings: Settings,
+    /// Of everything that was read, by position.
+    is_changed: Vec<bool>,
+    is_listed_anew: bool,
+    has_new_stamp: bool,
+}
+
+impl Looked {
+    /// Whether anything is not what it was.
+    pub(super) fn is_other(&self) -> bool {
+        self.is_listed_anew || self.is_changed.contains(&true)
     }
 }
 
-struct Session<'s> {
-    program: &'s EvaluatorProgram,
-    request: &'s ChildRequest,
-    folder: &'s TraceFolder,
-    identity: Identity,
-    beginning: Beginning,
+/// What cannot be compared with what is there.
+pub(super) struct Unseen {
+    /// As it was; none if it is of two workspaces by now.
+    pub(super) trace: Option<Trace>,
+    pub(super) reason: &'static str,
 }
 
 /// What a trace was good for.
-enum Recalled {
-    Whole(Box<Remembered>),
-    Useless(String),
+pub(super) enum Recalled {
+    Whole(Box<Whole>),
+    Useless { reason: String, rest: Box<Rest> },
 }
 
-impl Recalled {
-    fn useless(reason: &str) -> Self {
-        Self::Useless(reason.to_owned())
-    }
+/// A plan by the help of a trace.
+pub(super) struct Whole {
+    pub(super) evaluation: Evaluation,
+    pub(super) account: Account,
+    pub(super) trace: Trace,
+    /// Whether the trace is another one.
+    pub(super) has_news: bool,
+}
+
+/// A trace that was taken apart.
+pub(super) struct Rest {
+    looked: Looked,
+    layout: Layout,
+    recall: Recall,
 }
 
 impl Session<'_> {
-    /// Evaluates everything that the request needs.
-    fn evaluate_text(&self, reason: String) -> Result<Remembered, ChildError> {
-        let recorded = record_in_child(self.program, self.request, &Scope::Everything)?;
-        let unsaved = match &recorded.outcome {
-            Some((records, _)) if self.request.buffers.is_empty() => self.trace_of(records.clone()),
-            Some(_) | None => None,
+    /// Looks at everything, and makes a plan if the trace is good for one; else says why it is not.
+    fn recall_all(&self, trace: Trace) -> Result<Result<Box<Whole>, String>, ChildError> {
+        let looked = match self.look(trace, &Suspects::All) {
+            Ok(looked) => looked,
+            Err(unseen) => return Ok(Err(unseen.reason.to_owned())),
         };
-        Ok(Remembered {
-            evaluation: recorded.into_evaluation(),
-            unsaved,
-            account: Account {
-                everything: Some(reason),
-                ..Account::default()
-            },
+        Ok(match self.recall(looked)? {
+            Recalled::Whole(whole) => Ok(whole),
+            Recalled::Useless { reason, .. } => Err(reason),
         })
     }
 
     /// What to remember of an evaluation of everything; nothing if the workspace changed meanwhile.
-    fn trace_of(&self, records: Records) -> Option<UnsavedTrace> {
-        let (tree, read) = self.open(&records)?;
+    pub(super) fn trace_of(&self, recorded: &Recorded) -> Option<Trace> {
+        let (records, _) = recorded.outcome.as_ref()?;
+        if !self.request.buffers.is_empty() {
+            return None;
+        }
+        let (tree, read) = self.open(records)?;
         let mut listing = listing::list(&tree, &read.settings);
         listing.diagnostics.extend(read.diagnostics);
         let mut trace = Trace {
-            records,
+            records: records.clone(),
             ..Trace::default()
         };
         if listing.is_wrong() || !listing.note_in(&mut trace) {
             return None;
         }
+        if !are_named_there(&trace.records, &trace.layout) {
+            return None;
+        }
         self.stamp_rest(&tree, &mut trace);
-        self.unsaved(&trace)
-    }
-
-    fn unsaved(&self, trace: &Trace) -> Option<UnsavedTrace> {
-        // Whoever sets the clock meanwhile makes every stamp doubtful.
-        self.beginning
-            .is_steady()
-            .then(|| UnsavedTrace::new(self.folder, &self.identity, trace))
+        Some(trace)
     }
 
     /// The workspace with all folders that its definitions may name, and its settings, which are
     /// looked into only if they are those that the records were made with: the child has read them
     /// without harm.
-    fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
+    pub(super) fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
         let tree = DiskSourceTree::open(&self.request.folder).ok()?;
         let path = SourcePath::new(SETTINGS_FILE);
         let bytes = tree.read(&path).ok()?;
@@ -200,71 +252,122 @@ impl Session<'_> {
         trace.stamps.extend(stamps);
     }
 
-    fn recall(&self, mut trace: Trace) -> Result<Recalled, ChildError> {
+    /// Looks again at what a trace was made from, as far as it is suspected to be another.
+    pub(super) fn look(
+        &self,
+        mut trace: Trace,
+        suspects: &Suspects,
+    ) -> Result<Looked, Box<Unseen>> {
+        let unseen = |trace, reason| Err(Box::new(Unseen { trace, reason }));
         let Some((tree, read)) = self.open(&trace.records) else {
-            return Ok(Recalled::useless("`stxl.toml` changed"));
+            return unseen(Some(trace), "`stxl.toml` changed");
         };
-        let looks = verify(&tree, &trace, self.beginning);
+        let looks = verify(&tree, &trace, self.beginning, suspects);
         let known = trace.records.reads.values();
         let is_changed: Vec<bool> = looks
             .iter()
             .zip(known)
             .map(|(look, found)| look.found != Some(*found))
             .collect();
+        let settings = Read::File(SourcePath::new(SETTINGS_FILE));
+        let settings = trace.records.reads.get_index_of(&settings);
+        if settings.and_then(|position| is_changed.get(position)) != Some(&false) {
+            return unseen(Some(trace), "`stxl.toml` changed");
+        }
         let is_listed_anew = is_listing_stale(&trace, &looks, &is_changed);
-        let has_news =
-            is_changed.contains(&true) || is_listed_anew || has_new_stamp(&trace, &looks);
-        take_over(&mut trace, looks);
-        if is_listed_anew {
+        let listing = is_listed_anew.then(|| {
             let mut listing = listing::list(&tree, &read.settings);
             listing.diagnostics.extend(read.diagnostics);
-            if listing.is_wrong() {
-                return Ok(Recalled::useless("the list of packages is wrong"));
-            }
-            if !listing.note_in(&mut trace) {
-                return Ok(Recalled::useless("the workspace changed meanwhile"));
-            }
+            listing
+        });
+        if listing.as_ref().is_some_and(Listing::is_wrong) {
+            return unseen(Some(trace), "the list of packages is wrong");
         }
+        let has_new_stamp = has_new_stamp(&trace, &looks);
+        take_over(&mut trace, looks);
+        if listing.is_some_and(|listing| !listing.note_in(&mut trace)) {
+            return unseen(None, "the workspace changed meanwhile");
+        }
+        Ok(Looked {
+            trace,
+            tree,
+            settings: read.settings,
+            is_changed,
+            is_listed_anew,
+            has_new_stamp,
+        })
+    }
+
+    /// Makes a plan of what holds of a trace and of what is evaluated besides.
+    pub(super) fn recall(&self, mut looked: Looked) -> Result<Recalled, ChildError> {
+        let is_other = looked.is_other();
+        let trace = &mut looked.trace;
         let layout = std::mem::take(&mut trace.layout);
         let records = std::mem::take(&mut trace.records);
-        let mut recall = Recall::new(records, &trace.stale, &is_changed, &layout);
-        let targets = match self.complete(&mut recall, &read.settings, &layout)? {
-            Completed::Targets(targets) => targets,
-            Completed::Useless(reason) => return Ok(Recalled::useless(reason)),
+        let seen = Seen {
+            is_changed: &looked.is_changed,
+            layout: &layout,
+            is_listed_anew: looked.is_listed_anew,
         };
-        let linked = match link(&recall.records, &targets) {
+        let mut recall = Recall::new(records, &trace.stale, &seen);
+        let linked = match self.complete(&mut recall, &looked.settings, &layout)? {
+            Completed::Targets(targets) => link(&recall.records, &targets)
+                .map_err(|wrong| wrong.to_string())
+                .and_then(|linked| self.with_asked_options(linked)),
+            Completed::Useless(reason) => Err(reason.to_owned()),
+        };
+        let account = recall.account();
+        let rest = Box::new(Rest {
+            looked,
+            layout,
+            recall,
+        });
+        let (plan, mut diagnostics) = match linked {
             Ok(linked) => linked,
-            Err(wrong) => return Ok(Recalled::Useless(wrong.to_string())),
+            Err(reason) => return Ok(Recalled::Useless { reason, rest }),
         };
-        let Linked {
-            plan,
-            options,
-            mut diagnostics,
-        } = linked;
-        let mut asked = self.request.evaluation.options.keys();
-        if asked.any(|option| !options.contains(option)) {
-            return Ok(Recalled::useless("the request is wrong"));
-        }
+        let has_news = is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
+        let trace = self.put_together(*rest);
         diagnostics.extend(trace.diagnostics.iter().cloned());
         sort(&mut diagnostics);
-        let account = recall.account();
-        let unsaved = if has_news || !account.evaluated.is_empty() {
-            (trace.records, trace.stale) = recall.into_records(&layout);
-            trace.layout = layout;
-            self.stamp_rest(&tree, &mut trace);
-            trace.compact();
-            self.unsaved(&trace)
-        } else {
-            None
-        };
-        Ok(Recalled::Whole(Box::new(Remembered {
+        Ok(Recalled::Whole(Box::new(Whole {
             evaluation: Evaluation {
                 plan: Some(plan),
                 diagnostics,
             },
-            unsaved,
             account,
+            trace,
+            has_news,
         })))
+    }
+
+    /// The plan and what is to be said, if the options of the request are declared by anything.
+    fn with_asked_options(&self, linked: Linked) -> Result<(Plan, Vec<Diagnostic>), String> {
+        let Linked {
+            plan,
+            options,
+            diagnostics,
+        } = linked;
+        let mut asked = self.request.evaluation.options.keys();
+        if asked.all(|option| options.contains(option)) {
+            Ok((plan, diagnostics))
+        } else {
+            Err("the request is wrong".to_owned())
+        }
+    }
+
+    /// The trace of what is known, with what was evaluated since.
+    pub(super) fn put_together(&self, rest: Rest) -> Trace {
+        let Rest {
+            looked,
+            layout,
+            recall,
+        } = rest;
+        let mut trace = looked.trace;
+        (trace.records, trace.stale) = recall.into_records(&layout);
+        trace.layout = layout;
+        self.stamp_rest(&looked.tree, &mut trace);
+        trace
     }
 
     /// Has evaluated what is missing until nothing is.
@@ -287,7 +390,7 @@ impl Session<'_> {
             let Some(records) = self.evaluated(missing)? else {
                 return Ok(Completed::Useless("something is wrong"));
             };
-            if !recall.learn(&records) {
+            if !recall.learn(&records, layout) {
                 return Ok(Completed::Useless("the workspace changed meanwhile"));
             }
         }

@@ -7,7 +7,7 @@ use stxl_model::TreeId;
 
 use super::Trace;
 use crate::directory_import::{DirectoryImportError, LeftOut};
-use crate::layout::{Layout, is_package_kind, list_packages};
+use crate::layout::{Layout, is_package_kind, layer_folders, list_packages};
 use crate::read::{Found, Read};
 use crate::record::Reads;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -35,6 +35,16 @@ pub(super) fn list(tree: &dyn WorkspaceTree, settings: &Settings) -> Listing {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner),
     }
+}
+
+/// The reads that tell whether the list of packages is what it is: the settings, and what is looked
+/// at to make it, found or not.
+pub(crate) fn reads_of_listing(tree: &dyn WorkspaceTree, settings: &Settings) -> Vec<Read> {
+    let mut reads = vec![Read::File(SourcePath::new(SETTINGS_FILE))];
+    let layers = layer_folders(settings).into_iter();
+    reads.extend(layers.map(|layer| Read::Folder(SourcePath::new(&layer))));
+    reads.extend(list(tree, settings).reads.into_keys());
+    reads
 }
 
 impl Listing {

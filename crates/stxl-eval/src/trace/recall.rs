@@ -14,7 +14,7 @@ use stxl_model::{Label, PackageLabel, Selector};
 use super::Account;
 use crate::database::Configured;
 use crate::evaluator::{EvaluationRequest, Parts, Target};
-use crate::layout::Layout;
+use crate::layout::{Layers, Layout};
 use crate::node::NodeKey;
 use crate::record::{PackageRecord, Records};
 use crate::selection::{Wanted, configured_for, wanted_packages};
@@ -69,6 +69,16 @@ pub(super) struct Recall {
     evaluated: BTreeSet<PackageLabel>,
 }
 
+/// What is there of that which records were made from.
+pub(super) struct Seen<'s> {
+    /// Whether it is not what was read, by position.
+    pub(super) is_changed: &'s [bool],
+    /// The packages there are.
+    pub(super) layout: &'s Layout,
+    /// Whether they may be others than the records know.
+    pub(super) is_listed_anew: bool,
+}
+
 /// What is missing for a plan.
 pub(super) struct Missing {
     pub(super) selectors: Vec<Selector>,
@@ -87,13 +97,8 @@ pub(super) enum Standing {
 
 impl Recall {
     /// Takes out what does not hold: what was stale before, and what was made from something that
-    /// changed since; `is_changed` tells it of what was read, by position.
-    pub(super) fn new(
-        records: Records,
-        stale: &BTreeSet<PackageLabel>,
-        is_changed: &[bool],
-        layout: &Layout,
-    ) -> Self {
+    /// changed since.
+    pub(super) fn new(records: Records, stale: &BTreeSet<PackageLabel>, seen: &Seen<'_>) -> Self {
         let mut recall = Self {
             records,
             former: BTreeMap::new(),
@@ -102,11 +107,16 @@ impl Recall {
         };
         let known = stale.iter().cloned();
         let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Stale)).collect();
+        // Both are sorted by label.
+        let mut listed = seen.layout.packages.iter().peekable();
         for (label, package) in &recall.records.packages {
+            while listed.next_if(|(other, _)| *other < label).is_some() {}
+            let layers = listed.next_if(|(other, _)| *other == label);
             if stale.contains_key(label) {
                 continue;
             }
-            if let Some(reason) = recall.reason(label, package, is_changed, layout) {
+            let layers = layers.map(|(_, layers)| layers);
+            if let Some(reason) = recall.reason(package, layers, seen) {
                 stale.insert(label.clone(), reason);
             }
         }
@@ -116,22 +126,24 @@ impl Recall {
 
     fn reason(
         &self,
-        label: &PackageLabel,
         package: &PackageRecord,
-        is_changed: &[bool],
-        layout: &Layout,
+        layers: Option<&Layers>,
+        seen: &Seen<'_>,
     ) -> Option<Reason> {
+        let is_changed = seen.is_changed;
         let has_changed = |read: &&u32| is_changed.get(**read as usize).copied().unwrap_or(true);
         if let Some(read) = package.reads.iter().find(has_changed) {
             let path = self.records.reads.get_index(*read as usize)?.0.path();
             return Some(Reason::Changed(path.clone()));
         }
-        if layout.packages.get(label) != Some(&package.layers) {
+        if layers != Some(&package.layers) {
             return Some(Reason::OtherFiles);
         }
-        let named = references_of(&self.records, package);
-        let mut named = named.chain(&package.values_of).chain(&package.named);
-        let gone = named.find(|label| !layout.packages.contains_key(*label));
+        // A package that goes takes along a file that was read, so the list is made anew.
+        if !seen.is_listed_anew {
+            return None;
+        }
+        let gone = gone(&self.records, package, seen.layout);
         gone.map(|label| Reason::Gone(label.clone()))
     }
 
@@ -253,7 +265,10 @@ impl Recall {
     /// Takes over what was evaluated, and takes out what it makes stale. Whether all that both know
     /// of the workspace agrees: if not, it changed meanwhile.
     #[must_use]
-    pub(super) fn learn(&mut self, evaluated: &Records) -> bool {
+    pub(super) fn learn(&mut self, evaluated: &Records, layout: &Layout) -> bool {
+        if !are_named_there(evaluated, layout) {
+            return false;
+        }
         for (read, found) in &evaluated.reads {
             if self.records.reads.get(read).is_some_and(|it| it != found) {
                 return false;
@@ -317,6 +332,24 @@ impl Recall {
         };
         former.facts != current.facts || has_other_configuration() || has_other_node()
     }
+}
+
+/// A package that a record names and that is not there.
+fn gone<'r>(
+    records: &'r Records,
+    package: &'r PackageRecord,
+    layout: &Layout,
+) -> Option<&'r PackageLabel> {
+    let named = references_of(records, package);
+    let mut named = named.chain(&package.values_of).chain(&package.named);
+    named.find(|label| !layout.packages.contains_key(*label))
+}
+
+/// Whether all packages that records name are there. If not, the records are of a workspace that
+/// had more.
+pub(super) fn are_named_there(records: &Records, layout: &Layout) -> bool {
+    let mut packages = records.packages.values();
+    packages.all(|package| gone(records, package, layout).is_none())
 }
 
 /// The packages whose outputs a package needs or brings.

@@ -12,6 +12,7 @@ use stxl_lang::SourceError;
 use stxl_model::BlobId;
 
 use super::Trace;
+use super::suspects::Suspects;
 use crate::read::{Found, Read};
 use crate::source_tree::{DiskSourceTree, Stamp};
 
@@ -95,15 +96,30 @@ impl Beginning {
     }
 }
 
-/// Looks at everything that a trace says was read, in its order.
-pub(super) fn verify(tree: &DiskSourceTree, trace: &Trace, beginning: Beginning) -> Vec<Look> {
+/// Looks at everything that a trace says was read and that is suspected, in its order.
+pub(super) fn verify(
+    tree: &DiskSourceTree,
+    trace: &Trace,
+    beginning: Beginning,
+    suspects: &Suspects,
+) -> Vec<Look> {
     let reads = trace.records.reads.iter().zip(&trace.stamps);
-    let reads: Vec<_> = reads
-        .map(|((read, found), stamp)| (read, *found, stamp.as_ref()))
-        .collect();
-    in_threads(&reads, |(read, found, stamp)| {
+    let reads = reads.map(|((read, found), stamp)| (read, *found, stamp.as_ref()));
+    let look = |(read, found, stamp): &(&Read, Found, Option<&Stamp>)| {
         look_again(tree, read, *found, *stamp, beginning)
-    })
+    };
+    match suspects {
+        Suspects::All => in_threads(&reads.collect::<Vec<_>>(), look),
+        Suspects::Paths(_) => reads
+            .map(|known| match known {
+                (read, ..) if suspects.include(read) => look(&known),
+                (_, found, stamp) => Look {
+                    found: Some(found),
+                    stamp: stamp.copied(),
+                },
+            })
+            .collect(),
+    }
 }
 
 /// The stamps of things that were found just now, as far as they can be relied on: of what is still

@@ -1,0 +1,280 @@
+//! Evaluating one workspace again and again while somebody watches it.
+//!
+//! The trace stays in memory, and only what is suspected to be another is looked at again. Who
+//! watches has to suspect enough: everything at first and whenever events were lost, and all that
+//! lies in a folder that was not watched when it was read.
+
+use stxl_lang::{Severity, SourcePath};
+
+use super::Trace;
+use super::evaluate::{Account, Recalled, Session};
+use super::file::{self, Identity, TraceFolder, UnsavedTrace};
+use super::listing::reads_of_listing;
+use super::suspects::Suspects;
+use super::verify::Beginning;
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
+use crate::directory_import::LeftOut;
+use crate::evaluator::{Evaluation, Recorded, Scope};
+use crate::read::Read;
+use crate::settings::Settings;
+use crate::source_tree::DiskSourceTree;
+
+/// A workspace that is evaluated whenever something in it changes.
+pub struct WatchedWorkspace {
+    program: EvaluatorProgram,
+    request: ChildRequest,
+    /// Where the trace is kept from one process to the next, if anywhere.
+    folder: Option<TraceFolder>,
+    trace: Option<Trace>,
+    is_loaded: bool,
+    /// Whether the trace is another than the one that is saved.
+    has_news: bool,
+    /// What may be another than the trace says.
+    suspects: Suspects,
+    state: State,
+    /// How much of what the trace has read is in [`Self::take_dependencies`]' answers.
+    placed: usize,
+}
+
+/// How the last evaluation ended.
+enum State {
+    /// Not with a plan of the trace: there was none, or it was made of all text, maybe of other
+    /// packages than were listed after it.
+    Fresh,
+    /// With a plan of the trace.
+    Planned,
+    /// With an error, or while the workspace changed, after it had looked at these.
+    Untraced(Vec<Read>),
+}
+
+/// What comes of an evaluation.
+pub struct Round {
+    /// The plan and the diagnostics: the same as of a first evaluation.
+    pub evaluation: Evaluation,
+    /// What was recalled, and what was evaluated and why.
+    pub account: Account,
+}
+
+/// Something that the last evaluation depends on.
+#[derive(Clone, Debug)]
+pub struct Dependency {
+    /// The path that was looked at, which may be missing.
+    pub path: SourcePath,
+    /// How much of it was.
+    pub reach: Reach,
+}
+
+/// How much of a path was looked at.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// The file, or whether something is there.
+    Entry,
+    /// The names in the folder.
+    Names,
+    /// All below the folder, but for what is left out.
+    Below(LeftOut),
+}
+
+impl WatchedWorkspace {
+    /// Begins; nothing is read yet.
+    pub fn new(
+        program: EvaluatorProgram,
+        request: ChildRequest,
+        folder: Option<TraceFolder>,
+    ) -> Self {
+        Self {
+            program,
+            request,
+            folder,
+            trace: None,
+            is_loaded: false,
+            has_news: false,
+            suspects: Suspects::All,
+            state: State::Fresh,
+            placed: 0,
+        }
+    }
+
+    /// Evaluates again after changes, unless nothing that the last evaluation looked at is another:
+    /// then there is nothing to tell.
+    pub fn evaluate(&mut self, changes: &Suspects) -> Result<Option<Round>, ChildError> {
+        self.suspects.add_all(changes);
+        if let State::Untraced(looked_at) = &self.state
+            && !looked_at.iter().any(|read| changes.include(read))
+        {
+            return Ok(None);
+        }
+        if !std::mem::replace(&mut self.is_loaded, true)
+            && let Some((folder, identity)) = self.place()
+        {
+            // A trace that cannot be used is as good as none.
+            self.trace = file::load(folder, &identity).ok();
+        }
+        let (program, request) = (self.program.clone(), self.request.clone());
+        let session = Session {
+            program: &program,
+            request: &request,
+            beginning: Beginning::now(),
+        };
+        let outcome = self.evaluate_with(&session);
+        if !session.beginning.is_steady()
+            && let Some(trace) = &mut self.trace
+        {
+            // Whoever set the clock meanwhile made every stamp doubtful.
+            trace.stamps.fill(None);
+        }
+        outcome
+    }
+
+    fn evaluate_with(&mut self, session: &Session<'_>) -> Result<Option<Round>, ChildError> {
+        let reason = match self.trace.take() {
+            None => "nothing is remembered of this workspace".to_owned(),
+            Some(trace) => match session.look(trace, &self.suspects) {
+                Err(unseen) => {
+                    self.trace = unseen.trace;
+                    unseen.reason.to_owned()
+                }
+                Ok(looked) if matches!(self.state, State::Planned) && !looked.is_other() => {
+                    self.trace = Some(looked.trace);
+                    self.suspects = Suspects::none();
+                    return Ok(None);
+                }
+                Ok(looked) => match session.recall(looked)? {
+                    Recalled::Whole(whole) => {
+                        let mut trace = whole.trace;
+                        if trace.compact() {
+                            self.placed = 0;
+                        }
+                        self.trace = Some(trace);
+                        self.has_news |= whole.has_news;
+                        self.suspects = Suspects::none();
+                        self.state = State::Planned;
+                        return Ok(Some(Round {
+                            evaluation: whole.evaluation,
+                            account: whole.account,
+                        }));
+                    }
+                    Recalled::Useless { reason, rest } => {
+                        // What was known of packages that are right holds when the error is gone.
+                        self.trace = Some(session.put_together(*rest));
+                        self.has_news = true;
+                        reason
+                    }
+                },
+            },
+        };
+        self.evaluate_text(session, &reason).map(Some)
+    }
+
+    /// Evaluates everything.
+    fn evaluate_text(&mut self, session: &Session<'_>, reason: &str) -> Result<Round, ChildError> {
+        let recorded = record_in_child(&self.program, &self.request, &Scope::Everything)?;
+        self.placed = 0;
+        if let Some(trace) = session.trace_of(&recorded) {
+            self.trace = Some(trace);
+            self.has_news = true;
+            self.suspects = Suspects::none();
+            self.state = State::Fresh;
+        } else {
+            self.state = State::Untraced(self.looked_at(session, &recorded));
+        }
+        let evaluation = recorded.into_evaluation();
+        Ok(Round {
+            evaluation,
+            account: Account {
+                everything: Some(reason.to_owned()),
+                ..Account::default()
+            },
+        })
+    }
+
+    /// What an evaluation without a trace has looked at. One that died says nothing: then it is
+    /// what others looked at, what it is about, and the packages there are.
+    fn looked_at(&self, session: &Session<'_>, recorded: &Recorded) -> Vec<Read> {
+        if !recorded.looked_at.is_empty() {
+            return recorded.looked_at.clone();
+        }
+        let records = recorded.outcome.as_ref().map(|(records, _)| records);
+        // Settings that are others by now have it evaluated again.
+        let opened = records.and_then(|records| session.open(records));
+        let errors = recorded.diagnostics.iter();
+        let errors = errors.filter(|it| it.severity == Severity::Error);
+        let places = errors.filter_map(|it| it.primary.as_ref());
+        let mut reads: Vec<Read> = places
+            .map(|(span, _)| Read::File(span.path.clone()))
+            .collect();
+        match &self.state {
+            State::Untraced(looked_at) => reads.extend(looked_at.iter().cloned()),
+            State::Fresh | State::Planned => {}
+        }
+        if let Some(trace) = &self.trace {
+            reads.extend(trace.records.reads.keys().cloned());
+        }
+        reads.extend(records.into_iter().flat_map(|it| it.reads.keys().cloned()));
+        if let Some((tree, read)) = opened {
+            reads.extend(reads_of_listing(&tree, &read.settings));
+        } else if let Ok(tree) = DiskSourceTree::open(&self.request.folder) {
+            reads.extend(reads_of_listing(&tree, &Settings::empty()));
+        }
+        reads.sort();
+        reads.dedup();
+        reads
+    }
+
+    /// What is to be watched: what was looked at for the first time since this was asked last, and
+    /// what may stand elsewhere since something happened at these paths.
+    pub fn take_dependencies(&mut self, changes: &Suspects) -> Vec<Dependency> {
+        let is_first = self.placed == 0;
+        let mut reads: Vec<&Read> = Vec::new();
+        if let Some(trace) = &self.trace {
+            for (position, read) in trace.records.reads.keys().enumerate() {
+                if position >= self.placed || changes.include(read) {
+                    reads.push(read);
+                }
+            }
+            self.placed = trace.records.reads.len();
+        }
+        match &self.state {
+            State::Untraced(looked_at) => {
+                let new = looked_at
+                    .iter()
+                    .filter(|it| is_first || changes.include(it));
+                reads.extend(new);
+                self.placed = self.placed.max(1);
+            }
+            State::Fresh | State::Planned => {}
+        }
+        reads.into_iter().map(Dependency::of).collect()
+    }
+
+    /// What is to be remembered for the next process, if that is anything new.
+    pub fn into_unsaved(self) -> Option<UnsavedTrace> {
+        let trace = self.trace.as_ref().filter(|_| self.has_news)?;
+        let (folder, identity) = self.place()?;
+        Some(UnsavedTrace::new(folder, &identity, trace))
+    }
+
+    fn place(&self) -> Option<(&TraceFolder, Identity)> {
+        let folder = self.folder.as_ref()?;
+        let abi = self.request.evaluation.sandbox_abi;
+        let identity = Identity::new(folder, &self.request.folder, abi);
+        Some((folder, identity))
+    }
+}
+
+impl Dependency {
+    fn of(read: &Read) -> Self {
+        let reach = match read {
+            Read::File(_) | Read::Import(_) | Read::Presence(_) | Read::PackageFile(_) => {
+                Reach::Entry
+            }
+            Read::Folder(_) => Reach::Names,
+            // A pattern that is no glob is an error before anything is read.
+            Read::Directory((_, ignore)) => LeftOut::new(ignore).map_or(Reach::Names, Reach::Below),
+        };
+        Self {
+            path: read.path().clone(),
+            reach,
+        }
+    }
+}
