@@ -23,3 +23,5 @@ mod readme;
 mod roots;
 #[path = "cli/variants.rs"]
 mod variants;
+#[path = "cli/watch.rs"]
+mod watch;

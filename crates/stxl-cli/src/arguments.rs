@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Show the plan: what a build would do, without doing it
     #[command(
-        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --profile=eval.svg\n  stxl eval core/zlib --origin env.CFLAGS\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
+        after_help = "Examples:\n  stxl eval stage0/hex2\n  stxl eval --status stage0\n  stxl eval --explain-cache\n  stxl eval --watch core\n  stxl eval --profile=eval.svg\n  stxl eval core/zlib --origin env.CFLAGS\n  stxl eval core/zlib --platform i686 --with static=yes\n  stxl eval --json core/zlib:dev | jq '.derivations | length'"
     )]
     Eval(EvalArguments),
     /// Build packages
@@ -181,9 +181,13 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// Print one JSON record
+    /// Print one JSON record; with `--watch` one a line
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Evaluate again whenever something changes, and tell what is different in the plan
+    #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "profile", "origin"])]
+    pub(crate) watch: bool,
 
     #[command(flatten)]
     pub(crate) details: EvalDetails,

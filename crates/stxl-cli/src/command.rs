@@ -9,3 +9,4 @@ pub(crate) mod log;
 pub(crate) mod root;
 pub(crate) mod shell;
 pub(crate) mod store;
+pub(crate) mod watch;

@@ -10,11 +10,11 @@ use serde::Serialize;
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest,
     EvaluatorProgram, Memory, Profile, Profiled, Provenance, Remembered, Tests, TraceFolder,
-    UnsavedTrace, evaluate_remembering, explain_in_child, profile_in_child,
+    UnsavedTrace, WatchedWorkspace, evaluate_remembering, explain_in_child, profile_in_child,
 };
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
-use stxl_lang::{Language, Severity, SourceError, SourcePath, SourceTree};
+use stxl_lang::{Diagnostic, Language, Severity, SourceError, SourcePath, SourceTree};
 use stxl_model::{Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
@@ -65,12 +65,17 @@ impl Evaluated {
 
     /// Remembers the evaluation for the next one. That it cannot be remembered costs time only.
     pub(crate) fn remember(self, terminal: Terminal) -> Plan {
-        if let Some(unsaved) = self.unsaved
-            && let Err(error) = unsaved.save()
-        {
-            terminal.note(&format!("the evaluation cannot be remembered: {error}"));
-        }
+        save(self.unsaved, terminal);
         self.plan
+    }
+}
+
+/// Saves what is to be remembered, as [`Evaluated::remember`] does.
+pub(crate) fn save(unsaved: Option<UnsavedTrace>, terminal: Terminal) {
+    if let Some(unsaved) = unsaved
+        && let Err(error) = unsaved.save()
+    {
+        terminal.note(&format!("the evaluation cannot be remembered: {error}"));
     }
 }
 
@@ -92,8 +97,7 @@ pub(crate) fn evaluate(
     terminal: Terminal,
 ) -> Result<Evaluated, Failure> {
     let request = child_request(workspace, selection)?;
-    let program = this_program().map_err(Failure::environment)?;
-    let traces = place::evaluation_cache().map(|path| TraceFolder { path, program });
+    let traces = traces()?;
     let memory = match (&traces, recall) {
         (None, _) => Memory::None,
         (Some(traces), Recall::Remembered) => Memory::Used(traces),
@@ -111,6 +115,21 @@ pub(crate) fn evaluate(
         unsaved,
         account,
     })
+}
+
+/// The workspace, to be evaluated whenever something in it changes.
+pub(crate) fn watched(
+    workspace: &Path,
+    selection: &Selection,
+) -> Result<WatchedWorkspace, Failure> {
+    let request = child_request(workspace, selection)?;
+    Ok(WatchedWorkspace::new(evaluator(), request, traces()?))
+}
+
+/// Where evaluations are remembered, if anywhere.
+fn traces() -> Result<Option<TraceFolder>, Failure> {
+    let program = this_program().map_err(Failure::environment)?;
+    Ok(place::evaluation_cache().map(|path| TraceFolder { path, program }))
 }
 
 /// Evaluates everything in a limited child process, and measures what that costs.
@@ -297,15 +316,10 @@ fn show(
     if diagnostics.is_empty() {
         return Ok(());
     }
-    let disk = DiskSourceTree::open(workspace).map_err(Failure::environment)?;
-    let tree = WithStdlib {
-        disk,
-        language: Language::new(),
-    };
     let is_failed = evaluation.plan.is_none();
     match audience {
         Audience::Program if is_failed => {
-            let diagnostics = records(diagnostics, &tree);
+            let diagnostics = diagnostic_records(diagnostics, workspace)?;
             let record = WireDiagnostics {
                 version: 1,
                 event: "diagnostics",
@@ -314,20 +328,8 @@ fn show(
             print_record(&record)
         }
         Audience::Person | Audience::Program => {
-            let style = if terminal.is_colored() {
-                Style::Colored
-            } else {
-                Style::Plain
-            };
-            let shown = diagnostics.get(..SHOWN_MAX).unwrap_or(diagnostics);
-            terminal.text(&render(shown, &tree, style));
-            if diagnostics.len() > shown.len() {
-                terminal.note(&format!("and {} more", diagnostics.len() - shown.len()));
-            }
-            let errors = diagnostics
-                .iter()
-                .filter(|one| one.severity == Severity::Error)
-                .count();
+            show_excerpts(diagnostics, workspace, terminal)?;
+            let errors = count_errors(diagnostics);
             if errors > 0 {
                 let word = terminal.paint(Tone::Bad, "no plan");
                 terminal.note(&format!("{word}: {}", plural(errors, "error")));
@@ -337,10 +339,54 @@ fn show(
     }
 }
 
+/// How many of the diagnostics are errors.
+pub(crate) fn count_errors(diagnostics: &[Diagnostic]) -> usize {
+    let errors = diagnostics.iter();
+    errors.filter(|one| one.severity == Severity::Error).count()
+}
+
+/// Diagnostics for programs.
+pub(crate) fn diagnostic_records(
+    diagnostics: &[Diagnostic],
+    workspace: &Path,
+) -> Result<Vec<DiagnosticRecord>, Failure> {
+    Ok(records(diagnostics, &WithStdlib::open(workspace)?))
+}
+
+/// Shows diagnostics to a person, the first ones if there are many.
+pub(crate) fn show_excerpts(
+    diagnostics: &[Diagnostic],
+    workspace: &Path,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let tree = WithStdlib::open(workspace)?;
+    let style = if terminal.is_colored() {
+        Style::Colored
+    } else {
+        Style::Plain
+    };
+    let shown = diagnostics.get(..SHOWN_MAX).unwrap_or(diagnostics);
+    terminal.text(&render(shown, &tree, style));
+    if diagnostics.len() > shown.len() {
+        terminal.note(&format!("and {} more", diagnostics.len() - shown.len()));
+    }
+    Ok(())
+}
+
 /// The workspace's files, and those of the embedded stdlib, for excerpts.
 struct WithStdlib {
     disk: DiskSourceTree,
     language: Language,
+}
+
+impl WithStdlib {
+    fn open(workspace: &Path) -> Result<Self, Failure> {
+        let disk = DiskSourceTree::open(workspace).map_err(Failure::environment)?;
+        Ok(Self {
+            disk,
+            language: Language::new(),
+        })
+    }
 }
 
 impl SourceTree for WithStdlib {

@@ -1,6 +1,7 @@
 //! Ctrl-C and its relatives: the first one cancels, a second one ends the process.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
@@ -28,6 +29,19 @@ impl Interrupts {
             leave.push(id);
         }
         Ok(Self { cancel, leave })
+    }
+
+    /// What has something to read after a signal, for who waits for files.
+    pub(crate) fn wakers() -> Result<UnixStream, Failure> {
+        let failed = |error: io::Error| {
+            Failure::environment(format!("signals cannot be waited for: {error}"))
+        };
+        let (woken, waker) = UnixStream::pair().map_err(failed)?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let waker = waker.try_clone().map_err(failed)?;
+            low_level::pipe::register(signal, waker).map_err(failed)?;
+        }
+        Ok(woken)
     }
 
     /// Lets no interrupt leave at once, since something has to be restored first.

@@ -16,5 +16,6 @@ mod relay;
 mod session;
 mod steps;
 mod terminal;
+mod watch;
 
 pub use program::main;

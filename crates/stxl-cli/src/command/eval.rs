@@ -13,7 +13,7 @@ use crate::evaluation::{self, Audience, Recall};
 use crate::failure::{Failure, of_store};
 use crate::progress::plural;
 use crate::terminal::{Terminal, print_data, print_record};
-use crate::{place, session};
+use crate::{command, place, session};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -21,6 +21,9 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
+    if eval.watch {
+        return command::watch::run(eval, &workspace, terminal);
+    }
     let audience = if eval.json {
         Audience::Program
     } else {
@@ -108,7 +111,7 @@ fn table(plan: &Plan, status: Option<&[NodeStatus]>) -> String {
     table
 }
 
-fn totals(plan: &Plan, status: Option<&[NodeStatus]>) -> String {
+pub(crate) fn totals(plan: &Plan, status: Option<&[NodeStatus]>) -> String {
     let steps = plural(plan.count_of(Kind::Exec), "step");
     let mut text = format!("{steps} in {}", plural(plan.nodes().len(), "derivation"));
     if let Some(status) = status {
