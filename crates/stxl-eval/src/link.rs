@@ -6,7 +6,7 @@ use stxl_lang::Diagnostic;
 use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
 
 use crate::evaluator::Target;
-use crate::record::{NodeRecord, Records};
+use crate::record::{NodeRecord, PackageRecord, Records};
 use crate::settings::is_local;
 
 /// What a plan is made of is not there: records are missing, or need each other in a circle.
@@ -59,19 +59,22 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
     }
     let reached = linker.check_brought(targets)?;
     let mut diagnostics = Vec::new();
-    let reached_labels = labels_of(records, &reached);
-    let packages = reached_labels
-        .iter()
-        .filter_map(|label| records.packages.get(*label));
-    let options = packages.flat_map(|package| package.facts.options.iter().cloned());
-    let options = options.collect();
     let mut plan = linker.plan;
-    for label in seen(records, reached_labels, targets) {
-        if let Some(package) = records.packages.get(label) {
-            diagnostics.extend(package.diagnostics.iter().cloned());
-            if package.layers.last().is_some_and(is_local) {
-                plan.mark_local();
-            }
+    let is_reached = |package: &PackageRecord| {
+        let mut nodes = package.nodes.iter();
+        nodes.any(|(position, _)| reached.get(*position as usize) == Some(&true))
+    };
+    // Not by the labels of nodes: comparing these takes longer than linking.
+    let packages = records.packages.iter();
+    let reached: Vec<_> = packages.filter(|(_, it)| is_reached(it)).collect();
+    let options = reached
+        .iter()
+        .flat_map(|(_, package)| package.facts.options.iter().cloned())
+        .collect();
+    for package in seen(records, &reached, targets) {
+        diagnostics.extend(package.diagnostics.iter().cloned());
+        if package.layers.last().is_some_and(is_local) {
+            plan.mark_local();
         }
     }
     Ok(Linked {
@@ -81,29 +84,26 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
     })
 }
 
-/// The packages of some nodes.
-fn labels_of<'r>(records: &'r Records, nodes: &[usize]) -> BTreeSet<&'r PackageLabel> {
-    let keys = nodes.iter();
-    let keys = keys.filter_map(|position| records.nodes.get_index(*position));
-    keys.map(|key| &key.label).collect()
-}
-
 /// The packages of the nodes that were reached, those that were asked for, and all whose values
-/// these read.
+/// these read. Those that were reached are sorted by label.
 fn seen<'r>(
     records: &'r Records,
-    reached: BTreeSet<&'r PackageLabel>,
+    reached: &[(&'r PackageLabel, &'r PackageRecord)],
     targets: &'r [Target],
-) -> BTreeSet<&'r PackageLabel> {
-    let mut seen = reached;
-    seen.extend(targets.iter().map(|target| &target.label));
-    let mut frontier: Vec<&PackageLabel> = seen.iter().copied().collect();
+) -> Vec<&'r PackageRecord> {
+    let mut seen: Vec<&PackageRecord> = reached.iter().map(|(_, package)| *package).collect();
+    let without_nodes = targets.iter().filter(|target| target.nodes.is_empty());
+    let mut frontier: Vec<&PackageLabel> = without_nodes.map(|target| &target.label).collect();
+    frontier.extend(seen.iter().flat_map(|package| &package.values_of));
+    let mut others = BTreeSet::new();
     while let Some(label) = frontier.pop() {
-        let package = records.packages.get(label);
-        for read in package.into_iter().flat_map(|package| &package.values_of) {
-            if seen.insert(read) {
-                frontier.push(read);
-            }
+        let is_reached = reached.binary_search_by_key(&label, |(reached, _)| *reached);
+        if is_reached.is_err()
+            && others.insert(label)
+            && let Some(package) = records.packages.get(label)
+        {
+            frontier.extend(&package.values_of);
+            seen.push(package);
         }
     }
     seen
@@ -135,21 +135,19 @@ impl Linker<'_> {
         self.id(root)
     }
 
-    /// All nodes that the targets need or that are brought, over any number of steps, by position.
-    /// What is only brought is in no plan, and has to be as right as if it was.
-    fn check_brought(&mut self, targets: &[Target]) -> Result<Vec<usize>, LinkError> {
+    /// Which nodes the targets need or are brought, over any number of steps, by position. What is
+    /// only brought is in no plan, and has to be as right as if it was.
+    fn check_brought(&mut self, targets: &[Target]) -> Result<Vec<bool>, LinkError> {
         let keys = targets.iter().flat_map(|target| &target.nodes);
         let positions = keys.filter_map(|key| self.records.nodes.get_index_of(key));
         let mut stack: Vec<usize> = positions.collect();
-        let mut is_seen = vec![false; self.ids.len()];
-        let mut reached = Vec::new();
+        let mut reached = vec![false; self.ids.len()];
         while let Some(position) = stack.pop() {
-            let is_seen = is_seen.get_mut(position);
+            let is_seen = reached.get_mut(position);
             if is_seen.is_none_or(|is_seen| std::mem::replace(is_seen, true)) {
                 continue;
             }
             self.walk_from(position, Purpose::Order)?;
-            reached.push(position);
             let record = self.record(position)?;
             stack.extend(record.references().map(|it| it as usize));
         }

@@ -4,6 +4,7 @@
 //! recipes that are others, and only the number of those that follow, so a derivation of the newer
 //! plan is compared with one of the older plan that it may stand in the place of.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, PlanNode, PlanRoot};
@@ -82,20 +83,26 @@ impl PlanDifference {
             predecessors: BTreeMap::new(),
         };
         let mut recipes = comparison.recipes(after);
-        let (old_roots, new_roots) = (roots_of(before), roots_of(after));
-        let mut labels: BTreeSet<&PackageLabel> = old_roots.keys().copied().collect();
-        labels.extend(new_roots.keys().copied());
-        labels.extend(old.own.keys().chain(new.own.keys()).copied());
+        let roots = different_roots(before, after);
+        let mut labels: BTreeSet<&PackageLabel> = roots.keys().copied().collect();
+        labels.extend(old.own.keys().chain(new.own.keys()));
+        let is_there = (present(before, &labels), present(after, &labels));
         let mut difference = Self::default();
-        for label in labels {
-            let of_root = (old_roots.get(label).copied(), new_roots.get(label).copied());
-            if of_root.0 != of_root.1 {
-                difference.add_outputs(label, of_root);
-            }
-            let recipes = recipes.remove(label).unwrap_or_default();
-            if let Some(package) = comparison.package(label, of_root, recipes) {
-                difference.packages.insert(label.clone(), package);
-            }
+        for label in &labels {
+            let of_root = roots.get(label).copied().unwrap_or_default();
+            difference.add_outputs(label, of_root);
+            let package = match (is_there.0.contains(label), is_there.1.contains(label)) {
+                (false, _) => PackageChange::Added,
+                (true, false) => PackageChange::Removed,
+                (true, true) => comparison.change(label, of_root, recipes.contains_key(label)),
+            };
+            let package = PackageDifference {
+                change: package,
+                recipes: recipes.remove(label).unwrap_or_default(),
+                steps_added: new.steps_of(label),
+                steps_removed: old.steps_of(label),
+            };
+            difference.packages.insert((*label).clone(), package);
         }
         difference
     }
@@ -111,11 +118,7 @@ impl PlanDifference {
         packages.filter(|package| package.change == change).count()
     }
 
-    fn add_outputs(
-        &mut self,
-        label: &PackageLabel,
-        (old, new): (Option<&PlanRoot>, Option<&PlanRoot>),
-    ) {
+    fn add_outputs(&mut self, label: &PackageLabel, (old, new): RootPair<'_>) {
         let names = old.into_iter().chain(new);
         let names: BTreeSet<&OutputName> = names.flat_map(|root| root.outputs.keys()).collect();
         for output in names {
@@ -133,9 +136,47 @@ impl PlanDifference {
     }
 }
 
-fn roots_of(plan: &Plan) -> BTreeMap<&PackageLabel, &PlanRoot> {
-    let roots = plan.roots().iter();
-    roots.map(|root| (&root.label, root)).collect()
+/// A package that was asked for, as the older and the newer plan have it.
+type RootPair<'p> = (Option<&'p PlanRoot>, Option<&'p PlanRoot>);
+
+/// The packages that were asked for and of which not all outputs are what they were.
+fn different_roots<'p>(
+    before: &'p Plan,
+    after: &'p Plan,
+) -> BTreeMap<&'p PackageLabel, RootPair<'p>> {
+    let sorted = |plan: &'p Plan| {
+        let mut roots: Vec<&PlanRoot> = plan.roots().iter().collect();
+        roots.sort_by_key(|root| &root.label);
+        roots.into_iter().peekable()
+    };
+    // Side by side: nearly all are equal, and looking them up takes longer than all else.
+    let (mut old, mut new) = (sorted(before), sorted(after));
+    let mut different = BTreeMap::new();
+    loop {
+        let pair = match (old.peek(), new.peek()) {
+            (None, None) => return different,
+            (Some(_), None) => (old.next(), None),
+            (None, Some(_)) => (None, new.next()),
+            (Some(first), Some(second)) => match first.label.cmp(&second.label) {
+                Ordering::Less => (old.next(), None),
+                Ordering::Greater => (None, new.next()),
+                Ordering::Equal => (old.next(), new.next()),
+            },
+        };
+        if let (Some(root), _) | (None, Some(root)) = pair
+            && pair.0 != pair.1
+        {
+            different.insert(&root.label, pair);
+        }
+    }
+}
+
+/// The packages among these that a plan has anything of.
+fn present<'p>(plan: &'p Plan, labels: &BTreeSet<&PackageLabel>) -> BTreeSet<&'p PackageLabel> {
+    let nodes = plan.nodes().iter().map(|node| &node.origin.label);
+    let roots = plan.roots().iter().map(|root| &root.label);
+    let named = nodes.chain(roots);
+    named.filter(|label| labels.contains(label)).collect()
 }
 
 /// One of the plans, as seen from the other.
@@ -143,8 +184,6 @@ struct Side<'p> {
     plan: &'p Plan,
     /// The derivations that the other plan has not, by package, in the order of the plan.
     own: BTreeMap<&'p PackageLabel, Vec<&'p PlanNode>>,
-    /// The packages it has anything of.
-    labels: BTreeSet<&'p PackageLabel>,
     /// The names that outputs asked for have, by what gives them.
     outputs: BTreeMap<DerivationId, Vec<(&'p PackageLabel, &'p OutputName)>>,
 }
@@ -154,21 +193,15 @@ impl<'p> Side<'p> {
         let mut side = Self {
             plan,
             own: BTreeMap::new(),
-            labels: BTreeSet::new(),
             outputs: BTreeMap::new(),
         };
-        let mut last = None;
         for node in plan.nodes() {
             let label = &node.origin.label;
-            if last.replace(label) != Some(label) {
-                side.labels.insert(label);
-            }
             if other.position(&node.id).is_none() {
                 side.own.entry(label).or_default().push(node);
             }
         }
         for root in plan.roots() {
-            side.labels.insert(&root.label);
             // Only those of what is different are asked for.
             for (output, id) in &root.outputs {
                 if other.position(id).is_none() {
@@ -268,37 +301,22 @@ impl<'p> Comparison<'_, 'p> {
         }
     }
 
-    fn package(
+    /// How a package of both plans is different.
+    fn change(
         &self,
         label: &PackageLabel,
-        (old_root, new_root): (Option<&PlanRoot>, Option<&PlanRoot>),
-        recipes: Vec<String>,
-    ) -> Option<PackageDifference> {
-        let (old, new) = (self.old.own.get(label), self.new.own.get(label));
-        if old.is_none() && new.is_none() && old_root == new_root {
-            return None;
+        (old_root, new_root): RootPair<'_>,
+        has_recipes: bool,
+    ) -> PackageChange {
+        let mut gone = self.old.own.get(label).into_iter().flatten();
+        if !has_recipes
+            && gone.all(|node| self.successors.contains_key(&node.id))
+            && self.are_outputs_followed(old_root, new_root)
+        {
+            PackageChange::Cascade
+        } else {
+            PackageChange::Changed
         }
-        let is_there = |side: &Side<'_>| side.labels.contains(label);
-        let change = match (is_there(self.old), is_there(self.new)) {
-            (false, _) => PackageChange::Added,
-            (true, false) => PackageChange::Removed,
-            (true, true) => {
-                let mut gone = old.into_iter().flatten();
-                let is_followed = gone.all(|node| self.successors.contains_key(&node.id));
-                let has_outputs = self.are_outputs_followed(old_root, new_root);
-                if recipes.is_empty() && is_followed && has_outputs {
-                    PackageChange::Cascade
-                } else {
-                    PackageChange::Changed
-                }
-            }
-        };
-        Some(PackageDifference {
-            change,
-            recipes,
-            steps_added: self.new.steps_of(label),
-            steps_removed: self.old.steps_of(label),
-        })
     }
 
     /// Whether the outputs of a package have their names, and are what they were or became because
