@@ -201,6 +201,29 @@ fn every_way_of_saving_is_noticed() {
 }
 
 #[test]
+fn saves_faster_than_evaluations_end_with_the_newest() {
+    let place = Place::with_first_package();
+    place.write("stages/first/twice/package.rhai", TWICE);
+    let watching = Watching::begin(&place, &[]);
+    // Some come before the first evaluation is over.
+    let text = fs::read_to_string(place.workspace().join(HELLO)).unwrap();
+    for number in 0..200 {
+        let (_, save) = SAVES[number % 2];
+        save(&place.workspace().join(HELLO), &changed(&text, number));
+    }
+    place.edit("stages/first/twice/package.rhai", |text| {
+        text.replace("/second", "/other")
+    });
+    // The first record has no outputs: where it came last, one more change tells what is known.
+    watching.next();
+    place.edit("stages/first/twice/package.rhai", |text| {
+        text.replace("/other", "/last")
+    });
+    watching.until_fresh("first/twice");
+    watching.interrupt();
+}
+
+#[test]
 fn records_have_a_fixed_shape() {
     let place = Place::with_first_package();
     place.write("stages/first/twice/package.rhai", TWICE);
