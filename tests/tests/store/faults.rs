@@ -277,7 +277,7 @@ fn fill_up(path: &Path) {
 }
 
 /// Puts blobs, large and small, until that fails.
-fn fill(store: &Store) -> stxl_store::StoreError {
+fn fill(store: &Store) -> StoreError {
     for number in 0_usize.. {
         let size = if number % 2 == 0 { 150_000 } else { 40_000 };
         let mut bytes = world::pattern(size);

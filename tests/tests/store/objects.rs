@@ -218,8 +218,8 @@ fn a_store_of_a_later_version_is_refused() {
 fn differences_are_named_with_the_first_byte() {
     let dir = tempdir().unwrap();
     let store = open(&dir.path().join("store"));
-    let left = world::tree_of(&store, "file", b"0123456789");
-    let right = world::tree_of(&store, "file", b"01234x6789");
+    let left = tree_of(&store, "file", b"0123456789");
+    let right = tree_of(&store, "file", b"01234x6789");
     let found = store.diff(&left, &right, 10).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].path, RootPath::parse(b"/file").unwrap());
@@ -293,12 +293,12 @@ fn what_is_written_into_a_path_that_was_told_reaches_no_step() {
     let tree = tree_of(&store, "file", b"good");
     store.commit().unwrap();
     let told = store.checkout(&tree).unwrap();
-    std::fs::write(told.path().join("file"), "EVIL").unwrap();
-    std::fs::write(told.path().join("stray"), "").unwrap();
+    fs::write(told.path().join("file"), "EVIL").unwrap();
+    fs::write(told.path().join("stray"), "").unwrap();
     let layers = store.layers_for(&tree, &[], &[]).unwrap();
     for layer in &layers {
         assert!(!layer.path().join("stray").exists());
-        if let Ok(bytes) = std::fs::read(layer.path().join("file")) {
+        if let Ok(bytes) = fs::read(layer.path().join("file")) {
             assert_eq!(bytes, b"good");
         }
     }
