@@ -22,6 +22,10 @@ use crate::schedule::{Demand, End, Schedule};
 use crate::status::resolve;
 use crate::worker::{JobContext, work};
 
+/// How the request ends under which is kept what a build that did not finish has made; no
+/// label looks like it.
+const UNFINISHED: &str = " (unfinished)";
+
 /// How many labels a request can have for each to get a history of its own.
 const LABEL_HISTORIES_MAX: usize = 64;
 
@@ -297,10 +301,17 @@ fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary,
     } else {
         BuildOutcome::Ok
     };
-    if matches!(outcome, BuildOutcome::Ok | BuildOutcome::CheckFailed) {
-        remember_request(conductor.store, plan, options, &outputs)?;
-        conductor.store.commit()?;
+    match outcome {
+        BuildOutcome::Ok | BuildOutcome::CheckFailed => {
+            remember_request(conductor.store, plan, options, &outputs)?;
+            set_unfinished(conductor.store, plan, options, BTreeSet::new())?;
+        }
+        BuildOutcome::Failed | BuildOutcome::Interrupted => {
+            let trees = trees_to_go_on_with(plan, &conductor.schedule);
+            set_unfinished(conductor.store, plan, options, trees)?;
+        }
     }
+    conductor.store.commit()?;
     Ok(Summary {
         outcome,
         ran,
@@ -370,6 +381,49 @@ fn built_outputs(
         Ok(BuiltOutput { label, tree, path })
     });
     built.collect()
+}
+
+/// What a build that did not finish has made and the next one goes on with: known inputs of what is
+/// not, and what was asked for.
+fn trees_to_go_on_with(plan: &Plan, schedule: &Schedule<'_>) -> BTreeSet<TreeId> {
+    let here = |node: usize| {
+        let tree = schedule.tree(node)?;
+        schedule.is_present(node).then_some(tree)
+    };
+    let mut kept: BTreeSet<TreeId> = BTreeSet::new();
+    for (position, node) in plan.nodes().iter().enumerate() {
+        if here(position).is_none() {
+            let inputs = node.derivation.inputs().iter();
+            kept.extend(inputs.filter_map(|input| here(plan.position(input)?)));
+        }
+    }
+    let asked = requested(plan);
+    kept.extend(asked.iter().filter_map(|(_, id)| here(plan.position(id)?)));
+    kept
+}
+
+/// Keeps what a request has come to so far from collection, beside what it last came to as a whole;
+/// nothing lets go of it.
+fn set_unfinished(
+    store: &Store,
+    plan: &Plan,
+    options: &BuildOptions,
+    trees: BTreeSet<TreeId>,
+) -> Result<(), StoreError> {
+    let workspace = options.workspace.display().to_string();
+    let request = format!("{}{UNFINISHED}", options.request);
+    let known = store.history(&workspace, &request)?;
+    let outputs: Vec<TreeId> = trees.into_iter().collect();
+    if known.map(|entry| entry.outputs).unwrap_or_default() == outputs {
+        return Ok(());
+    }
+    store.set_history(HistoryEntry {
+        workspace,
+        request,
+        plan: store.put_blob(&plan.to_bytes())?,
+        outputs,
+    });
+    Ok(())
 }
 
 /// Whether something was written down.

@@ -21,16 +21,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(words: impl Iterator<Item = OsString>) -> Exit {
-    let arguments = match Arguments::try_parse_from(words) {
+    let words: Vec<OsString> = words.collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are answers, everything else is a mistake on the command line.
-            let printed = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => Exit::Fine,
-                _ => Exit::Usage,
-            };
-        }
+        Err(error) => return misread(&error, &words),
     };
     let terminal = Terminal::new(arguments.color);
     match dispatch(&arguments, terminal) {
@@ -46,9 +40,28 @@ fn run(words: impl Iterator<Item = OsString>) -> Exit {
     }
 }
 
+/// What becomes of words that are no command: help and version are answers, everything else is a
+/// mistake on the command line, for programs a record.
+fn misread(error: &clap::Error, words: &[OsString]) -> Exit {
+    let printed = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => Exit::Fine,
+        _ => {
+            if words.iter().any(|word| word == "--json") {
+                let said = error.to_string();
+                let message = said.lines().next().unwrap_or_default();
+                let failure = Failure::usage(message.trim_start_matches("error: "));
+                // That nobody reads it changes nothing about the failure.
+                drop(print_record(&WireFailure::of(&failure)));
+            }
+            Exit::Usage
+        }
+    }
+}
+
 fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
     match &arguments.command {
-        Command::Init(init) => command::init::run(init, terminal),
+        Command::Init(init) => command::init::run(arguments, init, terminal),
         Command::Eval(eval) => command::eval::run(arguments, eval, terminal),
         Command::Build(build) => command::build::run(arguments, build, terminal),
         Command::Log(log) => command::log::run(arguments, log, terminal),

@@ -243,6 +243,9 @@ fn what_stops_a_command_is_a_record_too() {
         &["build", "--json", "a b/c"][..],
         &["eval", "--json", "-C", "missing"],
         &["build", "--json", "--store", "/proc/none"],
+        &["build", "--json", "-j", "0"],
+        &["eval", "--json", "--platform", "arm"],
+        &["store", "gc", "--json", "--no-such-thing"],
     ] {
         let ran = place.run(words);
         let record = ran.json();

@@ -305,3 +305,21 @@ fn an_interrupt_is_130_and_leaves_nothing_running() {
     let verified = place.run(&["store", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?}");
 }
+
+/// What a failed build has made is what the next one goes on with.
+#[test]
+fn a_collection_after_a_failed_build_keeps_what_succeeded() {
+    let place = Place::with_first_package();
+    let bad = "custom(#{ version: \"1\", license: \"MIT\", platforms: [\"i686\"] });\n\nfn build(p) { #{ main: root(\"first/hello\").run([\"/nothing\"]).out(\"/out\") } }\n";
+    place.write("stages/first/bad/package.rhai", bad);
+    let failed = place.run(&["build", "first/bad", "--json"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert_eq!(place.run(&["store", "gc"]).code, 0);
+    let again = place.run(&["build", "first/bad", "--json"]).events();
+    let summary = again.last().unwrap();
+    assert_eq!(
+        (&summary["ran"], &summary["cached"]),
+        (&0.into(), &1.into()),
+        "{summary}"
+    );
+}

@@ -91,7 +91,13 @@ pub(crate) fn run(
     }
     if audience == Audience::Person {
         print_data(outputs_text(&summary.outputs).as_bytes())?;
-        if let Some(output) = summary.outputs.iter().find(|output| output.path.is_none()) {
+        let mut untold = summary
+            .outputs
+            .iter()
+            .filter(|output| output.path.is_none());
+        if summary.outcome == BuildOutcome::Ok
+            && let Some(output) = untold.next()
+        {
             let label = &output.label;
             terminal.note(&format!(
                 "large outputs are written out as files on demand: `stxl store path {label}`"

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::arguments::InitArguments;
+use crate::arguments::{Arguments, InitArguments};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -22,8 +22,15 @@ const FILES: [(&str, &str); 4] = [
     (".gitignore", "/local\n/result\n"),
 ];
 
-pub(crate) fn run(arguments: &InitArguments, terminal: Terminal) -> Result<(), Failure> {
-    let folder = &arguments.path;
+pub(crate) fn run(
+    arguments: &Arguments,
+    init: &InitArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let folder = &match &arguments.directory {
+        Some(directory) => directory.join(&init.path),
+        None => init.path.clone(),
+    };
     let taken = FILES
         .iter()
         .map(|(name, _)| folder.join(name))

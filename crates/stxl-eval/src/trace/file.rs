@@ -90,7 +90,14 @@ impl UnsavedTrace {
 
     /// Writes the trace in the place of an older one, whole or not at all.
     pub fn save(self) -> std::io::Result<()> {
-        let folder = make_own_folder(&self.folder)?;
+        let folder = make_own_folder(&self.folder).map_err(|errno| {
+            let shown = self.folder.display();
+            let reason = match errno {
+                Errno::PERM => "it, or what it lies in, is not the user's own alone".to_owned(),
+                other => other.to_string(),
+            };
+            std::io::Error::other(format!("`{shown}`: {reason}"))
+        })?;
         let mut lot = [0; 8];
         rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
         let partial = format!("{}.{:016x}.part", self.name, u64::from_le_bytes(lot));
