@@ -7,26 +7,13 @@ use std::time::Duration;
 
 use stxl_model::BlobId;
 
-use crate::place::Place;
-
-const PACKAGE: &str = r#"custom(#{
-    version: "1",
-    description: "A directory as it is",
-    license: "MIT",
-    platforms: ["i686"],
-    source: dir("files"),
-});
-
-fn build(p) {
-    #{ main: root().unpack(p.source, "/out").out("/out") }
-}
-"#;
+use crate::place::{DIRECTORY_PACKAGE, Place};
 
 const FILES: &str = "stages/first/data/files";
 
 fn place() -> Place {
     let place = Place::with_first_package();
-    place.write("stages/first/data/package.rhai", PACKAGE);
+    place.write("stages/first/data/package.rhai", DIRECTORY_PACKAGE);
     place
 }
 

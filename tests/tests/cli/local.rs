@@ -4,25 +4,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::place::Place;
-
-const PACKAGE: &str = r#"custom(#{
-    version: "1",
-    description: "A directory as it is",
-    license: "MIT",
-    platforms: ["i686"],
-    source: dir("files"),
-});
-
-fn build(p) {
-    #{ main: root().unpack(p.source, "/out").out("/out") }
-}
-"#;
+use crate::place::{DIRECTORY_PACKAGE, Place};
 
 #[test]
 fn a_folder_beside_the_workspace_is_built() {
     let place = Place::with_first_package();
-    place.write("stages/first/data/package.rhai", PACKAGE);
+    place.write("stages/first/data/package.rhai", DIRECTORY_PACKAGE);
     place.write("stages/first/data/files/text", "theirs");
     let built = |expected: &str, out: &str| {
         let out = place.path().join(out);
@@ -57,7 +44,7 @@ fn a_directory_is_to_a_build_what_it_is_to_a_plan() {
     ] {
         let place = Place::with_first_package();
         let source = format!("dir(\"files\", #{{ ignore: [\"{ignore}\"] }})");
-        let package = PACKAGE.replace("dir(\"files\")", &source);
+        let package = DIRECTORY_PACKAGE.replace("dir(\"files\")", &source);
         place.write("stages/first/data/package.rhai", &package);
         for file in [
             "top.o",

@@ -8,6 +8,20 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The text of a package whose output is its folder `files` as it is.
+pub(crate) const DIRECTORY_PACKAGE: &str = r#"custom(#{
+    version: "1",
+    description: "A directory as it is",
+    license: "MIT",
+    platforms: ["i686"],
+    source: dir("files"),
+});
+
+fn build(p) {
+    #{ main: root().unpack(p.source, "/out").out("/out") }
+}
+"#;
+
 /// A workspace and a store that vanish.
 pub(crate) struct Place {
     directory: TempDir,

@@ -6,25 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::place::Place;
-
-/// A package that is a large file, which is collected by itself.
-const PACKAGE: &str = r#"custom(#{
-    version: "1",
-    description: "A directory as it is",
-    license: "MIT",
-    platforms: ["i686"],
-    source: dir("files"),
-});
-
-fn build(p) {
-    #{ main: root().unpack(p.source, "/out").out("/out") }
-}
-"#;
+use crate::place::{DIRECTORY_PACKAGE, Place};
 
 fn place_with_data() -> Place {
     let place = Place::with_first_package();
-    place.write("stages/first/data/package.rhai", PACKAGE);
+    place.write("stages/first/data/package.rhai", DIRECTORY_PACKAGE);
     set_text(&place, "first");
     place
 }
