@@ -18,7 +18,7 @@ use crate::directory_import::LeftOut;
 use crate::layout::{Layers, Layout, layers_of};
 use crate::read::Read;
 use crate::settings::{Bases, SeedAllowList, Settings};
-use crate::source_tree::{EntryKind, FileDigest, WorkspaceTree};
+use crate::source_tree::{EntryKind, FileDigest, Stamp, WorkspaceTree};
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,9 @@ pub(crate) struct ImportedFile {
     pub(crate) path: SourcePath,
     #[returns(clone)]
     pub(crate) content: FileContent,
+    /// Read by no query: it may be another while the content is the same.
+    #[returns(copy)]
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// One text of the workspace that the language reads.
@@ -82,6 +85,9 @@ pub(crate) struct SourceFile {
     pub(crate) path: SourcePath,
     #[returns(clone)]
     pub(crate) state: FileState,
+    /// Read by no query: it may be another while the state is the same.
+    #[returns(copy)]
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// The names in one folder.
@@ -248,12 +254,18 @@ impl Db for Database {
     }
 
     fn imported_file(&self, path: &SourcePath) -> ImportedFile {
-        let make = || ImportedFile::new(self, path.clone(), self.shared.read_content(path));
+        let make = || {
+            let (content, stamp) = self.shared.read_content(path);
+            ImportedFile::new(self, path.clone(), content, stamp)
+        };
         input(&self.shared.inputs.imported_files, path, make)
     }
 
     fn file(&self, path: &SourcePath) -> SourceFile {
-        let make = || SourceFile::new(self, path.clone(), self.shared.read_state(path));
+        let make = || {
+            let (state, stamp) = self.shared.read_state(path);
+            SourceFile::new(self, path.clone(), state, stamp)
+        };
         input(&self.shared.inputs.files, path, make)
     }
 
@@ -279,7 +291,7 @@ impl Db for Database {
 }
 
 impl Shared {
-    fn read_state(&self, path: &SourcePath) -> FileState {
+    fn read_state(&self, path: &SourcePath) -> (FileState, Option<Stamp>) {
         FileState::read(self.tree.as_ref(), path)
     }
 
@@ -287,7 +299,7 @@ impl Shared {
         EntryState::find(self.tree.as_ref(), path)
     }
 
-    fn read_content(&self, path: &SourcePath) -> FileContent {
+    fn read_content(&self, path: &SourcePath) -> (FileContent, Option<Stamp>) {
         FileContent::read(self.tree.as_ref(), path)
     }
 
@@ -347,28 +359,30 @@ impl EntryState {
 }
 
 impl FileContent {
-    /// Hashes what is imported from a path.
-    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> Self {
-        match (EntryState::find(tree, path), tree.digest(path)) {
+    /// Hashes what is imported from a path; with the stamp of a file that is there.
+    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> (Self, Option<Stamp>) {
+        let content = match (EntryState::find(tree, path), tree.digest_stamped(path)) {
             (EntryState::Directory, _) => Self::Unreadable("it is a directory".to_owned()),
-            (_, Ok(digest)) => Self::File(digest),
+            (_, Ok((digest, stamp))) => return (Self::File(digest), stamp),
             (_, Err(SourceError::NotFound { .. })) => Self::Missing,
             (_, Err(SourceError::Unreadable { reason, .. })) => Self::Unreadable(reason),
-        }
+        };
+        (content, None)
     }
 }
 
 impl FileState {
-    /// Reads what stands at a path.
-    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> Self {
+    /// Reads what stands at a path; with the stamp of a file that is there.
+    pub(crate) fn read(tree: &dyn WorkspaceTree, path: &SourcePath) -> (Self, Option<Stamp>) {
         let is_directory = || matches!(tree.kind(path), Ok(EntryKind::Directory));
-        match tree.read(path) {
-            Ok(bytes) => Self::File(bytes),
+        let state = match tree.read_stamped(path) {
+            Ok((bytes, stamp)) => return (Self::File(bytes), stamp),
             // A tree without directories of its own (memory) says "not found" of a folder.
             Err(_) if is_directory() => Self::Directory,
             Err(SourceError::NotFound { .. }) => Self::Missing,
             Err(SourceError::Unreadable { reason, .. }) => Self::Unreadable(reason),
-        }
+        };
+        (state, None)
     }
 }
 
@@ -499,16 +513,22 @@ impl Database {
         }
         let imported_files = lock(&shared.inputs.imported_files).clone();
         for (path, file) in &imported_files {
-            let content = shared.read_content(path);
+            let (content, stamp) = shared.read_content(path);
             if file.content(self) != content {
                 file.set_content(self).to(content);
+            }
+            if file.stamp(self) != stamp {
+                file.set_stamp(self).to(stamp);
             }
         }
         let files = lock(&shared.inputs.files).clone();
         for (path, file) in &files {
-            let state = shared.read_state(path);
+            let (state, stamp) = shared.read_state(path);
             if file.state(self) != state {
                 file.set_state(self).to(state);
+            }
+            if file.stamp(self) != stamp {
+                file.set_stamp(self).to(stamp);
             }
         }
         let folders = lock(&shared.inputs.folders).clone();

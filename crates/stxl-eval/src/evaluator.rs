@@ -15,18 +15,18 @@ use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 
 use crate::database::{Configured, Database, Db as _, Progress};
 use crate::graph::{Follow, Graph};
-use crate::layout::{Layout, find_packages, layer_folders, list_packages};
+use crate::layout::{Layout, Listing, find_packages, layer_folders, list_packages};
 use crate::link::link;
 use crate::lowering::lowered;
 use crate::node::{Node, NodeKey, is_output};
 use crate::origin;
 use crate::parallel;
 use crate::queries::error;
-use crate::read::{Found, Read};
+use crate::read::{Found, Look, Read};
 use crate::record::{Evaluated, Records};
 use crate::settings::{SETTINGS_FILE, Settings};
-use crate::source_tree::WorkspaceTree;
-use crate::trace::reads_of_listing;
+use crate::source_tree::{Stamp, WorkspaceTree};
+use crate::trace::{Listed, reads_of_listing};
 
 /// What is asked of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,22 +65,38 @@ pub struct Evaluation {
 
 /// What comes of an evaluation before it is linked: records, unless there is an error.
 pub(crate) struct Recorded {
-    pub(crate) outcome: Option<(Records, Vec<Target>)>,
+    pub(crate) outcome: Option<Outcome>,
     /// Sorted by place, without duplicates; those of records are among them.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What an evaluation with an error has looked at, as far as it is known.
     pub(crate) looked_at: Vec<Read>,
 }
 
+/// What is known after an evaluation without errors.
+pub(crate) struct Outcome {
+    pub(crate) records: Records,
+    /// What was asked for.
+    pub(crate) targets: Vec<Target>,
+    /// The list of packages; none of an evaluation of parts, or if the workspace changed meanwhile.
+    pub(crate) listed: Option<Listed>,
+}
+
 impl Recorded {
     /// Links what was recorded.
     pub(crate) fn into_evaluation(self) -> Evaluation {
+        self.into_parts().0
+    }
+
+    /// Links what was recorded, which stays.
+    pub(crate) fn into_parts(self) -> (Evaluation, Option<Outcome>) {
         let Self {
             outcome,
             mut diagnostics,
             looked_at: _,
         } = self;
-        let linked = outcome.map(|(records, targets)| link(&records, &targets));
+        let linked = outcome
+            .as_ref()
+            .map(|outcome| link(&outcome.records, &outcome.targets));
         let plan = match linked.transpose() {
             Ok(linked) => linked.map(|linked| linked.plan),
             Err(wrong) => {
@@ -88,7 +104,7 @@ impl Recorded {
                 None
             }
         };
-        Evaluation { plan, diagnostics }
+        (Evaluation { plan, diagnostics }, outcome)
     }
 }
 
@@ -188,39 +204,43 @@ impl Evaluator {
         }
         let ReadSettings {
             settings,
-            mut diagnostics,
-            found: settings_found,
+            diagnostics: settings_diagnostics,
+            look: settings_look,
         } = read_settings(self.tree.as_ref());
         for overlay in &settings.overlays {
             self.tree.allow_folder(overlay);
         }
-        let listing = self.db.shared().spending(|| Activity::List);
-        let layout = match scope {
+        let spending = self.db.shared().spending(|| Activity::List);
+        let mut listing = match scope {
             Scope::Everything => {
-                let (layout, mut layout_diagnostics) = list_packages(self.tree.as_ref(), &settings);
-                if !settings.are_stages_sure(&diagnostics) {
-                    layout_diagnostics.retain(|it| it.id != "unlisted-stage");
+                let mut listing = list_packages(self.tree.as_ref(), &settings);
+                if !settings.are_stages_sure(&settings_diagnostics) {
+                    listing.diagnostics.retain(|it| it.id != "unlisted-stage");
                 }
-                diagnostics.extend(layout_diagnostics);
-                layout
+                listing
             }
             Scope::Only(_) => {
                 self.db.find_packages_on_demand(layer_folders(&settings));
                 let named = request.selectors.iter().filter_map(Selector::package);
-                find_packages(self.tree.as_ref(), &settings, named)
+                Listing {
+                    layout: find_packages(self.tree.as_ref(), &settings, named),
+                    ..Listing::default()
+                }
             }
         };
-        drop(listing);
+        drop(spending);
+        listing.diagnostics.extend(settings_diagnostics);
+        let mut diagnostics = listing.diagnostics.clone();
         if let Some(listed) = &self.listed {
             // Of parts, how many will be looked at is not known: the most there can be.
             let unknown = match scope {
                 Scope::Everything => 0,
                 Scope::Only(parts) => parts.packages.len(),
             };
-            listed(layout.packages.len() + unknown);
+            listed(listing.layout.packages.len() + unknown);
         }
         self.db
-            .set_configuration(&settings, &layout, request.sandbox_abi);
+            .set_configuration(&settings, &listing.layout, request.sandbox_abi);
         let db = self.db.clone();
         let configured = Configured {
             platform: request.platform.unwrap_or(settings.platform),
@@ -228,7 +248,7 @@ impl Evaluator {
         };
         let run = Run {
             settings: &settings,
-            layout: &layout,
+            layout: &listing.layout,
             request,
             scope,
             configured,
@@ -245,8 +265,16 @@ impl Evaluator {
         let is_good = !diagnostics.iter().any(is_error);
         let outcome = outcome.filter(|_| is_good).map(|(mut records, targets)| {
             let read = Read::File(SourcePath::new(SETTINGS_FILE));
-            records.reads.insert(read, settings_found);
-            (records, targets)
+            records.reads.insert(read, settings_look);
+            let listed = match scope {
+                Scope::Everything => listing.note_in(&mut records),
+                Scope::Only(_) => None,
+            };
+            Outcome {
+                records,
+                targets,
+                listed,
+            }
         });
         Recorded {
             outcome,
@@ -258,7 +286,7 @@ impl Evaluator {
     /// Where a value of the package that was asked for first comes from, encoded; none when there
     /// is none without errors.
     pub(crate) fn find_origin(&self, recorded: &Recorded, field: &str) -> Option<Vec<u8>> {
-        let (_, targets) = recorded.outcome.as_ref()?;
+        let targets = &recorded.outcome.as_ref()?.targets;
         let key = targets.first()?.nodes.first()?.clone();
         let db = self.db.clone();
         let find = move || origin::find_encoded(&db, &key.label, &key.configured, field);
@@ -289,16 +317,18 @@ pub(crate) struct ReadSettings {
     pub(crate) settings: Settings,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The bytes that were read.
-    pub(crate) found: Found,
+    pub(crate) look: Look,
 }
 
 /// Reads `stxl.toml`.
 pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> ReadSettings {
-    settings_of(tree.read(&SourcePath::new(SETTINGS_FILE)))
+    settings_of(tree.read_stamped(&SourcePath::new(SETTINGS_FILE)))
 }
 
 /// Makes settings of the bytes of `stxl.toml`.
-pub(crate) fn settings_of(bytes: Result<Arc<[u8]>, SourceError>) -> ReadSettings {
+pub(crate) fn settings_of(
+    file: Result<(Arc<[u8]>, Option<Stamp>), SourceError>,
+) -> ReadSettings {
     let path = SourcePath::new(SETTINGS_FILE);
     let at = |offset: usize| {
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);
@@ -311,10 +341,10 @@ pub(crate) fn settings_of(bytes: Result<Arc<[u8]>, SourceError>) -> ReadSettings
     let without = |diagnostic| ReadSettings {
         settings: Settings::empty(),
         diagnostics: vec![diagnostic],
-        found: Found::Nothing,
+        look: Look::without_stamp(Found::Nothing),
     };
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
+    let (bytes, stamp) = match file {
+        Ok(file) => file,
         Err(SourceError::NotFound { .. }) => {
             let message = format!("There is no `{SETTINGS_FILE}` here");
             let mut diagnostic = error("no-workspace", message, None);
@@ -332,7 +362,10 @@ pub(crate) fn settings_of(bytes: Result<Arc<[u8]>, SourceError>) -> ReadSettings
             ReadSettings {
                 settings,
                 diagnostics,
-                found: Found::Bytes(BlobId::of(&bytes)),
+                look: Look {
+                    found: Found::Bytes(BlobId::of(&bytes)),
+                    stamp,
+                },
             }
         }
         Err(wrong) => {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use stxl_lang::{Diagnostic, SourceError, SourcePath, Span};
 use stxl_model::PackageLabel;
 
+use crate::read::{Found, Look, Read};
+use crate::record::Reads;
 use crate::settings::{LOCAL_OVERLAY, SETTINGS_FILE, Settings};
 use crate::source_tree::{EntryKind, WorkspaceTree};
 use crate::suggestion::nearest;
@@ -23,29 +25,43 @@ pub(crate) struct Layout {
 /// The files of one package: the workspace's own first, then those of overlays that replace it.
 pub(crate) type Layers = Arc<[SourcePath]>;
 
+/// The packages of a workspace, and all that was looked at to find them.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) layout: Layout,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) reads: Reads,
+}
+
 /// Lists the packages. A layer is a folder of stages; the lowest one is `stages/`.
-pub(crate) fn list_packages(
-    tree: &dyn WorkspaceTree,
-    settings: &Settings,
-) -> (Layout, Vec<Diagnostic>) {
-    let mut diagnostics = Vec::new();
-    let mut found: BTreeMap<PackageLabel, Vec<SourcePath>> = BTreeMap::new();
+pub(crate) fn list_packages(tree: &dyn WorkspaceTree, settings: &Settings) -> Listing {
     let mut lister = Lister {
         tree,
         settings,
-        found: &mut found,
-        diagnostics: &mut diagnostics,
+        found: BTreeMap::new(),
+        diagnostics: Vec::new(),
+        reads: Reads::default(),
     };
     lister.list_layer("stages");
     for (overlay, place) in settings.overlays.iter().zip(&settings.places.overlays) {
         lister.list_overlay(overlay, place);
     }
     lister.list_layer(LOCAL_OVERLAY);
+    let Lister {
+        found,
+        diagnostics,
+        reads,
+        ..
+    } = lister;
     let packages = found
         .into_iter()
         .map(|(label, layers)| (label, layers.into()))
         .collect();
-    (Layout { packages }, diagnostics)
+    Listing {
+        layout: Layout { packages },
+        diagnostics,
+        reads,
+    }
 }
 
 /// The folders of layers, lowest first.
@@ -104,15 +120,35 @@ pub(crate) fn is_package_kind(kind: &Result<EntryKind, SourceError>) -> bool {
 struct Lister<'l> {
     tree: &'l dyn WorkspaceTree,
     settings: &'l Settings,
-    found: &'l mut BTreeMap<PackageLabel, Vec<SourcePath>>,
-    diagnostics: &'l mut Vec<Diagnostic>,
+    found: BTreeMap<PackageLabel, Vec<SourcePath>>,
+    diagnostics: Vec<Diagnostic>,
+    reads: Reads,
 }
 
 impl Lister<'_> {
+    fn note(&mut self, read: Read, found: Found) {
+        self.reads.insert(read, Look::without_stamp(found));
+    }
+
+    /// Whether what stands at a path can be a package's file.
+    fn is_package(&mut self, path: &SourcePath, kind: &Result<EntryKind, SourceError>) -> bool {
+        let is_package = is_package_kind(kind);
+        self.note(Read::PackageFile(path.clone()), Found::is_there(is_package));
+        if !is_package {
+            // An overlay without a package is a folder all the same.
+            let is_there = !matches!(kind, Err(SourceError::NotFound { .. }));
+            self.note(Read::Presence(path.clone()), Found::is_there(is_there));
+        }
+        is_package
+    }
+
     /// Lists an overlay, which has to be a folder.
     fn list_overlay(&mut self, overlay: &str, place: &Span) {
         let folder = overlay.trim_end_matches('/');
-        let message = match self.tree.kind(&SourcePath::new(folder)) {
+        let path = SourcePath::new(folder);
+        let kind = self.tree.kind(&path);
+        self.is_package(&path, &kind);
+        let message = match kind {
             _ if folder.is_empty() => "An overlay is the path of a folder".to_owned(),
             Ok(EntryKind::Directory | EntryKind::Symlink { .. }) => {
                 return self.list_layer(folder);
@@ -137,10 +173,13 @@ impl Lister<'_> {
         for stage in self.folders_of(layer) {
             let folder = format!("{layer}/{stage}");
             let packages = self.folders_of(&folder);
+            let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+            let path = SourcePath::new(&folder);
+            let kinds = self.tree.kinds_inside(&path, &names, PACKAGE_FILE);
             let mut is_empty = true;
-            for package in packages {
+            for (package, kind) in names.into_iter().zip(kinds) {
                 let file = SourcePath::new(&format!("{folder}/{package}/{PACKAGE_FILE}"));
-                if !is_package_file(self.tree, &file) {
+                if !self.is_package(&file, &kind) {
                     continue;
                 }
                 is_empty = false;
@@ -178,12 +217,12 @@ impl Lister<'_> {
     fn folders_of(&mut self, folder: &str) -> Vec<String> {
         let path = SourcePath::new(folder);
         match self.tree.list(&path) {
-            Ok(names) => names
-                .iter()
-                .filter_map(|name| name.strip_suffix('/'))
-                .filter(|name| !name.starts_with('.'))
-                .map(str::to_owned)
-                .collect(),
+            Ok(names) => {
+                self.note(Read::Folder(path), Found::of_names(&names));
+                let folders = names.iter().filter_map(|name| name.strip_suffix('/'));
+                let seen = folders.filter(|name| !name.starts_with('.'));
+                seen.map(str::to_owned).collect()
+            }
             Err(error) => {
                 let said = Diagnostic::error("unreadable-folder", error.to_string())
                     .at(Span::new(&path, 0, 0), "")

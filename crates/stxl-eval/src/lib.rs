@@ -48,7 +48,7 @@ pub use profile::{
 };
 pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
-    BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError,
+    BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError, Stamp,
     TEXT_BYTES_MAX, WorkspaceTree,
 };
 pub use trace::{

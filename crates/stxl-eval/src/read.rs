@@ -6,7 +6,7 @@ use stxl_model::{BlobId, TreeId};
 use crate::database::{Database, Db as _, DirectoryKey, EntryState, FileContent, FileState};
 use crate::directory_import::LeftOut;
 use crate::layout::is_package_file;
-use crate::source_tree::WorkspaceTree;
+use crate::source_tree::{Stamp, WorkspaceTree};
 
 /// Something of the workspace that an evaluation looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,21 @@ pub(crate) enum Found {
     Tree(TreeId),
 }
 
+/// What was found, and how to tell without another look that it is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) found: Found,
+    /// The stamp of the file whose bytes were found; none where there is none to rely on.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+impl Look {
+    /// What was found where nothing has a stamp.
+    pub(crate) const fn without_stamp(found: Found) -> Self {
+        Self { found, stamp: None }
+    }
+}
+
 impl Read {
     /// The path that was looked at.
     pub(crate) fn path(&self) -> &SourcePath {
@@ -54,31 +69,49 @@ impl Read {
     }
 
     /// Looks there; none when it cannot be read, which is an error of whoever needs it.
-    pub(crate) fn look(&self, tree: &dyn WorkspaceTree) -> Option<Found> {
-        match self {
-            Self::File(path) => Found::of_file(&FileState::read(tree, path)),
-            Self::Import(path) => Found::of_import(&FileContent::read(tree, path)),
-            Self::Presence(path) => Some(Found::of_presence(EntryState::find(tree, path))),
-            Self::PackageFile(path) => Some(Found::is_there(is_package_file(tree, path))),
-            Self::Folder(path) => tree.list(path).ok().map(|names| Found::of_names(&names)),
+    pub(crate) fn look(&self, tree: &dyn WorkspaceTree) -> Option<Look> {
+        let found = match self {
+            Self::File(path) => {
+                let (state, stamp) = FileState::read(tree, path);
+                let found = Found::of_file(&state)?;
+                return Some(Look { found, stamp });
+            }
+            Self::Import(path) => {
+                let (content, stamp) = FileContent::read(tree, path);
+                let found = Found::of_import(&content)?;
+                return Some(Look { found, stamp });
+            }
+            Self::Presence(path) => Found::of_presence(EntryState::find(tree, path)),
+            Self::PackageFile(path) => Found::is_there(is_package_file(tree, path)),
+            Self::Folder(path) => Found::of_names(&tree.list(path).ok()?),
             Self::Directory((path, ignore)) => {
                 let left_out = LeftOut::new(ignore).ok()?;
-                tree.directory(path, &left_out).ok().map(Found::Tree)
+                Found::Tree(tree.directory(path, &left_out).ok()?)
             }
-        }
+        };
+        Some(Look::without_stamp(found))
     }
 
     /// What the queries saw there; none when it could not be read.
-    pub(crate) fn seen_by(&self, db: &Database) -> Option<Found> {
-        match self {
-            Self::File(path) => Found::of_file(&db.file(path).state(db)),
-            Self::Import(path) => Found::of_import(&db.imported_file(path).content(db)),
-            Self::Presence(path) => Some(Found::of_presence(db.entry(path).found(db))),
-            Self::Folder(path) => Some(Found::of_names(&db.folder(path).names(db))),
-            Self::Directory(key) => db.directory(key).tree(db).ok().map(Found::Tree),
+    pub(crate) fn seen_by(&self, db: &Database) -> Option<Look> {
+        let found = match self {
+            Self::File(path) => {
+                let file = db.file(path);
+                let (found, stamp) = (Found::of_file(&file.state(db))?, file.stamp(db));
+                return Some(Look { found, stamp });
+            }
+            Self::Import(path) => {
+                let file = db.imported_file(path);
+                let (found, stamp) = (Found::of_import(&file.content(db))?, file.stamp(db));
+                return Some(Look { found, stamp });
+            }
+            Self::Presence(path) => Found::of_presence(db.entry(path).found(db)),
+            Self::Folder(path) => Found::of_names(&db.folder(path).names(db)),
+            Self::Directory(key) => Found::Tree(db.directory(key).tree(db).ok()?),
             // No query asks for it: packages are listed before.
-            Self::PackageFile(_) => self.look(db.shared().tree.as_ref()),
-        }
+            Self::PackageFile(_) => return self.look(db.shared().tree.as_ref()),
+        };
+        Some(Look::without_stamp(found))
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod encoding;
 
-pub(crate) use encoding::{decode_list, decode_numbers, decode_read, encode_numbers, encode_read};
+pub(crate) use encoding::{
+    decode_label, decode_list, decode_numbers, decode_read, encode_numbers, encode_read,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,10 +25,10 @@ use crate::layout::Layers;
 use crate::lowering::Lowered;
 use crate::node::{NodeKey, output_of_test};
 use crate::queries::{self, PackageFacts};
-use crate::read::{Found, Read};
+use crate::read::{Look, Read};
 
 /// What was read, and what was found there.
-pub(crate) type Reads = IndexMap<Read, Found, FxBuildHasher>;
+pub(crate) type Reads = IndexMap<Read, Look, FxBuildHasher>;
 
 /// Records of packages, and the nodes and reads that they name by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,10 +255,13 @@ impl Records {
     /// The position here of a read that other records name.
     pub(crate) fn own_read(&mut self, other: &Self, position: u32) -> u32 {
         let read = other.reads.get_index(position as usize);
-        let (read, found) = read.expect("records name only reads of their own");
-        let position = match self.reads.get_index_of(read) {
-            Some(position) => position,
-            None => self.reads.insert_full(read.clone(), *found).0,
+        let (read, look) = read.expect("records name only reads of their own");
+        let position = match self.reads.get_full_mut(read) {
+            Some((position, _, known)) => {
+                known.stamp = known.stamp.or(look.stamp);
+                position
+            }
+            None => self.reads.insert_full(read.clone(), *look).0,
         };
         number(position)
     }
@@ -285,7 +290,7 @@ impl Records {
 
 /// A position as it is kept. There are never as many of anything as four bytes can count: an answer
 /// is at most two gigabytes.
-fn number(position: usize) -> u32 {
+pub(crate) fn number(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 

@@ -7,14 +7,15 @@ mod buffers;
 mod disk;
 mod memory;
 
+use std::sync::Arc;
+
 use stxl_lang::{SourceError, SourcePath, SourceTree};
 use stxl_model::{BlobId, TreeId};
 
 use crate::directory_import::{DirectoryImportError, LeftOut};
 
 pub use buffers::BufferedTree;
-pub(crate) use disk::Stamp;
-pub use disk::{DiskSourceTree, OpenWorkspaceError};
+pub use disk::{DiskSourceTree, OpenWorkspaceError, Stamp};
 pub use memory::MemoryTree;
 
 /// Longest text that is read, in bytes: of a definition, a script, a seed. Longer ones are a
@@ -80,6 +81,33 @@ pub trait WorkspaceTree: SourceTree {
 
     /// The digest of a file of any size; its bytes are not kept.
     fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError>;
+
+    /// The bytes of a file and the stamp it had just before; none if it is not read from a disk.
+    fn read_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+        self.read(path).map(|bytes| (bytes, None))
+    }
+
+    /// As [`Self::digest`], with the stamp the file had just before.
+    fn digest_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(FileDigest, Option<Stamp>), SourceError> {
+        self.digest(path).map(|digest| (digest, None))
+    }
+
+    /// What each of these entries of a folder holds under a name, as [`Self::kind`] tells it.
+    fn kinds_inside(
+        &self,
+        folder: &SourcePath,
+        entries: &[&str],
+        name: &str,
+    ) -> Vec<Result<EntryKind, SourceError>> {
+        let path = |entry: &&str| SourcePath::new(&format!("{folder}/{entry}/{name}"));
+        entries.iter().map(|entry| self.kind(&path(entry))).collect()
+    }
 
     /// The tree of a directory with all below it but what is left out. Links in it are not
     /// followed.

@@ -25,15 +25,12 @@ mod watched;
 
 use std::collections::BTreeSet;
 
-use stxl_lang::Diagnostic;
 use stxl_model::PackageLabel;
 
-use crate::layout::Layout;
 use crate::record::Records;
-use crate::source_tree::Stamp;
 
 pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
-pub(crate) use listing::reads_of_listing;
+pub(crate) use listing::{Listed, reads_of_listing};
 
 pub use file::{TraceFolder, UnsavedTrace};
 pub use recall::Reason;
@@ -46,15 +43,7 @@ pub(crate) struct Trace {
     pub(crate) records: Records,
     /// Packages whose records do not hold; what they say of outputs is what others relied on.
     pub(crate) stale: BTreeSet<PackageLabel>,
-    /// The stamps of what was read, by its position in the records; none where there is none to
-    /// rely on.
-    pub(crate) stamps: Vec<Option<Stamp>>,
-    /// All packages of the workspace.
-    pub(crate) layout: Layout,
-    /// Positions of the reads that the list of packages and the settings were made of.
-    pub(crate) listing: Vec<u32>,
-    /// What is to be said about these.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) listed: Listed,
 }
 
 impl Trace {
@@ -62,22 +51,16 @@ impl Trace {
     /// for ever. Whether it did: then everything has another position.
     pub(crate) fn compact(&mut self) -> bool {
         let total = self.records.nodes.len() + self.records.reads.len();
-        if self.records.unused(&self.listing) < total.div_ceil(8) {
+        if self.records.unused(&self.listed.reads) < total.div_ceil(8) {
             return false;
         }
         let former = std::mem::take(&mut self.records);
         for label in former.packages.keys() {
             self.records.absorb(&former, label);
         }
-        for position in &mut self.listing {
+        for position in &mut self.listed.reads {
             *position = self.records.own_read(&former, *position);
         }
-        let stamps = std::mem::take(&mut self.stamps);
-        let stamp_of = |read| {
-            let position = former.reads.get_index_of(read)?;
-            stamps.get(position).copied().flatten()
-        };
-        self.stamps = self.records.reads.keys().map(stamp_of).collect();
         true
     }
 }

@@ -1,7 +1,7 @@
 //! The parent's side: start a child, wait, and make a plan or a diagnostic of whatever it left.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -72,7 +72,7 @@ enum Fault {
 /// A child that ended, and what it left.
 struct Ended {
     status: ExitStatus,
-    answer: File,
+    answer: std::io::Result<Vec<u8>>,
     said: String,
     files: Vec<SourcePath>,
 }
@@ -150,22 +150,25 @@ fn run(
     let wire = RequestWire::new(request, scope, inquiry);
     let text = serde_json::to_vec(&wire).map_err(ChildError::Request)?;
     let make = |name| memory_file(name).map(File::from).map_err(ChildError::Start);
-    let (mut input, answer, mut said) = (make("request")?, make("answer")?, make("messages")?);
+    let (mut input, mut said) = (make("request")?, make("messages")?);
     let handed = |file: &File| file.try_clone().map(Stdio::from).map_err(ChildError::Start);
     input
         .seek(SeekFrom::Start(progress::REQUEST_OFFSET))
         .map_err(ChildError::Start)?;
     input.write_all(&text).map_err(ChildError::Start)?;
-    let status = Command::new(&program.path)
+    let mut child = Command::new(&program.path)
         .args(&program.args)
         .env_clear()
         // An allocator that reserves a gigabyte at once would make the limit on memory meaningless.
         .env("MIMALLOC_ARENA_RESERVE", "32768")
         .stdin(handed(&input)?)
-        .stdout(handed(&answer)?)
+        .stdout(Stdio::piped())
         .stderr(handed(&said)?)
-        .status()
+        .spawn()
         .map_err(ChildError::Start)?;
+    // A child whose answer is not wanted any more is refused to write it, and ends.
+    let answer = child.stdout.take().map_or(Ok(Vec::new()), read_answer);
+    let status = child.wait().map_err(ChildError::Start)?;
     let mut message = Vec::new();
     said.seek(SeekFrom::Start(0)).map_err(ChildError::Start)?;
     said.take(1 << 16)
@@ -179,6 +182,20 @@ fn run(
         said,
         files,
     })
+}
+
+/// Reads an answer into one piece of memory of just its size.
+fn read_answer(mut pipe: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    pipe.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > ANSWER_BYTES_MAX {
+        return Err(std::io::Error::other("it is too long"));
+    }
+    // One more, so that the end is noticed without a larger buffer.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    pipe.take(length + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What in the text ended the child, if it did not end well.
@@ -218,18 +235,7 @@ fn fault_of(ended: &Ended) -> Result<Option<Fault>, ChildError> {
 
 fn answer_of(ended: Ended) -> Result<Answer, ChildError> {
     let damaged = |reason: String| ChildError::Answer { reason };
-    let mut answer = ended.answer;
-    let size_bytes = answer
-        .seek(SeekFrom::End(0))
-        .and_then(|end| answer.seek(SeekFrom::Start(0)).map(|_| end))
-        .map_err(|error| damaged(error.to_string()))?;
-    let size_bytes = usize::try_from(size_bytes.min(ANSWER_BYTES_MAX)).unwrap_or(0);
-    // One more, so that the end is noticed without a larger buffer.
-    let mut bytes = Vec::with_capacity(size_bytes + 1);
-    answer
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|error| damaged(error.to_string()))?;
+    let bytes = ended.answer.map_err(|error| damaged(error.to_string()))?;
     decode_answer(&Arc::new(bytes)).map_err(|error: AnswerError| damaged(error.to_string()))
 }
 

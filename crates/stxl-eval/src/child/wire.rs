@@ -11,12 +11,13 @@ use stxl_model::{DecodeError, Decoder, Encoder, OutputName, PackageLabel, Platfo
 use super::limits::ChildLimits;
 use crate::database::Configured;
 use crate::diagnostic_wire;
-use crate::evaluator::{EvaluationRequest, Parts, Recorded, Scope, Target, Tests};
+use crate::evaluator::{EvaluationRequest, Outcome, Parts, Recorded, Scope, Target, Tests};
 use crate::node::NodeKey;
-use crate::record::{Records, decode_list, decode_read, encode_read};
+use crate::record::{Records, decode_list, decode_read, encode_read, number};
+use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -236,8 +237,9 @@ pub(super) enum AnswerError {
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// Writes the answer: a head, the diagnostics, what was found out besides, and records with the
-/// outputs that were asked for, or, if there is an error, what was looked at.
+/// Writes the answer: its length as eight bytes, a head, the diagnostics, what was found out
+/// besides, and records with the outputs that were asked for and the list of packages, or, if there
+/// is an error, what was looked at.
 pub(super) fn write_answer(
     mut output: impl Write,
     recorded: &Recorded,
@@ -249,20 +251,27 @@ pub(super) fn write_answer(
     encoder.bytes(&diagnostic_wire::to_json(&recorded.diagnostics)?);
     encoder.bytes(findings);
     encoder.byte(u8::from(recorded.outcome.is_some()));
-    if let Some((records, targets)) = &recorded.outcome {
-        records.encode(&mut encoder);
+    let mut pieces = Vec::new();
+    if let Some(outcome) = &recorded.outcome {
+        let Outcome {
+            records,
+            targets,
+            listed,
+        } = outcome;
+        pieces.push(std::mem::take(&mut encoder).finish());
+        pieces.extend(records.encode());
         encoder.count(targets.len());
         for target in targets {
             encoder.text(target.label.as_str());
             encoder.count(target.nodes.len());
             for key in &target.nodes {
                 let position = records.nodes.get_index_of(key);
-                encoder.u32(
-                    position
-                        .and_then(|it| u32::try_from(it).ok())
-                        .unwrap_or(u32::MAX),
-                );
+                encoder.u32(position.map_or(u32::MAX, number));
             }
+        }
+        encoder.byte(u8::from(listed.is_some()));
+        if let Some(listed) = listed {
+            listed.encode(records, &mut encoder);
         }
     } else {
         encoder.count(recorded.looked_at.len());
@@ -270,7 +279,10 @@ pub(super) fn write_answer(
             encode_read(&mut encoder, read);
         }
     }
-    output.write_all(&encoder.finish())
+    pieces.push(encoder.finish());
+    let length: usize = pieces.iter().map(Vec::len).sum();
+    output.write_all(&(length as u64).to_le_bytes())?;
+    pieces.iter().try_for_each(|piece| output.write_all(piece))
 }
 
 /// Reads an answer.
@@ -289,7 +301,15 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
         for _ in 0..decoder.count()? {
             targets.push(decode_target(&mut decoder, &records)?);
         }
-        Some((records, targets))
+        let listed = match decoder.byte()? {
+            0 => None,
+            _ => Some(Listed::decode(&mut decoder, &records)?),
+        };
+        Some(Outcome {
+            records,
+            targets,
+            listed,
+        })
     } else {
         looked_at = decode_list(&mut decoder, decode_read)?;
         None

@@ -14,12 +14,13 @@ use stxl_model::{
     TreeId,
 };
 
-use super::{ConfigurationRecord, NodeRecord, PackageRecord, Records, number};
+use super::{ConfigurationRecord, NodeRecord, PackageRecord, Reads, Records, number};
 use crate::database::Configured;
 use crate::diagnostic_wire;
 use crate::node::NodeKey;
 use crate::queries::PackageFacts;
-use crate::read::{Found, Read};
+use crate::read::{Found, Look, Read};
+use crate::source_tree::Stamp;
 
 /// Values that are written once, in the order in which they were first named.
 struct Table<T>(IndexSet<T, FxBuildHasher>);
@@ -41,14 +42,15 @@ struct Tables {
 }
 
 impl Records {
-    /// Writes the records.
-    pub(crate) fn encode(&self, encoder: &mut Encoder) {
+    /// The records as bytes: first the tables that the rest names by number, then the rest.
+    pub(crate) fn encode(&self) -> [Vec<u8>; 2] {
         let mut tables = Tables {
             labels: Table(IndexSet::default()),
             configurations: Table(IndexSet::default()),
             outputs: Table(IndexSet::default()),
         };
         let mut body = Encoder::default();
+        body.reserve(self.size_estimate());
         body.count(self.nodes.len());
         for node in &self.nodes {
             body.u32(tables.labels.position(&node.label));
@@ -56,15 +58,17 @@ impl Records {
             body.u32(tables.outputs.position(&node.output));
         }
         body.count(self.reads.len());
-        for (read, found) in &self.reads {
+        for (read, look) in &self.reads {
             encode_read(&mut body, read);
-            encode_found(&mut body, *found);
+            encode_found(&mut body, look.found);
+            encode_stamp(&mut body, look.stamp.as_ref());
         }
         body.count(self.packages.len());
         for (label, package) in &self.packages {
             body.u32(tables.labels.position(label));
             self.encode_package(&mut body, &mut tables, package);
         }
+        let mut encoder = Encoder::default();
         encoder.count(tables.labels.0.len());
         for label in &tables.labels.0 {
             encoder.text(label.as_str());
@@ -82,7 +86,23 @@ impl Records {
         for output in &tables.outputs.0 {
             encoder.text(output.as_str());
         }
-        encoder.raw(&body.finish());
+        [encoder.finish(), body.finish()]
+    }
+
+    /// About how many bytes they take, so that they are written into one piece of memory.
+    fn size_estimate(&self) -> usize {
+        const NODE_BYTES: usize = 80;
+        const READ_BYTES: usize = 160;
+        const PACKAGE_BYTES: usize = 160;
+        let nodes = self.packages.values().flat_map(|package| &package.nodes);
+        let numbers = |(_, node): &(u32, NodeRecord)| {
+            node.fragment.as_bytes().len() + 4 * node.references().count()
+        };
+        let fragments: usize = nodes.map(numbers).sum();
+        fragments
+            + self.nodes.len() * NODE_BYTES
+            + self.reads.len() * READ_BYTES
+            + self.packages.len() * PACKAGE_BYTES
     }
 
     fn encode_package(&self, body: &mut Encoder, tables: &mut Tables, package: &PackageRecord) {
@@ -151,10 +171,7 @@ impl Records {
         decoder: &mut Decoder<'_>,
         bytes: &Arc<Vec<u8>>,
     ) -> Result<Self, DecodeError> {
-        let labels = decode_list(decoder, |decoder| {
-            let error = decoder.error("a label");
-            PackageLabel::parse(decoder.text()?).map_err(|_| error)
-        })?;
+        let labels = decode_list(decoder, decode_label)?;
         let configurations = decode_list(decoder, decode_configured)?;
         let outputs = decode_list(decoder, |decoder| {
             let error = decoder.error("the name of an output");
@@ -168,7 +185,10 @@ impl Records {
             })
         })?;
         let reads = decode_list(decoder, |decoder| {
-            Ok((decode_read(decoder)?, decode_found(decoder)?))
+            let read = decode_read(decoder)?;
+            let found = decode_found(decoder)?;
+            let stamp = decode_stamp(decoder)?;
+            Ok((read, Look { found, stamp }))
         })?;
         let read_count = reads.len();
         let reader = Reader {
@@ -204,7 +224,7 @@ struct Reader<'b> {
     configurations: Vec<Configured>,
     outputs: Vec<OutputName>,
     node_count: usize,
-    reads: indexmap::IndexMap<Read, Found, FxBuildHasher>,
+    reads: Reads,
 }
 
 impl Reader<'_> {
@@ -303,6 +323,11 @@ pub(crate) fn decode_list<T>(
     (0..decoder.count()?).map(|_| item(decoder)).collect()
 }
 
+pub(crate) fn decode_label(decoder: &mut Decoder<'_>) -> Result<PackageLabel, DecodeError> {
+    let error = decoder.error("a label");
+    PackageLabel::parse(decoder.text()?).map_err(|_| error)
+}
+
 fn decode_platform(decoder: &mut Decoder<'_>) -> Result<Platform, DecodeError> {
     let error = decoder.error("a platform");
     Platform::from_code(decoder.byte()?).ok_or(error)
@@ -367,6 +392,42 @@ fn encode_found(encoder: &mut Encoder, found: Found) {
             encoder.raw(id.digest().as_bytes());
         }
     }
+}
+
+fn encode_stamp(encoder: &mut Encoder, stamp: Option<&Stamp>) {
+    let Some(Stamp {
+        device,
+        inode,
+        size_bytes,
+        mode,
+        modified_ns,
+        changed_ns,
+    }) = stamp
+    else {
+        encoder.byte(0);
+        return;
+    };
+    encoder.byte(1);
+    encoder.u64(*device);
+    encoder.u64(*inode);
+    encoder.u64(*size_bytes);
+    encoder.u32(*mode);
+    encoder.u64(modified_ns.cast_unsigned());
+    encoder.u64(changed_ns.cast_unsigned());
+}
+
+fn decode_stamp(decoder: &mut Decoder<'_>) -> Result<Option<Stamp>, DecodeError> {
+    if decoder.byte()? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Stamp {
+        device: decoder.u64()?,
+        inode: decoder.u64()?,
+        size_bytes: decoder.u64()?,
+        mode: decoder.u32()?,
+        modified_ns: decoder.u64()?.cast_signed(),
+        changed_ns: decoder.u64()?.cast_signed(),
+    }))
 }
 
 fn decode_found(decoder: &mut Decoder<'_>) -> Result<Found, DecodeError> {

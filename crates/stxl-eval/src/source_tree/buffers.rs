@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use stxl_lang::{SourceError, SourcePath, SourceTree};
 use stxl_model::TreeId;
 
-use super::{EntryKind, FileDigest, WorkspaceTree};
+use super::{EntryKind, FileDigest, Stamp, WorkspaceTree};
 use crate::directory_import::{DirectoryImportError, LeftOut, import_by_names};
 
 /// Buffers over another tree. A buffer hides the file below it; a buffer without a file below
@@ -100,6 +100,15 @@ impl WorkspaceTree for BufferedTree {
             || self.below.digest(path),
             |buffer| Ok(FileDigest::of(&buffer)),
         )
+    }
+
+    /// Of a buffer there is no stamp.
+    fn read_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+        let buffer = self.buffer(path).map(|bytes| (bytes, None));
+        buffer.map_or_else(|| self.below.read_stamped(path), Ok)
     }
 
     fn directory(

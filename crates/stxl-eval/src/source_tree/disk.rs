@@ -7,13 +7,11 @@
 mod import;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use stxl_lang::{SourceError, SourcePath, SourceTree};
 use stxl_model::TreeId;
@@ -43,7 +41,7 @@ pub struct OpenWorkspaceError {
 /// What the file system tells about a file without its bytes. While two are equal the bytes are,
 /// unless they were changed within the resolution of the file system's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) size_bytes: u64,
@@ -80,30 +78,6 @@ impl DiskSourceTree {
         self.with_entry(path, |folder, rest| {
             let entry = open_beneath(folder, rest, OFlags::PATH)?;
             Ok(stamp_of(&rustix::fs::fstat(&entry)?))
-        })
-    }
-
-    /// The bytes of a file and the stamp it had just before: of the same file, whatever is renamed
-    /// meanwhile.
-    pub(crate) fn read_stamped(
-        &self,
-        path: &SourcePath,
-    ) -> Result<(Arc<[u8]>, Stamp), SourceError> {
-        self.with_entry(path, |folder, rest| {
-            let (file, stat) = open_file(folder, rest)?;
-            let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
-            Ok((read_text(file, size_bytes)?, stamp_of(&stat)))
-        })
-    }
-
-    /// The digest of a file of any size and the stamp it had just before.
-    pub(crate) fn digest_stamped(
-        &self,
-        path: &SourcePath,
-    ) -> Result<(FileDigest, Stamp), SourceError> {
-        self.with_entry(path, |folder, rest| {
-            let (file, stat) = open_file(folder, rest)?;
-            Ok((import::digest_of_file(&file, &stat)?, stamp_of(&stat)))
         })
     }
 
@@ -199,23 +173,34 @@ fn open_file(folder: &OwnedFd, path: &str) -> Result<(OwnedFd, Stat), Errno> {
     }
 }
 
-fn read_text(file: OwnedFd, size_bytes: u64) -> Result<Arc<[u8]>, Errno> {
+/// Reads a text, by as few calls as there can be: one reads all of it, and less than was asked for.
+fn read_text(file: &OwnedFd, size_bytes: u64) -> Result<Arc<[u8]>, Errno> {
     if size_bytes > TEXT_BYTES_MAX {
         return Err(Errno::FBIG);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
-    // One byte over the limit is read to notice a file that grows meanwhile.
-    File::from(file)
-        .take(TEXT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| {
-            error
-                .raw_os_error()
-                .map_or(Errno::IO, Errno::from_raw_os_error)
-        })?;
-    if bytes.len() as u64 > TEXT_BYTES_MAX {
-        return Err(Errno::FBIG);
+    let size = usize::try_from(size_bytes).unwrap_or(0);
+    let mut bytes = vec![0; size + 1];
+    let mut length = 0;
+    while let Some(room) = bytes.get_mut(length..) {
+        let room_bytes = room.len();
+        let count = match rustix::io::read(file, room) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let is_short = count < room_bytes;
+        length += count;
+        if count == 0 || (is_short && length == size) {
+            break;
+        }
+        if length > size {
+            // It grows meanwhile.
+            if length as u64 > TEXT_BYTES_MAX {
+                return Err(Errno::FBIG);
+            }
+            bytes.resize(length * 2, 0);
+        }
     }
+    bytes.truncate(length);
     Ok(bytes.into())
 }
 
@@ -278,10 +263,53 @@ impl WorkspaceTree for DiskSourceTree {
     }
 
     fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError> {
+        self.digest_stamped(path).map(|(digest, _)| digest)
+    }
+
+    /// Both are of one open file, whatever is renamed meanwhile.
+    fn read_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
         self.with_entry(path, |folder, rest| {
             let (file, stat) = open_file(folder, rest)?;
-            import::digest_of_file(&file, &stat)
+            let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
+            Ok((read_text(&file, size_bytes)?, Some(stamp_of(&stat))))
         })
+    }
+
+    fn digest_stamped(
+        &self,
+        path: &SourcePath,
+    ) -> Result<(FileDigest, Option<Stamp>), SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let (file, stat) = open_file(folder, rest)?;
+            let digest = import::digest_of_file(&file, &stat)?;
+            Ok((digest, Some(stamp_of(&stat))))
+        })
+    }
+
+    fn kinds_inside(
+        &self,
+        folder: &SourcePath,
+        entries: &[&str],
+        name: &str,
+    ) -> Vec<Result<EntryKind, SourceError>> {
+        let opened = self.with_entry(folder, |outer, rest| {
+            open_beneath(outer, rest, OFlags::PATH | OFlags::DIRECTORY)
+        });
+        let kind = |entry: &&str| {
+            // Nothing but whether there is a file is taken from a look that could be led outside by
+            // a link: it is opened beneath the workspace when it is read.
+            if let Ok(opened) = &opened
+                && let Ok(stat) = statat(opened, entry, name)
+                && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            {
+                return Ok(file_kind(&stat));
+            }
+            self.kind(&SourcePath::new(&format!("{folder}/{entry}/{name}")))
+        };
+        entries.iter().map(kind).collect()
     }
 
     fn directory(
@@ -306,13 +334,21 @@ impl WorkspaceTree for DiskSourceTree {
     }
 }
 
+fn statat(folder: &OwnedFd, entry: &str, name: &str) -> Result<Stat, Errno> {
+    rustix::fs::statat(folder, format!("{entry}/{name}"), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn file_kind(stat: &Stat) -> EntryKind {
+    EntryKind::File {
+        size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        executable: stat.st_mode & 0o100 != 0,
+    }
+}
+
 fn kind_of(entry: &OwnedFd) -> Result<EntryKind, Errno> {
     let stat = rustix::fs::fstat(entry)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(EntryKind::File {
-            size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
-            executable: stat.st_mode & 0o100 != 0,
-        }),
+        FileType::RegularFile => Ok(file_kind(&stat)),
         FileType::Directory => Ok(EntryKind::Directory),
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(entry, "", Vec::new())?;

@@ -1,27 +1,25 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use stxl_lang::{Diagnostic, SourcePath, SourceTree as _};
+use stxl_lang::{Diagnostic, SourcePath};
 use stxl_model::{PackageLabel, Plan};
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::listing::{self, Listing};
 use super::recall::{Missing, Reason, Recall, Seen, Standing, are_named_there};
 use super::suspects::Suspects;
-use super::verify::{Beginning, Look, stamps_of, verify};
+use super::verify::{Beginning, verify};
 use crate::child::{
     ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, named_folders, record_in_child,
 };
-use crate::database::FileState;
 use crate::evaluator::{
-    Evaluation, EvaluationRequest, ReadSettings, Recorded, Scope, Target, settings_of, sort,
+    Evaluation, EvaluationRequest, Outcome, ReadSettings, Recorded, Scope, Target, settings_of,
+    sort,
 };
-use crate::layout::{Layout, PACKAGE_FILE};
+use crate::layout::{Layout, Listing, PACKAGE_FILE, list_packages};
 use crate::link::{Linked, link};
-use crate::read::{Found, Read};
+use crate::read::{Found, Look, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
 use crate::source_tree::{DiskSourceTree, WorkspaceTree as _};
@@ -116,19 +114,20 @@ pub fn evaluate_remembering(
         }
         Err(reason) => {
             let recorded = record_in_child(program, request, &Scope::Everything)?;
-            let trace = session.trace_of(&recorded);
+            let (evaluation, outcome) = recorded.into_parts();
+            let trace = outcome.and_then(|outcome| session.trace_of(outcome).ok());
             let account = Account {
                 everything: Some(reason),
                 ..Account::default()
             };
-            (recorded.into_evaluation(), account, trace)
+            (evaluation, account, trace)
         }
     };
     // Whoever sets the clock meanwhile makes every stamp doubtful.
     let trace = trace.filter(|_| session.beginning.is_steady());
     Ok(Remembered {
         evaluation,
-        unsaved: trace.map(|trace| UnsavedTrace::new(folder, &identity, &trace)),
+        unsaved: trace.map(|trace| UnsavedTrace::new(folder.path.clone(), identity, trace)),
         account,
     })
 }
@@ -143,7 +142,6 @@ pub(super) struct Session<'s> {
 pub(super) struct Looked {
     /// As it was, but with what was found.
     pub(super) trace: Trace,
-    tree: DiskSourceTree,
     settings: Settings,
     /// Of everything that was read, by position.
     is_changed: Vec<bool>,
@@ -200,27 +198,31 @@ impl Session<'_> {
         })
     }
 
-    /// What to remember of an evaluation of everything; nothing if the workspace changed meanwhile.
-    pub(super) fn trace_of(&self, recorded: &Recorded) -> Option<Trace> {
-        let (records, _) = recorded.outcome.as_ref()?;
-        if !self.request.buffers.is_empty() {
-            return None;
-        }
-        let (tree, read) = self.open(records)?;
-        let mut listing = listing::list(&tree, &read.settings);
-        listing.diagnostics.extend(read.diagnostics);
-        let mut trace = Trace {
-            records: records.clone(),
-            ..Trace::default()
+    /// What to remember of an evaluation of everything; the records are given back if there is
+    /// nothing, since the workspace changed meanwhile.
+    pub(super) fn trace_of(&self, outcome: Outcome) -> Result<Trace, Box<Records>> {
+        let Outcome {
+            mut records,
+            listed,
+            ..
+        } = outcome;
+        let listed = listed.filter(|listed| are_named_there(&records, &listed.layout));
+        let Some(listed) = listed.filter(|_| self.request.buffers.is_empty()) else {
+            return Err(Box::new(records));
         };
-        if listing.is_wrong() || !listing.note_in(&mut trace) {
-            return None;
+        self.rely_on_rested(&mut records);
+        Ok(Trace {
+            records,
+            listed,
+            ..Trace::default()
+        })
+    }
+
+    /// Forgets the stamps that cannot be relied on.
+    fn rely_on_rested(&self, records: &mut Records) {
+        for look in records.reads.values_mut() {
+            *look = self.beginning.rely_on(*look);
         }
-        if !are_named_there(&trace.records, &trace.layout) {
-            return None;
-        }
-        self.stamp_rest(&tree, &mut trace);
-        Some(trace)
     }
 
     /// The workspace with all folders that its definitions may name, and its settings, which are
@@ -229,27 +231,17 @@ impl Session<'_> {
     pub(super) fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
         let tree = DiskSourceTree::open(&self.request.folder).ok()?;
         let path = SourcePath::new(SETTINGS_FILE);
-        let bytes = tree.read(&path).ok()?;
-        if Found::of_file(&FileState::File(Arc::clone(&bytes)))
-            != records.reads.get(&Read::File(path)).copied()
-        {
+        let read = settings_of(Ok(tree.read_stamped(&path).ok()?));
+        let known = records.reads.get(&Read::File(path))?;
+        if read.look.found != known.found {
             return None;
         }
-        let read = settings_of(Ok(bytes));
         let local = named_folders(&tree, &self.request.folder);
         let readable = self.request.readable.iter().chain(&local);
         for name in read.settings.overlays.iter().chain(readable) {
             tree.allow_folder(name);
         }
         Some((tree, read))
-    }
-
-    /// Stamps what was read since the trace was made.
-    fn stamp_rest(&self, tree: &DiskSourceTree, trace: &mut Trace) {
-        let reads = trace.records.reads.iter().skip(trace.stamps.len());
-        let reads: Vec<(&Read, Found)> = reads.map(|(read, found)| (read, *found)).collect();
-        let stamps = stamps_of(tree, &reads, self.beginning);
-        trace.stamps.extend(stamps);
     }
 
     /// Looks again at what a trace was made from, as far as it is suspected to be another.
@@ -267,7 +259,7 @@ impl Session<'_> {
         let is_changed: Vec<bool> = looks
             .iter()
             .zip(known)
-            .map(|(look, found)| look.found != Some(*found))
+            .map(|(look, known)| look.is_none_or(|look| look.found != known.found))
             .collect();
         let settings = Read::File(SourcePath::new(SETTINGS_FILE));
         let settings = trace.records.reads.get_index_of(&settings);
@@ -276,7 +268,7 @@ impl Session<'_> {
         }
         let is_listed_anew = is_listing_stale(&trace, &looks, &is_changed);
         let listing = is_listed_anew.then(|| {
-            let mut listing = listing::list(&tree, &read.settings);
+            let mut listing = list_packages(&tree, &read.settings);
             listing.diagnostics.extend(read.diagnostics);
             listing
         });
@@ -285,12 +277,14 @@ impl Session<'_> {
         }
         let has_new_stamp = has_new_stamp(&trace, &looks);
         take_over(&mut trace, looks);
-        if listing.is_some_and(|listing| !listing.note_in(&mut trace)) {
-            return unseen(None, "the workspace changed meanwhile");
+        if let Some(listing) = listing {
+            match listing.note_in(&mut trace.records) {
+                Some(listed) => trace.listed = listed,
+                None => return unseen(None, "the workspace changed meanwhile"),
+            }
         }
         Ok(Looked {
             trace,
-            tree,
             settings: read.settings,
             is_changed,
             is_listed_anew,
@@ -302,7 +296,7 @@ impl Session<'_> {
     pub(super) fn recall(&self, mut looked: Looked) -> Result<Recalled, ChildError> {
         let is_other = looked.is_other();
         let trace = &mut looked.trace;
-        let layout = std::mem::take(&mut trace.layout);
+        let layout = std::mem::take(&mut trace.listed.layout);
         let records = std::mem::take(&mut trace.records);
         let seen = Seen {
             is_changed: &looked.is_changed,
@@ -327,8 +321,8 @@ impl Session<'_> {
             Err(reason) => return Ok(Recalled::Useless { reason, rest }),
         };
         let has_news = is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
-        let trace = self.put_together(*rest);
-        diagnostics.extend(trace.diagnostics.iter().cloned());
+        let trace = Self::put_together(*rest);
+        diagnostics.extend(trace.listed.diagnostics.iter().cloned());
         sort(&mut diagnostics);
         Ok(Recalled::Whole(Box::new(Whole {
             evaluation: Evaluation {
@@ -357,7 +351,7 @@ impl Session<'_> {
     }
 
     /// The trace of what is known, with what was evaluated since.
-    pub(super) fn put_together(&self, rest: Rest) -> Trace {
+    pub(super) fn put_together(rest: Rest) -> Trace {
         let Rest {
             looked,
             layout,
@@ -365,8 +359,7 @@ impl Session<'_> {
         } = rest;
         let mut trace = looked.trace;
         (trace.records, trace.stale) = recall.into_records(&layout);
-        trace.layout = layout;
-        self.stamp_rest(&looked.tree, &mut trace);
+        trace.listed.layout = layout;
         trace
     }
 
@@ -409,7 +402,11 @@ impl Session<'_> {
         };
         let scope = Scope::Only(missing.parts);
         let Recorded { outcome, .. } = record_in_child(self.program, &request, &scope)?;
-        Ok(outcome.map(|(records, _)| records))
+        Ok(outcome.map(|outcome| {
+            let mut records = outcome.records;
+            self.rely_on_rested(&mut records);
+            records
+        }))
     }
 }
 
@@ -419,33 +416,33 @@ enum Completed {
 }
 
 /// Whether the list of packages may be another one.
-fn is_listing_stale(trace: &Trace, looks: &[Look], is_changed: &[bool]) -> bool {
+fn is_listing_stale(trace: &Trace, looks: &[Option<Look>], is_changed: &[bool]) -> bool {
     let is_changed_at = |position: &u32| is_changed.get(*position as usize) != Some(&false);
     // A definition that is gone, or was not there, is a package less or more.
     let is_other_package = || {
         let reads = trace.records.reads.iter().zip(looks);
         reads.into_iter().any(|((read, known), look)| {
-            let is_there = |found: Option<Found>| matches!(found, Some(Found::Bytes(_)));
+            let is_there = |look: Option<Look>| {
+                matches!(look.map(|look| look.found), Some(Found::Bytes(_)))
+            };
             let Read::File(path) = read else { return false };
             let name = path.as_str().rsplit('/').next();
-            name == Some(PACKAGE_FILE) && is_there(look.found) != is_there(Some(*known))
+            name == Some(PACKAGE_FILE) && is_there(*look) != is_there(Some(*known))
         })
     };
-    trace.listing.iter().any(is_changed_at) || is_other_package()
+    trace.listed.reads.iter().any(is_changed_at) || is_other_package()
 }
 
-fn has_new_stamp(trace: &Trace, looks: &[Look]) -> bool {
-    let mut pairs = trace.stamps.iter().zip(looks);
-    pairs.any(|(known, look)| look.stamp.is_some() && look.stamp != *known)
+fn has_new_stamp(trace: &Trace, looks: &[Option<Look>]) -> bool {
+    let stamps = looks.iter().map(|look| look.and_then(|look| look.stamp));
+    let mut pairs = trace.records.reads.values().zip(stamps);
+    pairs.any(|(known, stamp)| stamp.is_some() && stamp != known.stamp)
 }
 
 /// Puts on record what is there: whatever was made from something else is taken out by that.
-fn take_over(trace: &mut Trace, looks: Vec<Look>) {
-    trace.stamps.clear();
-    for (found, look) in trace.records.reads.values_mut().zip(looks) {
+fn take_over(trace: &mut Trace, looks: Vec<Option<Look>>) {
+    for (known, look) in trace.records.reads.values_mut().zip(looks) {
         // What cannot be read is nothing that anybody could have evaluated with.
-        let stamp = look.stamp.filter(|_| look.found.is_some());
-        *found = look.found.unwrap_or(Found::Nothing);
-        trace.stamps.push(stamp);
+        *known = look.unwrap_or(Look::without_stamp(Found::Nothing));
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0–7 | `stxltrce` |
 //! | 8–11 | version |
-//! | 12– | identity of the program and of the request's surroundings as text; records; stamps; list of packages; diagnostics |
+//! | 12– | identity of the program and of the request's surroundings as text; records; labels of stale ones; list of packages |
 //! | last 32 | BLAKE3 digest of all before |
 //!
 //! A file that is cut, damaged, of another version or of another program is as good as none: the
@@ -19,19 +19,15 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
-use stxl_lang::SourcePath;
-use stxl_model::{BlobId, DecodeError, Decoder, Encoder, PackageLabel};
+use stxl_model::{BlobHasher, BlobId, DecodeError, Decoder, Encoder};
 
-use super::Trace;
-use crate::diagnostic_wire;
-use crate::layout::Layout;
-use crate::record::{Records, decode_list, decode_numbers, encode_numbers};
-use crate::source_tree::Stamp;
+use super::{Listed, Trace};
+use crate::record::{Records, decode_label, decode_list};
 
 const MAGIC: &[u8; 8] = b"stxltrce";
 
 /// Raised when the form of the file changes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const CHECKSUM_BYTES: usize = 32;
 
@@ -75,16 +71,16 @@ pub(crate) enum TraceError {
 #[must_use]
 pub struct UnsavedTrace {
     folder: PathBuf,
-    name: String,
-    bytes: Vec<u8>,
+    identity: Identity,
+    trace: Trace,
 }
 
 impl UnsavedTrace {
-    pub(crate) fn new(folder: &TraceFolder, identity: &Identity, trace: &Trace) -> Self {
+    pub(super) const fn new(folder: PathBuf, identity: Identity, trace: Trace) -> Self {
         Self {
-            folder: folder.path.clone(),
-            name: identity.file_name(),
-            bytes: encode(trace, identity),
+            folder,
+            identity,
+            trace,
         }
     }
 
@@ -100,22 +96,22 @@ impl UnsavedTrace {
         })?;
         let mut lot = [0; 8];
         rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
-        let partial = format!("{}.{:016x}.part", self.name, u64::from_le_bytes(lot));
+        let name = self.identity.file_name();
+        let partial = format!("{name}.{:016x}.part", u64::from_le_bytes(lot));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, &partial, flags, Mode::from_raw_mode(0o600))?;
-        let written = File::from(file).write_all(&self.bytes);
-        let renamed = written.and_then(|()| {
-            Ok(rustix::fs::renameat(
-                &folder, &partial, &folder, &self.name,
-            )?)
-        });
+        let mut file = File::from(file);
+        let pieces = encode(&self.trace, &self.identity);
+        let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
+        let renamed =
+            written.and_then(|()| Ok(rustix::fs::renameat(&folder, &partial, &folder, &name)?));
         if renamed.is_err() {
             // The room it takes is given back; that it cannot be is no news after the error.
             rustix::fs::unlinkat(&folder, &partial, AtFlags::empty()).ok();
         }
         renamed?;
         // Too much that is kept is no reason to fail.
-        prune(&folder, &self.name).ok();
+        prune(&folder, &name).ok();
         Ok(())
     }
 }
@@ -245,39 +241,28 @@ pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, T
     decode(&Arc::new(bytes), identity)
 }
 
-fn encode(trace: &Trace, identity: &Identity) -> Vec<u8> {
+/// The bytes of a trace, in pieces: in one they would be copied.
+fn encode(trace: &Trace, identity: &Identity) -> Vec<Vec<u8>> {
     let Trace {
         records,
         stale,
-        stamps,
-        layout,
-        listing,
-        diagnostics,
+        listed,
     } = trace;
-    let mut encoder = Encoder::default();
-    encoder.raw(MAGIC);
-    encoder.u32(VERSION);
-    encoder.text(&identity.text);
-    records.encode(&mut encoder);
-    encoder.count(stale.len());
-    stale.iter().for_each(|label| encoder.text(label.as_str()));
-    encoder.count(stamps.len());
-    for stamp in stamps {
-        encode_stamp(&mut encoder, stamp.as_ref());
-    }
-    encoder.count(layout.packages.len());
-    for (label, layers) in &layout.packages {
-        encoder.text(label.as_str());
-        encoder.count(layers.len());
-        layers.iter().for_each(|layer| encoder.text(layer.as_str()));
-    }
-    encode_numbers(&mut encoder, listing);
-    // What has no form as JSON does not exist among diagnostics: texts and numbers.
-    encoder.bytes(&diagnostic_wire::to_json(diagnostics).unwrap_or_default());
-    let mut bytes = encoder.finish();
-    let checksum = BlobId::of(&bytes);
-    bytes.extend_from_slice(checksum.digest().as_bytes());
-    bytes
+    let mut head = Encoder::default();
+    head.raw(MAGIC);
+    head.u32(VERSION);
+    head.text(&identity.text);
+    let mut rest = Encoder::default();
+    rest.count(stale.len());
+    stale.iter().for_each(|label| rest.text(label.as_str()));
+    listed.encode(records, &mut rest);
+    let mut pieces = vec![head.finish()];
+    pieces.extend(records.encode());
+    pieces.push(rest.finish());
+    let mut checksum = BlobHasher::default();
+    pieces.iter().for_each(|piece| checksum.update(piece));
+    pieces.push(checksum.finish().digest().as_bytes().to_vec());
+    pieces
 }
 
 fn decode(bytes: &Arc<Vec<u8>>, identity: &Identity) -> Result<Trace, TraceError> {
@@ -302,68 +287,11 @@ fn decode(bytes: &Arc<Vec<u8>>, identity: &Identity) -> Result<Trace, TraceError
 fn decode_trace(mut decoder: Decoder<'_>, bytes: &Arc<Vec<u8>>) -> Result<Trace, DecodeError> {
     let records = Records::decode(&mut decoder, bytes)?;
     let stale = decode_list(&mut decoder, decode_label)?;
-    let stamps = decode_list(&mut decoder, decode_stamp)?;
-    let packages = decode_list(&mut decoder, |decoder| {
-        let label = decode_label(decoder)?;
-        let layers = decode_list(decoder, |decoder| Ok(SourcePath::new(decoder.text()?)))?;
-        Ok((label, layers.into()))
-    })?;
-    let listing = decode_numbers(&mut decoder, records.reads.len())?;
-    let error = decoder.error("diagnostics");
-    let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
-    if stamps.len() != records.reads.len() {
-        return Err(decoder.error("a stamp for everything that was read"));
-    }
+    let listed = Listed::decode(&mut decoder, &records)?;
     decoder.finish()?;
     Ok(Trace {
         records,
         stale: stale.into_iter().collect(),
-        stamps,
-        layout: Layout {
-            packages: packages.into_iter().collect(),
-        },
-        listing,
-        diagnostics,
+        listed,
     })
-}
-
-fn decode_label(decoder: &mut Decoder<'_>) -> Result<PackageLabel, DecodeError> {
-    let error = decoder.error("a label");
-    PackageLabel::parse(decoder.text()?).map_err(|_| error)
-}
-
-fn encode_stamp(encoder: &mut Encoder, stamp: Option<&Stamp>) {
-    let Some(Stamp {
-        device,
-        inode,
-        size_bytes,
-        mode,
-        modified_ns,
-        changed_ns,
-    }) = stamp
-    else {
-        encoder.byte(0);
-        return;
-    };
-    encoder.byte(1);
-    encoder.u64(*device);
-    encoder.u64(*inode);
-    encoder.u64(*size_bytes);
-    encoder.u32(*mode);
-    encoder.u64(modified_ns.cast_unsigned());
-    encoder.u64(changed_ns.cast_unsigned());
-}
-
-fn decode_stamp(decoder: &mut Decoder<'_>) -> Result<Option<Stamp>, DecodeError> {
-    if decoder.byte()? == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Stamp {
-        device: decoder.u64()?,
-        inode: decoder.u64()?,
-        size_bytes: decoder.u64()?,
-        mode: decoder.u32()?,
-        modified_ns: decoder.u64()?.cast_signed(),
-        changed_ns: decoder.u64()?.cast_signed(),
-    }))
 }

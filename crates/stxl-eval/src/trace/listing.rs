@@ -1,40 +1,26 @@
-//! The list of packages, with all that it was made of.
+//! The list of packages as it is remembered, with all that it was made of.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use stxl_lang::{Diagnostic, SourcePath};
+use stxl_model::{DecodeError, Decoder, Encoder, PackageLabel};
 
-use stxl_lang::{Diagnostic, SourceError, SourcePath, SourceTree};
-use stxl_model::TreeId;
-
-use super::Trace;
-use crate::directory_import::{DirectoryImportError, LeftOut};
-use crate::layout::{Layout, is_package_kind, layer_folders, list_packages};
+use crate::diagnostic_wire;
+use crate::layout::{Layers, Layout, Listing, layer_folders, list_packages};
 use crate::read::{Found, Read};
-use crate::record::Reads;
+use crate::record::{
+    Records, decode_label, decode_list, decode_numbers, encode_numbers, number,
+};
 use crate::settings::{SETTINGS_FILE, Settings};
-use crate::source_tree::{EntryKind, FileDigest, WorkspaceTree};
+use crate::source_tree::WorkspaceTree;
 
-/// The packages of a workspace, and what was looked at to find them.
-pub(super) struct Listing {
-    pub(super) layout: Layout,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    reads: Reads,
-}
-
-/// Lists the packages.
-pub(super) fn list(tree: &dyn WorkspaceTree, settings: &Settings) -> Listing {
-    let observer = Observer {
-        tree,
-        reads: Mutex::default(),
-    };
-    let (layout, diagnostics) = list_packages(&observer, settings);
-    Listing {
-        layout,
-        diagnostics,
-        reads: observer
-            .reads
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner),
-    }
+/// The packages of a workspace beside records of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// All packages of the workspace.
+    pub(crate) layout: Layout,
+    /// Positions of the reads that the list of packages and the settings were made of.
+    pub(crate) reads: Vec<u32>,
+    /// What is to be said about these.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// The reads that tell whether the list of packages is what it is: the settings, and what is looked
@@ -43,113 +29,100 @@ pub(crate) fn reads_of_listing(tree: &dyn WorkspaceTree, settings: &Settings) ->
     let mut reads = vec![Read::File(SourcePath::new(SETTINGS_FILE))];
     let layers = layer_folders(settings).into_iter();
     reads.extend(layers.map(|layer| Read::Folder(SourcePath::new(&layer))));
-    reads.extend(list(tree, settings).reads.into_keys());
+    reads.extend(list_packages(tree, settings).reads.into_keys());
     reads
 }
 
 impl Listing {
     /// Whether something is wrong with it, so that there is no plan.
-    pub(super) fn is_wrong(&self) -> bool {
+    pub(crate) fn is_wrong(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
     /// Puts on record what the list was made of: exactly what was seen when it was made, so that
-    /// whatever changed since is noticed at the next look. Whether that is possible: not if it was
-    /// something else before, for then the records are of another workspace.
-    #[must_use]
-    pub(super) fn note_in(self, trace: &mut Trace) -> bool {
+    /// whatever changed since is noticed at the next look. None if it was something else before,
+    /// for then the records are of another workspace.
+    pub(crate) fn note_in(self, records: &mut Records) -> Option<Listed> {
         let Self {
             layout,
             diagnostics,
             reads,
         } = self;
-        let known = &mut trace.records.reads;
-        trace.listing.clear();
+        let known = &mut records.reads;
         let settings = Read::File(SourcePath::new(SETTINGS_FILE));
-        let Some(settings) = known.get_index_of(&settings) else {
-            return false;
-        };
-        let mut positions = vec![settings];
-        for (read, found) in reads {
+        let mut positions = vec![number(known.get_index_of(&settings)?)];
+        for (read, look) in reads {
             // A definition that was read needs no second look: without bytes it is gone.
             if let Read::PackageFile(path) = &read
-                && found == Found::Something
-                && let Some(Found::Bytes(_)) = known.get(&Read::File(path.clone()))
+                && look.found == Found::Something
+                && let Some(text) = known.get(&Read::File(path.clone()))
+                && matches!(text.found, Found::Bytes(_))
             {
                 continue;
             }
-            let (position, former) = known.insert_full(read, found);
-            if former.is_some_and(|former| former != found) {
-                return false;
+            let (position, former) = known.insert_full(read, look);
+            if former.is_some_and(|former| former.found != look.found) {
+                return None;
             }
-            positions.push(position);
+            positions.push(number(position));
         }
-        let positions = positions.into_iter().map(|it| u32::try_from(it).ok());
-        let Some(positions) = positions.collect() else {
-            return false;
+        Some(Listed {
+            layout,
+            reads: positions,
+            diagnostics,
+        })
+    }
+}
+
+impl Listed {
+    /// Writes the list beside records: of packages on record, only what these do not tell.
+    pub(crate) fn encode(&self, records: &Records, encoder: &mut Encoder) {
+        let packages = &self.layout.packages;
+        let is_on_record = |(label, layers): &(&PackageLabel, &Layers)| {
+            let package = records.packages.get(*label);
+            package.is_some_and(|package| package.layers == **layers)
         };
-        trace.listing = positions;
-        trace.layout = layout;
-        trace.diagnostics = diagnostics;
-        true
-    }
-}
-
-/// A workspace of which folders are listed, and what is seen of it.
-struct Observer<'t> {
-    tree: &'t dyn WorkspaceTree,
-    reads: Mutex<Reads>,
-}
-
-impl Observer<'_> {
-    fn note(&self, read: Read, found: Found) {
-        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        reads.insert(read, found);
-    }
-}
-
-impl SourceTree for Observer<'_> {
-    fn read(&self, path: &SourcePath) -> Result<Arc<[u8]>, SourceError> {
-        self.tree.read(path)
-    }
-
-    fn list(&self, path: &SourcePath) -> Result<Vec<String>, SourceError> {
-        let names = self.tree.list(path)?;
-        self.note(Read::Folder(path.clone()), Found::of_names(&names));
-        Ok(names)
-    }
-}
-
-impl WorkspaceTree for Observer<'_> {
-    fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
-        let kind = self.tree.kind(path);
-        let is_package = is_package_kind(&kind);
-        self.note(Read::PackageFile(path.clone()), Found::is_there(is_package));
-        if !is_package {
-            // An overlay without a package is a folder all the same.
-            let is_there = !matches!(&kind, Err(SourceError::NotFound { .. }));
-            self.note(Read::Presence(path.clone()), Found::is_there(is_there));
+        let others: Vec<_> = packages.iter().filter(|it| !is_on_record(it)).collect();
+        encoder.count(others.len());
+        for (label, layers) in others {
+            encoder.text(label.as_str());
+            encoder.count(layers.len());
+            layers.iter().for_each(|layer| encoder.text(layer.as_str()));
         }
-        kind
+        let on_record = records.packages.keys();
+        let gone: Vec<_> = on_record.filter(|it| !packages.contains_key(*it)).collect();
+        encoder.count(gone.len());
+        gone.iter().for_each(|label| encoder.text(label.as_str()));
+        encode_numbers(encoder, &self.reads);
+        // What has no form as JSON does not exist among diagnostics: texts and numbers.
+        encoder.bytes(&diagnostic_wire::to_json(&self.diagnostics).unwrap_or_default());
     }
 
-    fn kind_behind_links(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
-        self.tree.kind_behind_links(path)
-    }
-
-    fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError> {
-        self.tree.digest(path)
-    }
-
-    fn directory(
-        &self,
-        path: &SourcePath,
-        left_out: &LeftOut,
-    ) -> Result<TreeId, DirectoryImportError> {
-        self.tree.directory(path, left_out)
-    }
-
-    fn allow_folder(&self, name: &str) {
-        self.tree.allow_folder(name);
+    /// Reads the list beside records.
+    pub(crate) fn decode(
+        decoder: &mut Decoder<'_>,
+        records: &Records,
+    ) -> Result<Self, DecodeError> {
+        let on_record = records.packages.iter();
+        let on_record = on_record.map(|(label, package)| (label.clone(), package.layers.clone()));
+        let mut layout = Layout {
+            packages: on_record.collect(),
+        };
+        for _ in 0..decoder.count()? {
+            let label = decode_label(decoder)?;
+            let layers = decode_list(decoder, |decoder| Ok(SourcePath::new(decoder.text()?)))?;
+            layout.packages.insert(label, layers.into());
+        }
+        for _ in 0..decoder.count()? {
+            layout.packages.remove(&decode_label(decoder)?);
+        }
+        let reads = decode_numbers(decoder, records.reads.len())?;
+        let error = decoder.error("diagnostics");
+        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
+        Ok(Self {
+            layout,
+            reads,
+            diagnostics,
+        })
     }
 }

@@ -269,8 +269,9 @@ impl Recall {
         if !are_named_there(evaluated, layout) {
             return false;
         }
-        for (read, found) in &evaluated.reads {
-            if self.records.reads.get(read).is_some_and(|it| it != found) {
+        for (read, look) in &evaluated.reads {
+            let known = self.records.reads.get(read);
+            if known.is_some_and(|known| known.found != look.found) {
                 return false;
             }
         }

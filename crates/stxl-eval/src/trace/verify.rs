@@ -9,11 +9,10 @@ use std::num::NonZero;
 
 use rustix::time::{ClockId, clock_gettime};
 use stxl_lang::SourceError;
-use stxl_model::BlobId;
 
 use super::Trace;
 use super::suspects::Suspects;
-use crate::read::{Found, Read};
+use crate::read::{Found, Look, Read};
 use crate::source_tree::{DiskSourceTree, Stamp};
 
 /// How long a file has to rest before its stamp counts: more than the resolution of the clocks of
@@ -38,14 +37,6 @@ const READS_PER_THREAD_MIN: usize = 256;
 pub(super) struct Beginning {
     time_ns: i64,
     steady_ns: i64,
-}
-
-/// What was found at a second look.
-pub(super) struct Look {
-    /// What is there; none when it cannot be read.
-    pub(super) found: Option<Found>,
-    /// Its stamp, if that can be relied on.
-    pub(super) stamp: Option<Stamp>,
 }
 
 fn now_ns(clock: ClockId) -> i64 {
@@ -84,62 +75,45 @@ impl Beginning {
         passed.saturating_sub(steady).abs() <= DRIFT_NS_MAX
     }
 
-    /// A stamp, if what has it rested before the beginning.
-    fn rested(&self, stamp: Stamp) -> Option<Stamp> {
+    /// What was found, with the stamp only if what has it rested before the beginning.
+    pub(super) fn rely_on(&self, look: Look) -> Look {
+        let stamp = look.stamp.filter(|stamp| self.has_rested(stamp));
+        Look { stamp, ..look }
+    }
+
+    fn has_rested(&self, stamp: &Stamp) -> bool {
         let is_coarse = stamp.changed_ns % 1_000_000_000 == 0;
         let rest_ns = if is_coarse {
             WHOLE_SECOND_REST_NS
         } else {
             REST_NS
         };
-        (stamp.changed_ns.saturating_add(rest_ns) < self.time_ns).then_some(stamp)
+        stamp.changed_ns.saturating_add(rest_ns) < self.time_ns
     }
 }
 
-/// Looks at everything that a trace says was read and that is suspected, in its order.
+/// Looks at everything that a trace says was read and that is suspected, in its order. None stands
+/// for what cannot be read.
 pub(super) fn verify(
     tree: &DiskSourceTree,
     trace: &Trace,
     beginning: Beginning,
     suspects: &Suspects,
-) -> Vec<Look> {
-    let reads = trace.records.reads.iter().zip(&trace.stamps);
-    let reads = reads.map(|((read, found), stamp)| (read, *found, stamp.as_ref()));
-    let look = |(read, found, stamp): &(&Read, Found, Option<&Stamp>)| {
-        look_again(tree, read, *found, *stamp, beginning)
-    };
+) -> Vec<Option<Look>> {
+    let reads = trace.records.reads.iter();
+    let look = |(read, known): &(&Read, &Look)| look_again(tree, read, **known, beginning);
     match suspects {
         Suspects::All => in_threads(&reads.collect::<Vec<_>>(), look),
         Suspects::Paths(_) => reads
-            .map(|known| match known {
-                (read, ..) if suspects.include(read) => look(&known),
-                (_, found, stamp) => Look {
-                    found: Some(found),
-                    stamp: stamp.copied(),
-                },
+            .map(|(read, known)| {
+                if suspects.include(read) {
+                    look(&(read, known))
+                } else {
+                    Some(*known)
+                }
             })
             .collect(),
     }
-}
-
-/// The stamps of things that were found just now, as far as they can be relied on: of what is still
-/// what was found. A stamp alone would not tell, for a folder on the way may have been renamed.
-/// Files that are imported may be large, and get their stamps when they are looked at again.
-pub(super) fn stamps_of(
-    tree: &DiskSourceTree,
-    reads: &[(&Read, Found)],
-    beginning: Beginning,
-) -> Vec<Option<Stamp>> {
-    in_threads(reads, |(read, known)| {
-        let (Read::File(path), Found::Bytes(_)) = (read, known) else {
-            return None;
-        };
-        // One that has not rested need not be read.
-        beginning.rested(tree.stamp(path).ok()?)?;
-        let (bytes, stamp) = tree.read_stamped(path).ok()?;
-        let is_same = Found::Bytes(BlobId::of(&bytes)) == *known;
-        beginning.rested(stamp).filter(|_| is_same)
-    })
 }
 
 /// Does the same for many things, in their order.
@@ -167,43 +141,25 @@ fn in_threads<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sync) -> V
 fn look_again(
     tree: &DiskSourceTree,
     read: &Read,
-    known: Found,
-    stamp: Option<&Stamp>,
+    known: Look,
     beginning: Beginning,
-) -> Look {
-    let without_stamp = |found| Look { found, stamp: None };
+) -> Option<Look> {
     match read {
-        Read::File(path) | Read::Import(path) => {
-            let current = tree.stamp(path).ok();
-            if current.as_ref() == stamp && stamp.is_some() {
-                return Look {
-                    found: Some(known),
-                    stamp: current,
-                };
-            }
-            // Of a file that changes while it is read, the stamp is the older one.
-            let looked = if matches!(read, Read::Import(_)) {
-                let looked = tree.digest_stamped(path);
-                looked.map(|(digest, stamp)| (digest.blob, stamp))
-            } else {
-                let looked = tree.read_stamped(path);
-                looked.map(|(bytes, stamp)| (BlobId::of(&bytes), stamp))
-            };
-            match looked {
-                Ok((blob, stamp)) => Look {
-                    found: Some(Found::Bytes(blob)),
-                    stamp: beginning.rested(stamp),
-                },
-                Err(_) => without_stamp(read.look(tree)),
-            }
+        Read::File(path) | Read::Import(path)
+            if known.stamp.is_some() && tree.stamp(path).ok() == known.stamp =>
+        {
+            Some(known)
         }
         // Whether something is there needs no reading of it.
-        Read::Presence(path) => without_stamp(Some(match tree.stamp(path) {
-            Err(SourceError::NotFound { .. }) => Found::Nothing,
-            Ok(_) | Err(SourceError::Unreadable { .. }) => Found::Something,
-        })),
-        Read::PackageFile(_) | Read::Folder(_) | Read::Directory(_) => {
-            without_stamp(read.look(tree))
+        Read::Presence(path) => {
+            let is_there = !matches!(tree.stamp(path), Err(SourceError::NotFound { .. }));
+            Some(Look::without_stamp(Found::is_there(is_there)))
         }
+        // Of a file that changes while it is read, the stamp is the older one.
+        Read::File(_)
+        | Read::Import(_)
+        | Read::PackageFile(_)
+        | Read::Folder(_)
+        | Read::Directory(_) => read.look(tree).map(|look| beginning.rely_on(look)),
     }
 }

@@ -14,8 +14,9 @@ use super::suspects::Suspects;
 use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::directory_import::LeftOut;
-use crate::evaluator::{Evaluation, Recorded, Scope};
+use crate::evaluator::{Evaluation, Scope};
 use crate::read::Read;
+use crate::record::Records;
 use crate::settings::Settings;
 use crate::source_tree::DiskSourceTree;
 
@@ -121,7 +122,8 @@ impl WatchedWorkspace {
             && let Some(trace) = &mut self.trace
         {
             // Whoever set the clock meanwhile made every stamp doubtful.
-            trace.stamps.fill(None);
+            let looks = trace.records.reads.values_mut();
+            looks.for_each(|look| look.stamp = None);
         }
         outcome
     }
@@ -156,7 +158,7 @@ impl WatchedWorkspace {
                     }
                     Recalled::Useless { reason, rest } => {
                         // What was known of packages that are right holds when the error is gone.
-                        self.trace = Some(session.put_together(*rest));
+                        self.trace = Some(Session::put_together(*rest));
                         self.has_news = true;
                         reason
                     }
@@ -168,17 +170,26 @@ impl WatchedWorkspace {
 
     /// Evaluates everything.
     fn evaluate_text(&mut self, session: &Session<'_>, reason: &str) -> Result<Round, ChildError> {
-        let recorded = record_in_child(&self.program, &self.request, &Scope::Everything)?;
+        let mut recorded = record_in_child(&self.program, &self.request, &Scope::Everything)?;
         self.placed = 0;
-        if let Some(trace) = session.trace_of(&recorded) {
-            self.trace = Some(trace);
-            self.has_news = true;
-            self.suspects = Suspects::none();
-            self.state = State::Fresh;
-        } else {
-            self.state = State::Untraced(self.looked_at(session, &recorded));
+        let looked_at = std::mem::take(&mut recorded.looked_at);
+        let (evaluation, outcome) = recorded.into_parts();
+        let traced = outcome.map(|outcome| session.trace_of(outcome));
+        match traced.transpose() {
+            Ok(Some(trace)) => {
+                self.trace = Some(trace);
+                self.has_news = true;
+                self.suspects = Suspects::none();
+                self.state = State::Fresh;
+            }
+            Ok(None) if !looked_at.is_empty() => self.state = State::Untraced(looked_at),
+            // One that died says nothing.
+            untraced => {
+                let records = untraced.err();
+                let looked_at = self.looked_at(session, &evaluation, records.as_deref());
+                self.state = State::Untraced(looked_at);
+            }
         }
-        let evaluation = recorded.into_evaluation();
         Ok(Round {
             evaluation,
             account: Account {
@@ -188,16 +199,17 @@ impl WatchedWorkspace {
         })
     }
 
-    /// What an evaluation without a trace has looked at. One that died says nothing: then it is
-    /// what others looked at, what it is about, and the packages there are.
-    fn looked_at(&self, session: &Session<'_>, recorded: &Recorded) -> Vec<Read> {
-        if !recorded.looked_at.is_empty() {
-            return recorded.looked_at.clone();
-        }
-        let records = recorded.outcome.as_ref().map(|(records, _)| records);
+    /// What an evaluation without a trace has looked at, if it does not tell: what others looked
+    /// at, what it is about, and the packages there are.
+    fn looked_at(
+        &self,
+        session: &Session<'_>,
+        evaluation: &Evaluation,
+        records: Option<&Records>,
+    ) -> Vec<Read> {
         // Settings that are others by now have it evaluated again.
         let opened = records.and_then(|records| session.open(records));
-        let errors = recorded.diagnostics.iter();
+        let errors = evaluation.diagnostics.iter();
         let errors = errors.filter(|it| it.severity == Severity::Error);
         let places = errors.filter_map(|it| it.primary.as_ref());
         let mut reads: Vec<Read> = places
@@ -249,9 +261,10 @@ impl WatchedWorkspace {
 
     /// What is to be remembered for the next process, if that is anything new.
     pub fn into_unsaved(self) -> Option<UnsavedTrace> {
-        let trace = self.trace.as_ref().filter(|_| self.has_news)?;
         let (folder, identity) = self.place()?;
-        Some(UnsavedTrace::new(folder, &identity, trace))
+        let folder = folder.path.clone();
+        let trace = self.trace.filter(|_| self.has_news)?;
+        Some(UnsavedTrace::new(folder, identity, trace))
     }
 
     fn place(&self) -> Option<(&TraceFolder, Identity)> {
