@@ -42,6 +42,8 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
         is_begun: vec![false; records.nodes.len()],
         plan: Plan::default(),
     };
+    // Mostly one derivation that makes a root, and one that runs in it.
+    linker.plan.reserve(2 * records.nodes.len());
     for target in targets {
         let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
         for key in &target.nodes {

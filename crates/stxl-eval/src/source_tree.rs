@@ -15,6 +15,7 @@ use stxl_model::{BlobId, TreeId};
 use crate::directory_import::{DirectoryImportError, LeftOut};
 
 pub use buffers::BufferedTree;
+pub(crate) use disk::ListedFolder;
 pub use disk::{DiskSourceTree, OpenWorkspaceError, Stamp};
 pub use memory::MemoryTree;
 

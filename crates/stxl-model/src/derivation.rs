@@ -10,15 +10,15 @@ mod operation;
 
 use std::collections::BTreeMap;
 
-use crate::digest::{ActionId, DerivationId, Digest, Sha256, TreeId};
+use crate::digest::{ActionId, DerivationId, Digest, HashingContext, Sha256, TreeId};
 use crate::path::RootPath;
 use crate::platform::Platform;
 
 pub use encoding::{Input, KnownInput};
 pub use operation::{PutMode, TreeOp};
 
-const DERIVATION_CONTEXT: &str = "stxl 2026 derivation, version 1";
-const ACTION_CONTEXT: &str = "stxl 2026 action, version 1";
+static DERIVATION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 derivation, version 1");
+static ACTION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 action, version 1");
 
 /// One node of a plan, over inputs named by `I`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,7 +304,7 @@ impl Derivation<DerivationId> {
 impl DerivationId {
     /// The id of the derivation with this canonical encoding.
     pub fn of_encoding(encoding: &[u8]) -> Self {
-        Self::from_digest(Digest::of_encoding(DERIVATION_CONTEXT, encoding))
+        Self::from_digest(Digest::of_encoding(&DERIVATION_CONTEXT, encoding))
     }
 }
 
@@ -318,7 +318,7 @@ impl Action {
 impl ActionId {
     /// The id of the action with this canonical encoding.
     pub(crate) fn of_encoding(encoding: &[u8]) -> Self {
-        Self::from_digest(Digest::of_encoding(ACTION_CONTEXT, encoding))
+        Self::from_digest(Digest::of_encoding(&ACTION_CONTEXT, encoding))
     }
 }
 

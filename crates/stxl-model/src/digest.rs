@@ -5,12 +5,33 @@
 //! plainly: a blob id is what `b3sum` prints.
 
 use std::fmt;
+use std::sync::OnceLock;
 
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use sha2::Digest as _;
 
 /// A full BLAKE3-256 digest. Never truncated in a decision; shortened for display only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
+
+/// What keeps the digests of one kind apart from those of all others.
+pub(crate) struct HashingContext {
+    text: &'static str,
+    key: OnceLock<ContextKey>,
+}
+
+impl HashingContext {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        let key = OnceLock::new();
+        Self { text, key }
+    }
+
+    /// The hash of the context, which is the key of every hash in it: made once, since it takes as
+    /// long as hashing something short.
+    fn key(&self) -> &ContextKey {
+        self.key.get_or_init(|| hash_derive_key_context(self.text))
+    }
+}
 
 /// A text that is not 64 hexadecimal digits in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +73,10 @@ impl Digest {
         bytes.try_into().map(Self).map_err(|_| invalid())
     }
 
-    pub(crate) fn of_encoding(context: &'static str, encoding: &[u8]) -> Self {
-        Self(blake3::derive_key(context, encoding))
+    pub(crate) fn of_encoding(context: &HashingContext, encoding: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_from_context_key(context.key());
+        hasher.update(encoding);
+        Self(*hasher.finalize().as_bytes())
     }
 }
 

@@ -146,6 +146,12 @@ impl Plan {
         Ok(id)
     }
 
+    /// Makes room for so many more derivations.
+    pub fn reserve(&mut self, count: usize) {
+        self.nodes.reserve(count);
+        self.positions.reserve(count);
+    }
+
     /// Adds a node of another plan as it is, its id included, unless it is there already.
     pub fn add_node(&mut self, node: &PlanNode) -> Result<(), PlanError> {
         if self.positions.contains(&node.id) {

@@ -4,7 +4,7 @@
 //! time, no other mode bit. Its id is the digest of its root directory's encoding.
 
 use crate::codec::{DecodeError, Decoder, Encoder};
-use crate::digest::{BlobId, Digest, TreeId};
+use crate::digest::{BlobId, Digest, HashingContext, TreeId};
 
 /// Longest name in a directory, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
@@ -12,7 +12,7 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// The one entry of a tree that stands for a single file (fetched, imported or archived).
 pub const FILE_ENTRY: &[u8] = b"file";
 
-const TREE_CONTEXT: &str = "stxl 2026 tree directory, version 1";
+static TREE_CONTEXT: HashingContext = HashingContext::new("stxl 2026 tree directory, version 1");
 const DIRECTORY_MAGIC: &[u8; 4] = b"sxd1";
 const SYMLINK_BYTES_MAX: usize = 4095;
 
@@ -164,7 +164,7 @@ impl Directory {
 
     /// The id that belongs to an encoding, whether or not it is canonical.
     pub fn id_of_encoding(encoding: &[u8]) -> TreeId {
-        TreeId::from_digest(Digest::of_encoding(TREE_CONTEXT, encoding))
+        TreeId::from_digest(Digest::of_encoding(&TREE_CONTEXT, encoding))
     }
 
     /// The canonical encoding.

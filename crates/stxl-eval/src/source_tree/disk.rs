@@ -6,7 +6,7 @@
 
 mod import;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -53,6 +53,28 @@ pub struct Stamp {
     pub(crate) changed_ns: i64,
 }
 
+/// An open folder and the names in it.
+pub(crate) struct ListedFolder {
+    opened: OwnedFd,
+    /// Sorted; those of folders end with `/`.
+    pub(crate) names: Vec<String>,
+    /// What may be a link.
+    doubtful: BTreeSet<String>,
+}
+
+impl ListedFolder {
+    /// The stamp of `ENTRY/FILE`, by one call of the system; none if that cannot be told without
+    /// following a link, or at all.
+    pub(crate) fn stamp_inside(&self, entry: &str, path: &str) -> Option<Stamp> {
+        if self.doubtful.contains(entry) {
+            return None;
+        }
+        let stat = rustix::fs::statat(&self.opened, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then(|| stamp_of(&stat))
+    }
+}
+
 fn open_folder(folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(folder, flags, Mode::empty())
@@ -78,6 +100,44 @@ impl DiskSourceTree {
         self.with_entry(path, |folder, rest| {
             let entry = open_beneath(folder, rest, OFlags::PATH)?;
             Ok(stamp_of(&rustix::fs::fstat(&entry)?))
+        })
+    }
+
+    /// Lists a folder, which stays open.
+    pub(crate) fn list_folder(&self, path: &SourcePath) -> Result<ListedFolder, SourceError> {
+        self.with_entry(path, |folder, rest| {
+            let opened = open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let mut names = Vec::new();
+            let mut doubtful = BTreeSet::new();
+            for entry in Dir::read_from(&opened)? {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().to_str() else {
+                    continue;
+                };
+                if name == "." || name == ".." {
+                    continue;
+                }
+                let is_directory = match entry.file_type() {
+                    FileType::Directory => true,
+                    FileType::Symlink | FileType::Unknown => {
+                        doubtful.insert(name.to_owned());
+                        let below = format!("{rest}/{name}");
+                        open_beneath(folder, &below, OFlags::PATH | OFlags::DIRECTORY).is_ok()
+                    }
+                    _ => false,
+                };
+                names.push(if is_directory {
+                    format!("{name}/")
+                } else {
+                    name.to_owned()
+                });
+            }
+            names.sort();
+            Ok(ListedFolder {
+                opened,
+                names,
+                doubtful,
+            })
         })
     }
 
@@ -210,37 +270,10 @@ impl SourceTree for DiskSourceTree {
     }
 
     fn list(&self, path: &SourcePath) -> Result<Vec<String>, SourceError> {
-        let listed = self.with_entry(path, |folder, rest| {
-            let directory = open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            let mut names = Vec::new();
-            for entry in Dir::new(directory)? {
-                let entry = entry?;
-                let Ok(name) = entry.file_name().to_str() else {
-                    continue;
-                };
-                if name == "." || name == ".." {
-                    continue;
-                }
-                let is_directory = match entry.file_type() {
-                    FileType::Directory => true,
-                    FileType::Symlink | FileType::Unknown => {
-                        let below = format!("{rest}/{name}");
-                        open_beneath(folder, &below, OFlags::PATH | OFlags::DIRECTORY).is_ok()
-                    }
-                    _ => false,
-                };
-                names.push(if is_directory {
-                    format!("{name}/")
-                } else {
-                    name.to_owned()
-                });
-            }
-            names.sort();
-            Ok(names)
-        });
-        match listed {
+        match self.list_folder(path) {
+            Ok(listed) => Ok(listed.names),
             Err(SourceError::NotFound { .. }) => Ok(Vec::new()),
-            other => other,
+            Err(other) => Err(other),
         }
     }
 }

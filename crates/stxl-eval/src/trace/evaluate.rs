@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use stxl_lang::{Diagnostic, SourcePath};
-use stxl_model::{PackageLabel, Plan};
+use stxl_lang::SourcePath;
+use stxl_model::PackageLabel;
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::recall::{Missing, Reason, Recall, Seen, Standing, are_named_there};
+use super::recall::{Asked, Missing, Reason, Recall, Seen, Standing, are_named_there};
 use super::suspects::Suspects;
 use super::verify::{Beginning, verify};
 use crate::child::{
@@ -29,6 +29,8 @@ const ROUNDS_MAX: usize = 6;
 
 /// More missing parts than this are a reason to evaluate everything, if they are the greater part.
 const PARTS_MAX: usize = 64;
+
+const WRONG_REQUEST: &str = "the request is wrong";
 
 /// What is remembered from one evaluation to the next.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +152,15 @@ pub(super) struct Looked {
 }
 
 impl Looked {
+    /// What comes of a trace that holds.
+    fn into_whole(self, linked: Linked) -> Whole {
+        let account = Account {
+            recalled: self.trace.records.packages.len(),
+            ..Account::default()
+        };
+        Whole::new(linked, account, self.trace, self.has_new_stamp)
+    }
+
     /// Whether anything is not what it was.
     pub(super) fn is_other(&self) -> bool {
         self.is_listed_anew || self.is_changed.contains(&true)
@@ -178,6 +189,27 @@ pub(super) struct Whole {
     pub(super) has_news: bool,
 }
 
+impl Whole {
+    fn new(linked: Linked, account: Account, trace: Trace, has_news: bool) -> Self {
+        let Linked {
+            plan,
+            mut diagnostics,
+            options: _,
+        } = linked;
+        diagnostics.extend(trace.listed.diagnostics.iter().cloned());
+        sort(&mut diagnostics);
+        Self {
+            evaluation: Evaluation {
+                plan: Some(plan),
+                diagnostics,
+            },
+            account,
+            trace,
+            has_news,
+        }
+    }
+}
+
 /// A trace that was taken apart.
 pub(super) struct Rest {
     looked: Looked,
@@ -188,10 +220,15 @@ pub(super) struct Rest {
 impl Session<'_> {
     /// Looks at everything, and makes a plan if the trace is good for one; else says why it is not.
     fn recall_all(&self, trace: Trace) -> Result<Result<Box<Whole>, String>, ChildError> {
-        let looked = match self.look(trace, &Suspects::All) {
+        let (looked, guess) = match self.look_and_guess(trace, &Suspects::All) {
             Ok(looked) => looked,
             Err(unseen) => return Ok(Err(unseen.reason.to_owned())),
         };
+        if let Some(linked) = guess
+            && !looked.is_other()
+        {
+            return Ok(Ok(Box::new(looked.into_whole(linked))));
+        }
         Ok(match self.recall(looked)? {
             Recalled::Whole(whole) => Ok(whole),
             Recalled::Useless { reason, .. } => Err(reason),
@@ -247,14 +284,36 @@ impl Session<'_> {
     /// Looks again at what a trace was made from, as far as it is suspected to be another.
     pub(super) fn look(
         &self,
-        mut trace: Trace,
+        trace: Trace,
         suspects: &Suspects,
     ) -> Result<Looked, Box<Unseen>> {
+        self.look_and_guess(trace, suspects)
+            .map(|(looked, _)| looked)
+    }
+
+    /// Looks again, and meanwhile makes a plan of what is on record, if everything is suspected: a
+    /// guess that is right if nothing is another.
+    fn look_and_guess(
+        &self,
+        mut trace: Trace,
+        suspects: &Suspects,
+    ) -> Result<(Looked, Option<Linked>), Box<Unseen>> {
         let unseen = |trace, reason| Err(Box::new(Unseen { trace, reason }));
         let Some((tree, read)) = self.open(&trace.records) else {
             return unseen(Some(trace), "`stxl.toml` changed");
         };
-        let looks = verify(&tree, &trace, self.beginning, suspects);
+        let look = || verify(&tree, &trace, self.beginning, suspects);
+        let (looks, guess) = match suspects {
+            Suspects::Paths(_) => (look(), None),
+            Suspects::All => std::thread::scope(|scope| {
+                let looks = scope.spawn(look);
+                let guess = self.guess(&trace, &read.settings);
+                match looks.join() {
+                    Ok(looks) => (looks, guess),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }),
+        };
         let known = trace.records.reads.values();
         let is_changed: Vec<bool> = looks
             .iter()
@@ -283,13 +342,33 @@ impl Session<'_> {
                 None => return unseen(None, "the workspace changed meanwhile"),
             }
         }
-        Ok(Looked {
+        let looked = Looked {
             trace,
             settings: read.settings,
             is_changed,
             is_listed_anew,
             has_new_stamp,
-        })
+        };
+        Ok((looked, guess))
+    }
+
+    /// Links what is on record; none if that does not suffice.
+    fn guess(&self, trace: &Trace, settings: &Settings) -> Option<Linked> {
+        let Trace {
+            records,
+            stale,
+            listed,
+        } = trace;
+        if !stale.is_empty() {
+            return None;
+        }
+        let request = &self.request.evaluation;
+        let asked = Asked::of(records, request, settings, &listed.layout)?;
+        if !asked.unknown.is_empty() {
+            return None;
+        }
+        let linked = link(records, &asked.targets).ok()?;
+        self.are_options_declared(&linked).then_some(linked)
     }
 
     /// Makes a plan of what holds of a trace and of what is evaluated besides.
@@ -307,7 +386,10 @@ impl Session<'_> {
         let linked = match self.complete(&mut recall, &looked.settings, &layout)? {
             Completed::Targets(targets) => link(&recall.records, &targets)
                 .map_err(|wrong| wrong.to_string())
-                .and_then(|linked| self.with_asked_options(linked)),
+                .and_then(|linked| {
+                    let is_right = self.are_options_declared(&linked);
+                    is_right.then_some(linked).ok_or(WRONG_REQUEST.to_owned())
+                }),
             Completed::Useless(reason) => Err(reason.to_owned()),
         };
         let account = recall.account();
@@ -316,38 +398,20 @@ impl Session<'_> {
             layout,
             recall,
         });
-        let (plan, mut diagnostics) = match linked {
+        let linked = match linked {
             Ok(linked) => linked,
             Err(reason) => return Ok(Recalled::Useless { reason, rest }),
         };
         let has_news = is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
         let trace = Self::put_together(*rest);
-        diagnostics.extend(trace.listed.diagnostics.iter().cloned());
-        sort(&mut diagnostics);
-        Ok(Recalled::Whole(Box::new(Whole {
-            evaluation: Evaluation {
-                plan: Some(plan),
-                diagnostics,
-            },
-            account,
-            trace,
-            has_news,
-        })))
+        let whole = Whole::new(linked, account, trace, has_news);
+        Ok(Recalled::Whole(Box::new(whole)))
     }
 
-    /// The plan and what is to be said, if the options of the request are declared by anything.
-    fn with_asked_options(&self, linked: Linked) -> Result<(Plan, Vec<Diagnostic>), String> {
-        let Linked {
-            plan,
-            options,
-            diagnostics,
-        } = linked;
+    /// Whether the options of the request are declared by anything in the plan.
+    fn are_options_declared(&self, linked: &Linked) -> bool {
         let mut asked = self.request.evaluation.options.keys();
-        if asked.all(|option| options.contains(option)) {
-            Ok((plan, diagnostics))
-        } else {
-            Err("the request is wrong".to_owned())
-        }
+        asked.all(|option| linked.options.contains(option))
     }
 
     /// The trace of what is known, with what was evaluated since.
@@ -373,7 +437,7 @@ impl Session<'_> {
         for _ in 0..ROUNDS_MAX {
             let missing = match recall.standing(&self.request.evaluation, settings, layout) {
                 Standing::Complete(targets) => return Ok(Completed::Targets(targets)),
-                Standing::Wrong => return Ok(Completed::Useless("the request is wrong")),
+                Standing::Wrong => return Ok(Completed::Useless(WRONG_REQUEST)),
                 Standing::Incomplete(missing) => missing,
             };
             let count = missing.selectors.len() + missing.parts.nodes.len();

@@ -95,6 +95,50 @@ pub(super) enum Standing {
     Wrong,
 }
 
+/// What a request asks for, compared with records.
+pub(super) struct Asked {
+    /// Packages on record, with what is asked of them.
+    pub(super) targets: Vec<Target>,
+    /// Packages of which nothing is on record.
+    pub(super) unknown: Vec<(PackageLabel, Wanted)>,
+}
+
+impl Asked {
+    /// Compares; none if the request is wrong.
+    pub(super) fn of(
+        records: &Records,
+        request: &EvaluationRequest,
+        settings: &Settings,
+        layout: &Layout,
+    ) -> Option<Self> {
+        let (wanted, wrong) = wanted_packages(request, settings, layout);
+        if !wrong.is_empty() {
+            return None;
+        }
+        let configured = Configured {
+            platform: request.platform.unwrap_or(settings.platform),
+            options: request.options.clone().into(),
+        };
+        let (mut targets, mut unknown) = (Vec::with_capacity(wanted.len()), Vec::new());
+        for (label, wanted) in wanted {
+            let known = records.packages.get(&label).and_then(|package| {
+                package.configuration(&configured_for(&configured, &package.facts))
+            });
+            let Some(known) = known else {
+                unknown.push((label, wanted));
+                continue;
+            };
+            let (names, missing) = wanted.among(&known.outputs, &known.tests, request.tests);
+            if !missing.is_empty() {
+                return None;
+            }
+            let nodes = NodeKey::of_outputs(&label, &known.configured, names);
+            targets.push(Target { label, nodes });
+        }
+        Some(Self { targets, unknown })
+    }
+}
+
 impl Recall {
     /// Takes out what does not hold: what was stale before, and what was made from something that
     /// changed since.
@@ -172,32 +216,14 @@ impl Recall {
         settings: &Settings,
         layout: &Layout,
     ) -> Standing {
-        let (wanted, wrong) = wanted_packages(request, settings, layout);
-        if !wrong.is_empty() {
+        let Some(asked) = Asked::of(&self.records, request, settings, layout) else {
             return Standing::Wrong;
-        }
-        let asked = Configured {
-            platform: request.platform.unwrap_or(settings.platform),
-            options: request.options.clone().into(),
         };
-        let mut targets = Vec::new();
+        let Asked { targets, unknown } = asked;
         let mut selectors = Vec::new();
-        for (label, wanted) in wanted {
-            let known =
-                self.records.packages.get(&label).and_then(|package| {
-                    package.configuration(&configured_for(&asked, &package.facts))
-                });
-            let Some(known) = known else {
-                self.reasons.entry(label.clone()).or_insert(Reason::Unknown);
-                selectors.extend(selectors_of(&label, wanted));
-                continue;
-            };
-            let (names, missing) = wanted.among(&known.outputs, &known.tests, request.tests);
-            if !missing.is_empty() {
-                return Standing::Wrong;
-            }
-            let nodes = NodeKey::of_outputs(&label, &known.configured, names);
-            targets.push(Target { label, nodes });
+        for (label, wanted) in unknown {
+            self.reasons.entry(label.clone()).or_insert(Reason::Unknown);
+            selectors.extend(selectors_of(&label, wanted));
         }
         let mut nodes = self.missing_nodes(&targets);
         if selectors.is_empty() && nodes.is_empty() {

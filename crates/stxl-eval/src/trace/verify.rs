@@ -8,12 +8,13 @@
 use std::num::NonZero;
 
 use rustix::time::{ClockId, clock_gettime};
-use stxl_lang::SourceError;
+use rustc_hash::FxHashMap;
+use stxl_lang::{SourceError, SourcePath};
 
 use super::Trace;
 use super::suspects::Suspects;
 use crate::read::{Found, Look, Read};
-use crate::source_tree::{DiskSourceTree, Stamp};
+use crate::source_tree::{DiskSourceTree, ListedFolder, Stamp};
 
 /// How long a file has to rest before its stamp counts: more than the resolution of the clocks of
 /// file systems.
@@ -101,18 +102,73 @@ pub(super) fn verify(
     suspects: &Suspects,
 ) -> Vec<Option<Look>> {
     let reads = trace.records.reads.iter();
-    let look = |(read, known): &(&Read, &Look)| look_again(tree, read, **known, beginning);
     match suspects {
-        Suspects::All => in_threads(&reads.collect::<Vec<_>>(), look),
+        Suspects::All => {
+            let folders = Folders::list(tree, trace.records.reads.keys());
+            in_threads(&reads.collect::<Vec<_>>(), |(read, known)| {
+                folders.look_again(tree, read, **known, beginning)
+            })
+        }
         Suspects::Paths(_) => reads
             .map(|(read, known)| {
                 if suspects.include(read) {
-                    look(&(read, known))
+                    look_again(tree, read, *known, beginning)
                 } else {
                     Some(*known)
                 }
             })
             .collect(),
+    }
+}
+
+/// The folders whose names were read, listed again: whether files in folders of theirs are what
+/// they were takes one call of the system each, and three for any other path.
+struct Folders<'t>(FxHashMap<&'t str, ListedFolder>);
+
+impl<'t> Folders<'t> {
+    fn list(tree: &DiskSourceTree, reads: impl Iterator<Item = &'t Read>) -> Self {
+        let folders = reads.filter_map(|read| match read {
+            Read::Folder(path) => Some((path.as_str(), tree.list_folder(path).ok()?)),
+            Read::File(_)
+            | Read::Import(_)
+            | Read::Presence(_)
+            | Read::PackageFile(_)
+            | Read::Directory(_) => None,
+        });
+        Self(folders.collect())
+    }
+
+    fn look_again(
+        &self,
+        tree: &DiskSourceTree,
+        read: &Read,
+        known: Look,
+        beginning: Beginning,
+    ) -> Option<Look> {
+        match read {
+            Read::File(path) | Read::Import(path)
+                if known.stamp.is_some() && self.stamp(path) == known.stamp =>
+            {
+                Some(known)
+            }
+            Read::Folder(path) if let Some(folder) = self.0.get(path.as_str()) => {
+                Some(Look::without_stamp(Found::of_names(&folder.names)))
+            }
+            Read::File(_)
+            | Read::Import(_)
+            | Read::Presence(_)
+            | Read::PackageFile(_)
+            | Read::Folder(_)
+            | Read::Directory(_) => look_again(tree, read, known, beginning),
+        }
+    }
+
+    /// The stamp of a file in a folder of one that was listed.
+    fn stamp(&self, path: &SourcePath) -> Option<Stamp> {
+        let (folder, _) = path.as_str().rsplit_once('/')?;
+        let (outer, entry) = folder.rsplit_once('/')?;
+        let inside = path.as_str().get(outer.len() + 1..)?;
+        self.0.get(outer)?.stamp_inside(entry, inside)
     }
 }
 
