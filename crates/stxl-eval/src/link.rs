@@ -1,6 +1,7 @@
 //! From records to a plan: ids are computed in the order in which outputs need each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stxl_lang::Diagnostic;
 use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
@@ -18,6 +19,9 @@ pub(crate) enum LinkError {
     /// A node that needs itself.
     #[error("`{node}` needs itself")]
     Cycle { node: String },
+    /// Nobody wants it any more.
+    #[error("it is not wanted any more")]
+    Unwanted,
     /// A fragment is damaged.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -34,6 +38,15 @@ pub(crate) struct Linked {
 
 /// Joins records to a plan, inputs first: the roots in order, each after what it needs.
 pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, LinkError> {
+    link_while(records, targets, &AtomicBool::new(true))
+}
+
+/// Like [`link`], while it is wanted.
+pub(crate) fn link_while(
+    records: &Records,
+    targets: &[Target],
+    is_wanted: &AtomicBool,
+) -> Result<Linked, LinkError> {
     let mut linker = Linker {
         records,
         by_node: records.by_node(),
@@ -45,6 +58,9 @@ pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, Link
     // Mostly one derivation that makes a root, and one that runs in it.
     linker.plan.reserve(2 * records.nodes.len());
     for target in targets {
+        if !is_wanted.load(Ordering::Relaxed) {
+            return Err(LinkError::Unwanted);
+        }
         let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
         for key in &target.nodes {
             let position = records.nodes.get_index_of(key);

@@ -9,12 +9,13 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the file on disk | `file` |
+//! | the file on disk, and changes beside it | `file`, `changes` |
 //! | which reads changed | `verify` |
 //! | which records that leaves, and what is missing | `recall` |
 //! | the whole of an evaluation | `evaluate` |
 //! | one evaluation after the other, of what is suspected to be another | `watched`, `suspects` |
 
+mod changes;
 mod evaluate;
 mod file;
 mod listing;
@@ -30,6 +31,7 @@ use stxl_model::PackageLabel;
 use crate::record::Records;
 
 pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
+pub(crate) use changes::Base;
 pub(crate) use listing::{Listed, reads_of_listing};
 
 pub use file::{TraceFolder, UnsavedTrace};
@@ -44,6 +46,8 @@ pub(crate) struct Trace {
     /// Packages whose records do not hold; what they say of outputs is what others relied on.
     pub(crate) stale: BTreeSet<PackageLabel>,
     pub(crate) listed: Listed,
+    /// What it has in common with a file; none if it is to be written whole.
+    pub(crate) base: Option<Base>,
 }
 
 impl Trace {
@@ -54,6 +58,7 @@ impl Trace {
         if self.records.unused(&self.listed.reads) < total.div_ceil(8) {
             return false;
         }
+        self.base = None;
         let former = std::mem::take(&mut self.records);
         for label in former.packages.keys() {
             self.records.absorb(&former, label);

@@ -271,7 +271,7 @@ pub(super) fn write_answer(
         }
         encoder.byte(u8::from(listed.is_some()));
         if let Some(listed) = listed {
-            listed.encode(records, &mut encoder);
+            listed.encode(records, &listed.reads, &mut encoder);
         }
     } else {
         encoder.count(recorded.looked_at.len());

@@ -1,6 +1,7 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use stxl_lang::SourcePath;
 use stxl_model::PackageLabel;
@@ -18,7 +19,7 @@ use crate::evaluator::{
     sort,
 };
 use crate::layout::{Layout, Listing, PACKAGE_FILE, list_packages};
-use crate::link::{Linked, link};
+use crate::link::{Linked, link, link_while};
 use crate::read::{Found, Look, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -302,12 +303,13 @@ impl Session<'_> {
         let Some((tree, read)) = self.open(&trace.records) else {
             return unseen(Some(trace), "`stxl.toml` changed");
         };
-        let look = || verify(&tree, &trace, self.beginning, suspects);
+        let is_same = AtomicBool::new(true);
+        let look = || verify(&tree, &trace, self.beginning, suspects, &is_same);
         let (looks, guess) = match suspects {
             Suspects::Paths(_) => (look(), None),
             Suspects::All => std::thread::scope(|scope| {
                 let looks = scope.spawn(look);
-                let guess = self.guess(&trace, &read.settings);
+                let guess = self.guess(&trace, &read.settings, &is_same);
                 match looks.join() {
                     Ok(looks) => (looks, guess),
                     Err(panic) => std::panic::resume_unwind(panic),
@@ -352,12 +354,18 @@ impl Session<'_> {
         Ok((looked, guess))
     }
 
-    /// Links what is on record; none if that does not suffice.
-    fn guess(&self, trace: &Trace, settings: &Settings) -> Option<Linked> {
+    /// Links what is on record; none if that does not suffice, or is not right any more.
+    fn guess(
+        &self,
+        trace: &Trace,
+        settings: &Settings,
+        is_right: &AtomicBool,
+    ) -> Option<Linked> {
         let Trace {
             records,
             stale,
             listed,
+            base: _,
         } = trace;
         if !stale.is_empty() {
             return None;
@@ -367,7 +375,7 @@ impl Session<'_> {
         if !asked.unknown.is_empty() {
             return None;
         }
-        let linked = link(records, &asked.targets).ok()?;
+        let linked = link_while(records, &asked.targets, is_right).ok()?;
         self.are_options_declared(&linked).then_some(linked)
     }
 
@@ -422,6 +430,9 @@ impl Session<'_> {
             recall,
         } = rest;
         let mut trace = looked.trace;
+        if let Some(base) = &mut trace.base {
+            base.packages.extend(recall.touched().cloned());
+        }
         (trace.records, trace.stale) = recall.into_records(&layout);
         trace.listed.layout = layout;
         trace
@@ -505,8 +516,15 @@ fn has_new_stamp(trace: &Trace, looks: &[Option<Look>]) -> bool {
 
 /// Puts on record what is there: whatever was made from something else is taken out by that.
 fn take_over(trace: &mut Trace, looks: Vec<Option<Look>>) {
-    for (known, look) in trace.records.reads.values_mut().zip(looks) {
+    let known = trace.records.reads.values_mut().zip(looks);
+    for (position, (known, look)) in (0..).zip(known) {
         // What cannot be read is nothing that anybody could have evaluated with.
-        *known = look.unwrap_or(Look::without_stamp(Found::Nothing));
+        let look = look.unwrap_or(Look::without_stamp(Found::Nothing));
+        if *known != look {
+            *known = look;
+            if let Some(base) = &mut trace.base {
+                base.reads.insert(position);
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A trace on disk: one file for a workspace, written whole, with a checksum.
+//! A trace on disk: one file for a workspace, written whole, with a checksum, and beside it what
+//! changed since ([`super::changes`]).
 //!
 //! | bytes | meaning |
 //! |---|---|
@@ -21,21 +22,22 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use stxl_model::{BlobHasher, BlobId, DecodeError, Decoder, Encoder};
 
-use super::{Listed, Trace};
+use super::changes::{self, Changes};
+use super::{Base, Listed, Trace};
 use crate::record::{Records, decode_label, decode_list};
 
 const MAGIC: &[u8; 8] = b"stxltrce";
 
 /// Raised when the form of the file changes.
-const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 3;
 
-const CHECKSUM_BYTES: usize = 32;
+pub(super) const CHECKSUM_BYTES: usize = 32;
 
 /// A partial file that is older is no longer being written.
 const PARTIAL_SECONDS: i64 = 3600;
 
-/// So many traces are kept.
-const TRACES_MAX: usize = 64;
+/// So many traces and changes are kept.
+const TRACES_MAX: usize = 128;
 
 /// Longest trace that is read.
 const TRACE_BYTES_MAX: u64 = 2 << 30;
@@ -84,7 +86,7 @@ impl UnsavedTrace {
         }
     }
 
-    /// Writes the trace in the place of an older one, whole or not at all.
+    /// Writes the trace in the place of an older one, or what changed beside it, whole or not at all.
     pub fn save(self) -> std::io::Result<()> {
         let folder = make_own_folder(&self.folder).map_err(|errno| {
             let shown = self.folder.display();
@@ -96,12 +98,16 @@ impl UnsavedTrace {
         })?;
         let mut lot = [0; 8];
         rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
-        let name = self.identity.file_name();
+        let (trace, identity) = (&self.trace, &self.identity);
+        let base = trace.base.as_ref();
+        let (name, pieces) = match base.filter(|base| base.is_close_to(&trace.records)) {
+            Some(base) => (identity.changes_name(), changes::encode(trace, base)),
+            None => (identity.file_name(), encode(trace, identity)),
+        };
         let partial = format!("{name}.{:016x}.part", u64::from_le_bytes(lot));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, &partial, flags, Mode::from_raw_mode(0o600))?;
         let mut file = File::from(file);
-        let pieces = encode(&self.trace, &self.identity);
         let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
         let renamed =
             written.and_then(|()| Ok(rustix::fs::renameat(&folder, &partial, &folder, &name)?));
@@ -131,8 +137,16 @@ impl Identity {
     }
 
     fn file_name(&self) -> String {
+        format!("{}.trace", self.name())
+    }
+
+    fn changes_name(&self) -> String {
+        format!("{}.changes.trace", self.name())
+    }
+
+    fn name(&self) -> String {
         let digest = BlobId::of(self.workspace.as_bytes()).to_string();
-        format!("{}.trace", digest.get(..32).unwrap_or(&digest))
+        digest.get(..32).unwrap_or(&digest).to_owned()
     }
 }
 
@@ -222,23 +236,33 @@ pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, T
         },
     };
     let opened = open_own_folder(CWD, &folder.path).map_err(unreadable)?;
+    let bytes = read(&opened, &identity.file_name()).map_err(unreadable)?;
+    let trace = decode(&bytes, identity)?;
+    let Ok(bytes) = read(&opened, &identity.changes_name()) else {
+        return Ok(trace);
+    };
+    Ok(match Changes::decode(&bytes, &trace) {
+        Some(changes) => changes.put_on(trace),
+        // What they tell is looked at again; the trace is whole without them.
+        None => trace,
+    })
+}
+
+fn read(folder: &OwnedFd, name: &str) -> Result<Arc<Vec<u8>>, Errno> {
     let file = rustix::fs::openat2(
-        &opened,
-        identity.file_name(),
+        folder,
+        name,
         OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
         Mode::empty(),
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
     );
-    let file = File::from(file.map_err(unreadable)?);
+    let file = File::from(file?);
     let size_bytes = file.metadata().map_or(0, |it| it.len());
     let mut bytes =
         Vec::with_capacity(usize::try_from(size_bytes.min(TRACE_BYTES_MAX)).unwrap_or(0) + 1);
-    file.take(TRACE_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|error| TraceError::Unreadable {
-            reason: error.to_string(),
-        })?;
-    decode(&Arc::new(bytes), identity)
+    let read = file.take(TRACE_BYTES_MAX).read_to_end(&mut bytes);
+    read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(Arc::new(bytes))
 }
 
 /// The bytes of a trace, in pieces: in one they would be copied.
@@ -247,6 +271,7 @@ fn encode(trace: &Trace, identity: &Identity) -> Vec<Vec<u8>> {
         records,
         stale,
         listed,
+        base: _,
     } = trace;
     let mut head = Encoder::default();
     head.raw(MAGIC);
@@ -255,25 +280,30 @@ fn encode(trace: &Trace, identity: &Identity) -> Vec<Vec<u8>> {
     let mut rest = Encoder::default();
     rest.count(stale.len());
     stale.iter().for_each(|label| rest.text(label.as_str()));
-    listed.encode(records, &mut rest);
+    listed.encode(records, &listed.reads, &mut rest);
     let mut pieces = vec![head.finish()];
     pieces.extend(records.encode());
     pieces.push(rest.finish());
+    seal(pieces)
+}
+
+/// Adds the checksum of all pieces.
+pub(super) fn seal(mut pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut checksum = BlobHasher::default();
     pieces.iter().for_each(|piece| checksum.update(piece));
     pieces.push(checksum.finish().digest().as_bytes().to_vec());
     pieces
 }
 
+/// What stands before the checksum, and the checksum, if it is right.
+pub(super) fn unseal(bytes: &[u8]) -> Option<(&[u8], [u8; CHECKSUM_BYTES])> {
+    let (body, checksum) = bytes.split_last_chunk()?;
+    (BlobId::of(body).digest().as_bytes() == checksum).then_some((body, *checksum))
+}
+
 fn decode(bytes: &Arc<Vec<u8>>, identity: &Identity) -> Result<Trace, TraceError> {
     let damaged = |_: DecodeError| TraceError::Damaged;
-    let body = bytes.len().checked_sub(CHECKSUM_BYTES);
-    let (body, checksum) = body
-        .and_then(|body| bytes.split_at_checked(body))
-        .ok_or(TraceError::Damaged)?;
-    if BlobId::of(body).digest().as_bytes() != checksum {
-        return Err(TraceError::Damaged);
-    }
+    let (body, checksum) = unseal(bytes).ok_or(TraceError::Damaged)?;
     let mut decoder = Decoder::new(body);
     if decoder.array().map_err(damaged)? != *MAGIC || decoder.u32().map_err(damaged)? != VERSION {
         return Err(TraceError::OtherProgram);
@@ -281,7 +311,9 @@ fn decode(bytes: &Arc<Vec<u8>>, identity: &Identity) -> Result<Trace, TraceError
     if decoder.text().map_err(damaged)? != identity.text {
         return Err(TraceError::OtherProgram);
     }
-    decode_trace(decoder, bytes).map_err(damaged)
+    let mut trace = decode_trace(decoder, bytes).map_err(damaged)?;
+    trace.base = Some(Base::new(checksum));
+    Ok(trace)
 }
 
 fn decode_trace(mut decoder: Decoder<'_>, bytes: &Arc<Vec<u8>>) -> Result<Trace, DecodeError> {
@@ -293,5 +325,6 @@ fn decode_trace(mut decoder: Decoder<'_>, bytes: &Arc<Vec<u8>>) -> Result<Trace,
         records,
         stale: stale.into_iter().collect(),
         listed,
+        base: None,
     })
 }

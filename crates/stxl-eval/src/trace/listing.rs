@@ -75,8 +75,9 @@ impl Listing {
 }
 
 impl Listed {
-    /// Writes the list beside records: of packages on record, only what these do not tell.
-    pub(crate) fn encode(&self, records: &Records, encoder: &mut Encoder) {
+    /// Writes the list beside records: of packages on record, only what these do not tell. The
+    /// positions of its reads are those in the records that are written.
+    pub(crate) fn encode(&self, records: &Records, reads: &[u32], encoder: &mut Encoder) {
         let packages = &self.layout.packages;
         let is_on_record = |(label, layers): &(&PackageLabel, &Layers)| {
             let package = records.packages.get(*label);
@@ -93,7 +94,7 @@ impl Listed {
         let gone: Vec<_> = on_record.filter(|it| !packages.contains_key(*it)).collect();
         encoder.count(gone.len());
         gone.iter().for_each(|label| encoder.text(label.as_str()));
-        encode_numbers(encoder, &self.reads);
+        encode_numbers(encoder, reads);
         // What has no form as JSON does not exist among diagnostics: texts and numbers.
         encoder.bytes(&diagnostic_wire::to_json(&self.diagnostics).unwrap_or_default());
     }
@@ -103,26 +104,60 @@ impl Listed {
         decoder: &mut Decoder<'_>,
         records: &Records,
     ) -> Result<Self, DecodeError> {
+        let beside = BesideRecords::decode(decoder, records.reads.len())?;
+        Ok(beside.complete(records))
+    }
+}
+
+/// The list as it is written.
+pub(super) struct BesideRecords {
+    /// Packages that are not on record, or with other files.
+    others: Vec<(PackageLabel, Layers)>,
+    /// Packages on record that are not there.
+    gone: Vec<PackageLabel>,
+    /// Positions of reads.
+    pub(super) reads: Vec<u32>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl BesideRecords {
+    /// Reads it. So many reads were written with it.
+    pub(super) fn decode(
+        decoder: &mut Decoder<'_>,
+        read_count: usize,
+    ) -> Result<Self, DecodeError> {
+        let others = decode_list(decoder, |decoder| {
+            let label = decode_label(decoder)?;
+            let layers = decode_list(decoder, |decoder| Ok(SourcePath::new(decoder.text()?)))?;
+            Ok((label, layers.into()))
+        })?;
+        let gone = decode_list(decoder, decode_label)?;
+        let reads = decode_numbers(decoder, read_count)?;
+        let error = decoder.error("diagnostics");
+        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
+        Ok(Self {
+            others,
+            gone,
+            reads,
+            diagnostics,
+        })
+    }
+
+    /// Completes it with what records tell.
+    pub(super) fn complete(self, records: &Records) -> Listed {
         let on_record = records.packages.iter();
         let on_record = on_record.map(|(label, package)| (label.clone(), package.layers.clone()));
         let mut layout = Layout {
             packages: on_record.collect(),
         };
-        for _ in 0..decoder.count()? {
-            let label = decode_label(decoder)?;
-            let layers = decode_list(decoder, |decoder| Ok(SourcePath::new(decoder.text()?)))?;
-            layout.packages.insert(label, layers.into());
+        layout.packages.extend(self.others);
+        for label in &self.gone {
+            layout.packages.remove(label);
         }
-        for _ in 0..decoder.count()? {
-            layout.packages.remove(&decode_label(decoder)?);
-        }
-        let reads = decode_numbers(decoder, records.reads.len())?;
-        let error = decoder.error("diagnostics");
-        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
-        Ok(Self {
+        Listed {
             layout,
-            reads,
-            diagnostics,
-        })
+            reads: self.reads,
+            diagnostics: self.diagnostics,
+        }
     }
 }

@@ -407,6 +407,11 @@ impl Recall {
         }
     }
 
+    /// The packages whose records may be others than they were.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &PackageLabel> {
+        self.evaluated.iter().chain(self.former.keys())
+    }
+
     /// The records, those included that do not hold and were not evaluated again, and which these
     /// are: what they were to others is what others were evaluated with.
     pub(super) fn into_records(self, layout: &Layout) -> (Records, BTreeSet<PackageLabel>) {

@@ -6,6 +6,7 @@
 //! relied on.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 use rustc_hash::FxHashMap;
@@ -94,19 +95,24 @@ impl Beginning {
 }
 
 /// Looks at everything that a trace says was read and that is suspected, in its order. None stands
-/// for what cannot be read.
+/// for what cannot be read. As soon as something is another it is told.
 pub(super) fn verify(
     tree: &DiskSourceTree,
     trace: &Trace,
     beginning: Beginning,
     suspects: &Suspects,
+    is_same: &AtomicBool,
 ) -> Vec<Option<Look>> {
     let reads = trace.records.reads.iter();
     match suspects {
         Suspects::All => {
             let folders = Folders::list(tree, trace.records.reads.keys());
             in_threads(&reads.collect::<Vec<_>>(), |(read, known)| {
-                folders.look_again(tree, read, **known, beginning)
+                let look = folders.look_again(tree, read, **known, beginning);
+                if look.is_none_or(|look| look.found != known.found) {
+                    is_same.store(false, Ordering::Relaxed);
+                }
+                look
             })
         }
         Suspects::Paths(_) => reads

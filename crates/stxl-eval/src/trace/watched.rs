@@ -122,6 +122,7 @@ impl WatchedWorkspace {
             && let Some(trace) = &mut self.trace
         {
             // Whoever set the clock meanwhile made every stamp doubtful.
+            trace.base = None;
             let looks = trace.records.reads.values_mut();
             looks.for_each(|look| look.stamp = None);
         }

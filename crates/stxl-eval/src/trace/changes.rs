@@ -1,0 +1,174 @@
+//! What changed since a trace was written whole, beside it: small after an edit, where the trace is
+//! large.
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 0–7 | `stxlchng` |
+//! | 8–11 | version, as of traces |
+//! | 12–43 | checksum of the trace that it is to be put on |
+//! | 44– | records that replace others, with what was read for them and what was looked at again; labels of packages that are gone; labels of stale ones; list of packages |
+//! | last 32 | BLAKE3 digest of all before |
+//!
+//! It holds all changes since that trace, so there is one at most. One that is of another trace,
+//! damaged, or gone is as good as none: then what it would tell is looked at and evaluated again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stxl_model::{DecodeError, Decoder, Encoder, PackageLabel};
+
+use super::file::{self, CHECKSUM_BYTES, VERSION};
+use super::Trace;
+use super::listing::BesideRecords;
+use crate::record::{Records, decode_label, decode_list};
+
+const MAGIC: &[u8; 8] = b"stxlchng";
+
+/// Changes are written beside a trace while they are less than this part of it.
+const PART_MIN: usize = 8;
+
+/// The trace on disk that one in memory was made of, and what is another by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// The checksum of the file.
+    checksum: [u8; CHECKSUM_BYTES],
+    /// Packages whose records are others, new or gone.
+    pub(super) packages: BTreeSet<PackageLabel>,
+    /// Positions of reads whose looks are others.
+    pub(super) reads: BTreeSet<u32>,
+}
+
+impl Base {
+    /// That of a trace as it is on disk.
+    pub(super) const fn new(checksum: [u8; CHECKSUM_BYTES]) -> Self {
+        Self {
+            checksum,
+            packages: BTreeSet::new(),
+            reads: BTreeSet::new(),
+        }
+    }
+
+    /// Whether so little changed that it is written beside the trace.
+    pub(super) fn is_close_to(&self, records: &Records) -> bool {
+        let is_small = |part: usize, whole: usize| part * PART_MIN < whole;
+        is_small(self.packages.len(), records.packages.len())
+            && is_small(self.reads.len(), records.reads.len())
+    }
+}
+
+/// The bytes of the changes, in pieces.
+pub(super) fn encode(trace: &Trace, base: &Base) -> Vec<Vec<u8>> {
+    let mut records = Records::default();
+    let mut gone = Vec::new();
+    for label in &base.packages {
+        if trace.records.packages.contains_key(label) {
+            records.absorb(&trace.records, label);
+        } else {
+            gone.push(label);
+        }
+    }
+    for position in &base.reads {
+        records.own_read(&trace.records, *position);
+    }
+    let listing = trace.listed.reads.iter();
+    let listing: Vec<u32> = listing
+        .map(|position| records.own_read(&trace.records, *position))
+        .collect();
+    let mut head = Encoder::default();
+    head.raw(MAGIC);
+    head.u32(VERSION);
+    head.raw(&base.checksum);
+    let mut rest = Encoder::default();
+    rest.count(gone.len());
+    gone.iter().for_each(|label| rest.text(label.as_str()));
+    rest.count(trace.stale.len());
+    trace.stale.iter().for_each(|it| rest.text(it.as_str()));
+    trace.listed.encode(&trace.records, &listing, &mut rest);
+    let mut pieces = vec![head.finish()];
+    pieces.extend(records.encode());
+    pieces.push(rest.finish());
+    file::seal(pieces)
+}
+
+/// Changes as they were written.
+pub(super) struct Changes {
+    base: Base,
+    records: Records,
+    gone: Vec<PackageLabel>,
+    stale: Vec<PackageLabel>,
+    listed: BesideRecords,
+}
+
+impl Changes {
+    /// Reads changes; none if they are not of this trace, or damaged.
+    pub(super) fn decode(bytes: &Arc<Vec<u8>>, trace: &Trace) -> Option<Self> {
+        let base = trace.base.as_ref()?;
+        let (body, _) = file::unseal(bytes)?;
+        let mut decoder = Decoder::new(body);
+        let magic = decoder.array().ok()?;
+        let version = decoder.u32().ok()?;
+        let checksum = decoder.array().ok()?;
+        if (magic, version, checksum) != (*MAGIC, VERSION, base.checksum) {
+            return None;
+        }
+        Self::decode_body(decoder, base, bytes).ok()
+    }
+
+    fn decode_body(
+        mut decoder: Decoder<'_>,
+        base: &Base,
+        bytes: &Arc<Vec<u8>>,
+    ) -> Result<Self, DecodeError> {
+        let records = Records::decode(&mut decoder, bytes)?;
+        let gone = decode_list(&mut decoder, decode_label)?;
+        let stale = decode_list(&mut decoder, decode_label)?;
+        let listed = BesideRecords::decode(&mut decoder, records.reads.len())?;
+        decoder.finish()?;
+        Ok(Self {
+            base: Base::new(base.checksum),
+            records,
+            gone,
+            stale,
+            listed,
+        })
+    }
+
+    /// Puts them on the trace that they are of.
+    pub(super) fn put_on(self, trace: Trace) -> Trace {
+        let Self {
+            mut base,
+            records: changes,
+            gone,
+            stale,
+            mut listed,
+        } = self;
+        let mut records = trace.records;
+        base.packages = changes.packages.keys().chain(&gone).cloned().collect();
+        for label in &base.packages {
+            records.packages.remove(label);
+        }
+        for label in changes.packages.keys() {
+            records.absorb(&changes, label);
+        }
+        let mut positions = Vec::with_capacity(changes.reads.len());
+        for (position, look) in (0..).zip(changes.reads.values()) {
+            let own = records.own_read(&changes, position);
+            if let Some((_, known)) = records.reads.get_index_mut(own as usize) {
+                *known = *look;
+            }
+            positions.push(own);
+        }
+        for read in &mut listed.reads {
+            // One of them, as was seen when it was read.
+            *read = positions.get(*read as usize).copied().unwrap_or_default();
+        }
+        base.reads = positions.into_iter().collect();
+        let listed = listed.complete(&records);
+        Trace {
+            records,
+            stale: stale.into_iter().collect(),
+            listed,
+            base: Some(base),
+        }
+    }
+}
