@@ -63,6 +63,27 @@ impl Evaluated {
         &self.plan
     }
 
+    /// Remembers the evaluation while its plan is told: both take their time.
+    pub(crate) fn remember_while<T>(
+        self,
+        terminal: Terminal,
+        tell: impl FnOnce(&Plan) -> T,
+    ) -> T {
+        let Some(unsaved) = self.unsaved else {
+            return tell(&self.plan);
+        };
+        let (told, saved) = std::thread::scope(|scope| {
+            let saving = scope.spawn(|| unsaved.save());
+            let told = tell(&self.plan);
+            match saving.join() {
+                Ok(saved) => (told, saved),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        note_unsaved(saved, terminal);
+        told
+    }
+
     /// Remembers the evaluation for the next one. That it cannot be remembered costs time only.
     pub(crate) fn remember(self, terminal: Terminal) -> Plan {
         save(self.unsaved, terminal);
@@ -72,9 +93,13 @@ impl Evaluated {
 
 /// Saves what is to be remembered, as [`Evaluated::remember`] does.
 pub(crate) fn save(unsaved: Option<UnsavedTrace>, terminal: Terminal) {
-    if let Some(unsaved) = unsaved
-        && let Err(error) = unsaved.save()
-    {
+    if let Some(unsaved) = unsaved {
+        note_unsaved(unsaved.save(), terminal);
+    }
+}
+
+fn note_unsaved(saved: std::io::Result<()>, terminal: Terminal) {
+    if let Err(error) = saved {
         terminal.note(&format!("the evaluation cannot be remembered: {error}"));
     }
 }

@@ -5,7 +5,9 @@
 //! they were saves the evaluation.
 
 mod encoding;
+mod pieces;
 
+pub(crate) use pieces::{Hashed, Pieces};
 pub(crate) use encoding::{
     decode_label, decode_list, decode_numbers, decode_read, encode_numbers, encode_read,
 };
@@ -24,6 +26,7 @@ use crate::host;
 use crate::layout::Layers;
 use crate::lowering::Lowered;
 use crate::node::{NodeKey, output_of_test};
+use crate::parallel;
 use crate::queries::{self, PackageFacts};
 use crate::read::{Look, Read};
 
@@ -98,31 +101,28 @@ impl Records {
     /// Records an evaluation that had no errors; none when something has no value after all.
     pub(crate) fn of(db: &Database, evaluated: &Evaluated<'_>) -> Option<Self> {
         let mut records = Self::default();
-        for node in &evaluated.graph.nodes {
-            records.nodes.insert(node.key.clone());
+        let nodes = &evaluated.graph.nodes;
+        records.nodes.extend(nodes.iter().map(|node| node.key.clone()));
+        let seen: Vec<_> = evaluated.seen.iter().collect();
+        let made = parallel::map(db, &seen, |db, (label, seen)| package_of(db, label, seen));
+        for ((label, _), made) in seen.into_iter().zip(made) {
+            let (mut package, reads) = made?;
+            package.reads = records.add_reads(reads);
+            records.packages.insert(label.clone(), package);
         }
-        for (label, seen) in evaluated.seen {
-            let record = records.package(db, label, seen)?;
-            records.packages.insert(label.clone(), record);
-        }
-        for (position, (node, lowered)) in
-            (0..).zip(evaluated.graph.nodes.iter().zip(evaluated.lowered))
-        {
+        let read = parallel::map(db, evaluated.lowered, |db, lowered| {
+            looks_at(db, &lowered.reads)
+        });
+        let lowered = evaluated.lowered.iter().zip(read);
+        for (position, (node, (lowered, reads))) in (0..).zip(nodes.iter().zip(lowered)) {
             if !node.is_followed {
                 continue;
             }
-            let mut reads = BTreeSet::new();
-            for read in &lowered.reads {
-                reads.insert(records.read(db, read)?);
-            }
-            let positions = |of: &[usize]| {
-                of.iter()
-                    .map(|it| u32::try_from(*it).ok())
-                    .collect::<Option<_>>()
-            };
+            let mut reads = records.add_reads(reads?);
+            let numbers = |of: &[usize]| of.iter().map(|it| number(*it)).collect();
             let record = NodeRecord {
-                needs: positions(&node.needs)?,
-                brings: positions(&node.brings)?,
+                needs: numbers(&node.needs),
+                brings: numbers(&node.brings),
                 fragment: lowered.fragment.clone()?,
             };
             let package = records.packages.get_mut(&node.key.label)?;
@@ -133,67 +133,16 @@ impl Records {
         Some(records)
     }
 
-    fn package(
-        &mut self,
-        db: &Database,
-        label: &PackageLabel,
-        seen: &SeenPackage,
-    ) -> Option<PackageRecord> {
-        let package = db.package(label);
-        let layers = package.layers(db);
-        let mut reads = BTreeSet::new();
-        let mut values_of = BTreeSet::new();
-        let mut named = BTreeSet::new();
-        let mut add = |records: &mut Self, read: &host::Reads| {
-            values_of.extend(read.packages.iter().cloned());
-            named.extend(read.named.iter().cloned());
-            for read in &read.places {
-                reads.insert(records.read(db, read)?);
-            }
-            Some(())
-        };
-        for (layer, path) in (0..).zip(layers.iter()) {
-            let file = host::Reads {
-                places: vec![Read::File(path.clone())],
-                ..host::Reads::default()
-            };
-            add(self, &file)?;
-            add(self, &queries::definition(db, package, layer).reads)?;
+    /// Puts reads on record: their positions, sorted.
+    fn add_reads(&mut self, reads: Vec<(Read, Look)>) -> Vec<u32> {
+        let mut positions: Vec<u32> = Vec::with_capacity(reads.len());
+        for (read, look) in reads {
+            let entry = self.reads.entry(read);
+            positions.push(number(entry.index()));
+            entry.or_insert(look);
         }
-        let mut recorded = Vec::new();
-        for configured in &seen.configurations {
-            let result = queries::expanded(db, package, configured);
-            add(self, &result.reads)?;
-            let expanded = result.expanded.as_ref()?;
-            recorded.push(ConfigurationRecord {
-                configured: configured.clone(),
-                outputs: expanded.outputs.keys().cloned().collect(),
-                tests: expanded
-                    .tests
-                    .keys()
-                    .filter_map(|test| output_of_test(test))
-                    .collect(),
-            });
-        }
-        Some(PackageRecord {
-            layers,
-            reads: reads.into_iter().collect(),
-            values_of: values_of.into_iter().collect(),
-            named: named.into_iter().collect(),
-            facts: queries::facts(db, package)?.as_ref().clone(),
-            configurations: recorded,
-            nodes: Vec::new(),
-            diagnostics: seen.diagnostics.clone(),
-        })
-    }
-
-    /// The position of a read, with what was found there.
-    fn read(&mut self, db: &Database, read: &Read) -> Option<u32> {
-        let position = match self.reads.get_index_of(read) {
-            Some(position) => position,
-            None => self.reads.insert_full(read.clone(), read.seen_by(db)?).0,
-        };
-        u32::try_from(position).ok()
+        positions.sort_unstable();
+        positions
     }
 
     /// What is known of every node, by position.
@@ -286,6 +235,60 @@ impl Records {
         let marks = is_read.iter().chain(&is_named);
         marks.filter(|mark| !**mark).count()
     }
+}
+
+/// What the queries found where something was read; none when it could not be read.
+fn looks_at<'r>(
+    db: &Database,
+    reads: impl IntoIterator<Item = &'r Read>,
+) -> Option<Vec<(Read, Look)>> {
+    let look = |read: &Read| Some((read.clone(), read.seen_by(db)?));
+    reads.into_iter().map(look).collect()
+}
+
+/// The record of a package, without its outputs, and what was read for it.
+fn package_of(
+    db: &Database,
+    label: &PackageLabel,
+    seen: &SeenPackage,
+) -> Option<(PackageRecord, Vec<(Read, Look)>)> {
+    let package = db.package(label);
+    let layers = package.layers(db);
+    let mut reads = BTreeSet::new();
+    let mut values_of = BTreeSet::new();
+    let mut named = BTreeSet::new();
+    let mut add = |read: &host::Reads| {
+        values_of.extend(read.packages.iter().cloned());
+        named.extend(read.named.iter().cloned());
+        reads.extend(read.places.iter().cloned());
+    };
+    for (layer, _) in (0..).zip(layers.iter()) {
+        add(&queries::definition(db, package, layer).reads);
+    }
+    let mut recorded = Vec::new();
+    for configured in &seen.configurations {
+        let result = queries::expanded(db, package, configured);
+        add(&result.reads);
+        let expanded = result.expanded.as_ref()?;
+        let tests = expanded.tests.keys();
+        recorded.push(ConfigurationRecord {
+            configured: configured.clone(),
+            outputs: expanded.outputs.keys().cloned().collect(),
+            tests: tests.filter_map(|test| output_of_test(test)).collect(),
+        });
+    }
+    reads.extend(layers.iter().cloned().map(Read::File));
+    let record = PackageRecord {
+        layers,
+        reads: Vec::new(),
+        values_of: values_of.into_iter().collect(),
+        named: named.into_iter().collect(),
+        facts: queries::facts(db, package)?.as_ref().clone(),
+        configurations: recorded,
+        nodes: Vec::new(),
+        diagnostics: seen.diagnostics.clone(),
+    };
+    Some((record, looks_at(db, &reads)?))
 }
 
 /// A position as it is kept. There are never as many of anything as four bytes can count: an answer

@@ -36,6 +36,16 @@ impl Encoder {
         self.bytes.reserve_exact(count);
     }
 
+    /// How many bytes were appended.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Appends one byte.
     pub fn byte(&mut self, value: u8) {
         self.bytes.push(value);

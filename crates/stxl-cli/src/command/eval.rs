@@ -55,16 +55,15 @@ pub(crate) fn run(
     } else {
         None
     };
-    match audience {
-        Audience::Program => print_record(&record(plan, status.as_deref()))?,
+    let status = status.as_deref();
+    evaluated.remember_while(terminal, |plan| match audience {
+        Audience::Program => print_record(&record(plan, status)),
         Audience::Person => {
-            print_data(table(plan, status.as_deref()).as_bytes())?;
-            terminal.note(&totals(plan, status.as_deref()));
+            print_data(table(plan, status).as_bytes())?;
+            terminal.note(&totals(plan, status));
+            Ok(())
         }
-    }
-    // What was asked for is told first: remembering it takes its time.
-    drop(evaluated.remember(terminal));
-    Ok(())
+    })
 }
 
 /// What was recalled, and of what was evaluated, why.

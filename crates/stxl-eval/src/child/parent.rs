@@ -60,6 +60,9 @@ pub enum ChildError {
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 2 << 30;
 
+/// Room for an answer, apart from its records.
+const ROOM_BYTES_MIN: usize = 16 << 10;
+
 /// How a child's end is explained by the text it evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -184,17 +187,13 @@ fn run(
     })
 }
 
-/// Reads an answer into one piece of memory of just its size.
+/// Reads an answer while it is written. Memory that it turns out not to need is never touched.
 fn read_answer(mut pipe: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut length = [0; 8];
-    pipe.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
-    if length > ANSWER_BYTES_MAX {
-        return Err(std::io::Error::other("it is too long"));
-    }
-    // One more, so that the end is noticed without a larger buffer.
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-    pipe.take(length + 1).read_to_end(&mut bytes)?;
+    let mut room = [0; 8];
+    pipe.read_exact(&mut room)?;
+    let room = u64::from_le_bytes(room).min(ANSWER_BYTES_MAX);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + ROOM_BYTES_MIN);
+    pipe.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

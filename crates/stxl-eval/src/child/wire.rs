@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stxl_model::{DecodeError, Decoder, Encoder, OutputName, PackageLabel, Platform, Selector};
+use stxl_model::{DecodeError, Decoder, OutputName, PackageLabel, Platform, Selector};
 
 use super::limits::ChildLimits;
 use crate::database::Configured;
 use crate::diagnostic_wire;
 use crate::evaluator::{EvaluationRequest, Outcome, Parts, Recorded, Scope, Target, Tests};
 use crate::node::NodeKey;
-use crate::record::{Records, decode_list, decode_read, encode_read, number};
+use crate::record::{Pieces, Records, decode_list, decode_read, encode_read, number};
 use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
@@ -237,29 +237,32 @@ pub(super) enum AnswerError {
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// Writes the answer: its length as eight bytes, a head, the diagnostics, what was found out
+/// Writes the answer: for how many bytes there should be room, a head, the diagnostics, what was found out
 /// besides, and records with the outputs that were asked for and the list of packages, or, if there
 /// is an error, what was looked at.
 pub(super) fn write_answer(
-    mut output: impl Write,
+    output: impl Write,
     recorded: &Recorded,
     findings: &[u8],
 ) -> std::io::Result<()> {
-    let mut encoder = Encoder::default();
+    let mut pieces = Pieces::new(output);
+    let outcome = recorded.outcome.as_ref();
+    let room = outcome.map_or(0, |outcome| outcome.records.size_estimate());
+    let encoder = pieces.encoder();
+    encoder.u64(room as u64);
     encoder.raw(ANSWER_MAGIC);
     encoder.u32(VERSION);
     encoder.bytes(&diagnostic_wire::to_json(&recorded.diagnostics)?);
     encoder.bytes(findings);
     encoder.byte(u8::from(recorded.outcome.is_some()));
-    let mut pieces = Vec::new();
-    if let Some(outcome) = &recorded.outcome {
+    if let Some(outcome) = outcome {
         let Outcome {
             records,
             targets,
             listed,
         } = outcome;
-        pieces.push(std::mem::take(&mut encoder).finish());
-        pieces.extend(records.encode());
+        records.encode(&mut pieces)?;
+        let encoder = pieces.encoder();
         encoder.count(targets.len());
         for target in targets {
             encoder.text(target.label.as_str());
@@ -271,18 +274,15 @@ pub(super) fn write_answer(
         }
         encoder.byte(u8::from(listed.is_some()));
         if let Some(listed) = listed {
-            listed.encode(records, &listed.reads, &mut encoder);
+            listed.encode(records, &listed.reads, encoder);
         }
     } else {
         encoder.count(recorded.looked_at.len());
         for read in &recorded.looked_at {
-            encode_read(&mut encoder, read);
+            encode_read(encoder, read);
         }
     }
-    pieces.push(encoder.finish());
-    let length: usize = pieces.iter().map(Vec::len).sum();
-    output.write_all(&(length as u64).to_le_bytes())?;
-    pieces.iter().try_for_each(|piece| output.write_all(piece))
+    pieces.finish().map(drop)
 }
 
 /// Reads an answer.

@@ -4,6 +4,8 @@
 //! is checked when it is read; fragments are checked when they are linked.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::io::Write;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -14,6 +16,7 @@ use stxl_model::{
     TreeId,
 };
 
+use super::pieces::Pieces;
 use super::{ConfigurationRecord, NodeRecord, PackageRecord, Reads, Records, number};
 use crate::database::Configured;
 use crate::diagnostic_wire;
@@ -25,56 +28,56 @@ use crate::source_tree::Stamp;
 /// Values that are written once, in the order in which they were first named.
 struct Table<T>(IndexSet<T, FxBuildHasher>);
 
-impl<T: Clone + Eq + std::hash::Hash> Table<T> {
-    fn position(&mut self, value: &T) -> u32 {
-        let position = match self.0.get_index_of(value) {
-            Some(position) => position,
-            None => self.0.insert_full(value.clone()).0,
-        };
-        number(position)
+impl<'r, T: Eq + Hash> Table<&'r T> {
+    fn add(&mut self, value: &'r T) {
+        self.0.insert(value);
+    }
+
+    fn position(&self, value: &T) -> u32 {
+        // All were added before.
+        self.0.get_index_of(value).map_or(u32::MAX, number)
     }
 }
 
-struct Tables {
-    labels: Table<PackageLabel>,
-    configurations: Table<Configured>,
-    outputs: Table<OutputName>,
+struct Tables<'r> {
+    labels: Table<&'r PackageLabel>,
+    configurations: Table<&'r Configured>,
+    outputs: Table<&'r OutputName>,
 }
 
-impl Records {
-    /// The records as bytes: first the tables that the rest names by number, then the rest.
-    pub(crate) fn encode(&self) -> [Vec<u8>; 2] {
-        let mut tables = Tables {
+impl<'r> Tables<'r> {
+    /// Everything that records name.
+    fn of(records: &'r Records) -> Self {
+        let mut tables = Self {
             labels: Table(IndexSet::default()),
             configurations: Table(IndexSet::default()),
             outputs: Table(IndexSet::default()),
         };
-        let mut body = Encoder::default();
-        body.reserve(self.size_estimate());
-        body.count(self.nodes.len());
-        for node in &self.nodes {
-            body.u32(tables.labels.position(&node.label));
-            body.u32(tables.configurations.position(&node.configured));
-            body.u32(tables.outputs.position(&node.output));
+        for node in &records.nodes {
+            tables.labels.add(&node.label);
+            tables.configurations.add(&node.configured);
+            tables.outputs.add(&node.output);
         }
-        body.count(self.reads.len());
-        for (read, look) in &self.reads {
-            encode_read(&mut body, read);
-            encode_found(&mut body, look.found);
-            encode_stamp(&mut body, look.stamp.as_ref());
+        for (label, package) in &records.packages {
+            tables.labels.add(label);
+            let named = package.values_of.iter().chain(&package.named);
+            named.for_each(|label| tables.labels.add(label));
+            for configuration in &package.configurations {
+                tables.configurations.add(&configuration.configured);
+                let outputs = configuration.outputs.iter().chain(&configuration.tests);
+                outputs.for_each(|output| tables.outputs.add(output));
+            }
         }
-        body.count(self.packages.len());
-        for (label, package) in &self.packages {
-            body.u32(tables.labels.position(label));
-            self.encode_package(&mut body, &mut tables, package);
-        }
-        let mut encoder = Encoder::default();
-        encoder.count(tables.labels.0.len());
-        for label in &tables.labels.0 {
+        tables
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.count(self.labels.0.len());
+        for label in &self.labels.0 {
             encoder.text(label.as_str());
         }
-        encoder.count(tables.configurations.0.len());
-        for Configured { platform, options } in &tables.configurations.0 {
+        encoder.count(self.configurations.0.len());
+        for Configured { platform, options } in &self.configurations.0 {
             encoder.byte(platform.code());
             encoder.count(options.len());
             for (name, value) in options.iter() {
@@ -82,18 +85,48 @@ impl Records {
                 encoder.text(value);
             }
         }
-        encoder.count(tables.outputs.0.len());
-        for output in &tables.outputs.0 {
+        encoder.count(self.outputs.0.len());
+        for output in &self.outputs.0 {
             encoder.text(output.as_str());
         }
-        [encoder.finish(), body.finish()]
+    }
+}
+
+impl Records {
+    /// Writes the records: first the tables that the rest names by number, then the rest.
+    pub(crate) fn encode(&self, pieces: &mut Pieces<impl Write>) -> std::io::Result<()> {
+        let tables = Tables::of(self);
+        tables.encode(pieces.encoder());
+        pieces.encoder().count(self.nodes.len());
+        for node in &self.nodes {
+            let encoder = pieces.encoder();
+            encoder.u32(tables.labels.position(&node.label));
+            encoder.u32(tables.configurations.position(&node.configured));
+            encoder.u32(tables.outputs.position(&node.output));
+            pieces.settle()?;
+        }
+        pieces.encoder().count(self.reads.len());
+        for (read, look) in &self.reads {
+            let encoder = pieces.encoder();
+            encode_read(encoder, read);
+            encode_found(encoder, look.found);
+            encode_stamp(encoder, look.stamp.as_ref());
+            pieces.settle()?;
+        }
+        pieces.encoder().count(self.packages.len());
+        for (label, package) in &self.packages {
+            pieces.encoder().u32(tables.labels.position(label));
+            self.encode_package(pieces.encoder(), &tables, package);
+            pieces.settle()?;
+        }
+        Ok(())
     }
 
-    /// About how many bytes they take, so that they are written into one piece of memory.
-    fn size_estimate(&self) -> usize {
-        const NODE_BYTES: usize = 80;
-        const READ_BYTES: usize = 160;
-        const PACKAGE_BYTES: usize = 160;
+    /// About how many bytes they take, or some more, so that whoever reads them has room.
+    pub(crate) fn size_estimate(&self) -> usize {
+        const NODE_BYTES: usize = 96;
+        const READ_BYTES: usize = 192;
+        const PACKAGE_BYTES: usize = 256;
         let nodes = self.packages.values().flat_map(|package| &package.nodes);
         let numbers = |(_, node): &(u32, NodeRecord)| {
             node.fragment.as_bytes().len() + 4 * node.references().count()
@@ -105,7 +138,7 @@ impl Records {
             + self.packages.len() * PACKAGE_BYTES
     }
 
-    fn encode_package(&self, body: &mut Encoder, tables: &mut Tables, package: &PackageRecord) {
+    fn encode_package(&self, body: &mut Encoder, tables: &Tables<'_>, package: &PackageRecord) {
         let PackageRecord {
             layers,
             reads,

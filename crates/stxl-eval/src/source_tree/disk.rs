@@ -18,6 +18,7 @@ use stxl_model::TreeId;
 
 use super::{EntryKind, FileDigest, TEXT_BYTES_MAX, WorkspaceTree};
 use crate::directory_import::{DirectoryImportError, LeftOut};
+use crate::parallel::in_threads;
 
 /// The files below a workspace's folder, and below folders outside of it that were opened by name.
 pub struct DiskSourceTree {
@@ -342,7 +343,7 @@ impl WorkspaceTree for DiskSourceTree {
             }
             self.kind(&SourcePath::new(&format!("{folder}/{entry}/{name}")))
         };
-        entries.iter().map(kind).collect()
+        in_threads(entries, kind)
     }
 
     fn directory(

@@ -13,14 +13,15 @@
 //! damaged, or gone is as good as none: then what it would tell is looked at and evaluated again.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
-use stxl_model::{DecodeError, Decoder, Encoder, PackageLabel};
+use stxl_model::{DecodeError, Decoder, PackageLabel};
 
 use super::file::{self, CHECKSUM_BYTES, VERSION};
 use super::Trace;
 use super::listing::BesideRecords;
-use crate::record::{Records, decode_label, decode_list};
+use crate::record::{Pieces, Records, decode_label, decode_list};
 
 const MAGIC: &[u8; 8] = b"stxlchng";
 
@@ -56,8 +57,12 @@ impl Base {
     }
 }
 
-/// The bytes of the changes, in pieces.
-pub(super) fn encode(trace: &Trace, base: &Base) -> Vec<Vec<u8>> {
+/// Writes the changes since a trace.
+pub(super) fn encode(
+    trace: &Trace,
+    base: &Base,
+    pieces: &mut Pieces<impl Write>,
+) -> std::io::Result<()> {
     let mut records = Records::default();
     let mut gone = Vec::new();
     for label in &base.packages {
@@ -74,20 +79,18 @@ pub(super) fn encode(trace: &Trace, base: &Base) -> Vec<Vec<u8>> {
     let listing: Vec<u32> = listing
         .map(|position| records.own_read(&trace.records, *position))
         .collect();
-    let mut head = Encoder::default();
+    let head = pieces.encoder();
     head.raw(MAGIC);
     head.u32(VERSION);
     head.raw(&base.checksum);
-    let mut rest = Encoder::default();
+    records.encode(pieces)?;
+    let rest = pieces.encoder();
     rest.count(gone.len());
     gone.iter().for_each(|label| rest.text(label.as_str()));
     rest.count(trace.stale.len());
     trace.stale.iter().for_each(|it| rest.text(it.as_str()));
-    trace.listed.encode(&trace.records, &listing, &mut rest);
-    let mut pieces = vec![head.finish()];
-    pieces.extend(records.encode());
-    pieces.push(rest.finish());
-    file::seal(pieces)
+    trace.listed.encode(&trace.records, &listing, rest);
+    Ok(())
 }
 
 /// Changes as they were written.

@@ -12,7 +12,7 @@
 //! evaluation is done from the text and the file made again. It is never synced, for that reason.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
-use stxl_model::{BlobHasher, BlobId, DecodeError, Decoder, Encoder};
+use stxl_model::{BlobId, DecodeError, Decoder};
 
 use super::changes::{self, Changes};
 use super::{Base, Listed, Trace};
-use crate::record::{Records, decode_label, decode_list};
+use crate::record::{Hashed, Pieces, Records, decode_label, decode_list};
 
 const MAGIC: &[u8; 8] = b"stxltrce";
 
@@ -100,15 +100,20 @@ impl UnsavedTrace {
         rustix::rand::getrandom(&mut lot, rustix::rand::GetRandomFlags::empty())?;
         let (trace, identity) = (&self.trace, &self.identity);
         let base = trace.base.as_ref();
-        let (name, pieces) = match base.filter(|base| base.is_close_to(&trace.records)) {
-            Some(base) => (identity.changes_name(), changes::encode(trace, base)),
-            None => (identity.file_name(), encode(trace, identity)),
+        let base = base.filter(|base| base.is_close_to(&trace.records));
+        let name = match base {
+            Some(_) => identity.changes_name(),
+            None => identity.file_name(),
         };
         let partial = format!("{name}.{:016x}.part", u64::from_le_bytes(lot));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, &partial, flags, Mode::from_raw_mode(0o600))?;
-        let mut file = File::from(file);
-        let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
+        let mut pieces = Pieces::new(Hashed::new(File::from(file)));
+        let encoded = match base {
+            Some(base) => changes::encode(trace, base, &mut pieces),
+            None => encode(trace, identity, &mut pieces),
+        };
+        let written = encoded.and_then(|()| pieces.finish()?.seal());
         let renamed =
             written.and_then(|()| Ok(rustix::fs::renameat(&folder, &partial, &folder, &name)?));
         if renamed.is_err() {
@@ -265,34 +270,27 @@ fn read(folder: &OwnedFd, name: &str) -> Result<Arc<Vec<u8>>, Errno> {
     Ok(Arc::new(bytes))
 }
 
-/// The bytes of a trace, in pieces: in one they would be copied.
-fn encode(trace: &Trace, identity: &Identity) -> Vec<Vec<u8>> {
+fn encode(
+    trace: &Trace,
+    identity: &Identity,
+    pieces: &mut Pieces<impl Write>,
+) -> std::io::Result<()> {
     let Trace {
         records,
         stale,
         listed,
         base: _,
     } = trace;
-    let mut head = Encoder::default();
+    let head = pieces.encoder();
     head.raw(MAGIC);
     head.u32(VERSION);
     head.text(&identity.text);
-    let mut rest = Encoder::default();
+    records.encode(pieces)?;
+    let rest = pieces.encoder();
     rest.count(stale.len());
     stale.iter().for_each(|label| rest.text(label.as_str()));
-    listed.encode(records, &listed.reads, &mut rest);
-    let mut pieces = vec![head.finish()];
-    pieces.extend(records.encode());
-    pieces.push(rest.finish());
-    seal(pieces)
-}
-
-/// Adds the checksum of all pieces.
-pub(super) fn seal(mut pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut checksum = BlobHasher::default();
-    pieces.iter().for_each(|piece| checksum.update(piece));
-    pieces.push(checksum.finish().digest().as_bytes().to_vec());
-    pieces
+    listed.encode(records, &listed.reads, rest);
+    Ok(())
 }
 
 /// What stands before the checksum, and the checksum, if it is right.

@@ -5,7 +5,6 @@
 //! change, which only the kernel sets. If the clock was set while the evaluation ran, no stamp is
 //! relied on.
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -14,6 +13,7 @@ use stxl_lang::{SourceError, SourcePath};
 
 use super::Trace;
 use super::suspects::Suspects;
+use crate::parallel::in_threads;
 use crate::read::{Found, Look, Read};
 use crate::source_tree::{DiskSourceTree, ListedFolder, Stamp};
 
@@ -30,9 +30,6 @@ const DRIFT_NS_MAX: i64 = 20_000_000;
 /// How long looking at both clocks may take, and how often it is tried.
 const LOOK_NS_MAX: i64 = 1_000_000;
 const ATTEMPTS_MAX: usize = 64;
-
-/// Below this many reads a second thread costs more than it does.
-const READS_PER_THREAD_MIN: usize = 256;
 
 /// The time at which an evaluation began, by a clock that can be set and by one that cannot.
 #[derive(Clone, Copy)]
@@ -176,28 +173,6 @@ impl<'t> Folders<'t> {
         let inside = path.as_str().get(outer.len() + 1..)?;
         self.0.get(outer)?.stamp_inside(entry, inside)
     }
-}
-
-/// Does the same for many things, in their order.
-fn in_threads<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = things.len().div_ceil(threads).max(READS_PER_THREAD_MIN);
-    if things.len() <= share {
-        return things.iter().map(act).collect();
-    }
-    let act = &act;
-    // Threads that end here: the process may have to become another user later, alone.
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = things
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(act).collect::<Vec<R>>()))
-            .collect();
-        let results = parts.into_iter().flat_map(|part| match part.join() {
-            Ok(results) => results,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        results.collect()
-    })
 }
 
 fn look_again(
