@@ -64,11 +64,7 @@ impl Evaluated {
     }
 
     /// Remembers the evaluation while its plan is told: both take their time.
-    pub(crate) fn remember_while<T>(
-        self,
-        terminal: Terminal,
-        tell: impl FnOnce(&Plan) -> T,
-    ) -> T {
+    pub(crate) fn remember_while<T>(self, terminal: Terminal, tell: impl FnOnce(&Plan) -> T) -> T {
         let Some(unsaved) = self.unsaved else {
             return tell(&self.plan);
         };

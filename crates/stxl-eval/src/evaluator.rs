@@ -96,7 +96,7 @@ impl Recorded {
         } = self;
         let linked = outcome
             .as_ref()
-            .map(|outcome| link(&outcome.records, &outcome.targets));
+            .map(|outcome| link(&outcome.records, &outcome.targets, None));
         let plan = match linked.transpose() {
             Ok(linked) => linked.map(|linked| linked.plan),
             Err(wrong) => {
@@ -326,9 +326,7 @@ pub(crate) fn read_settings(tree: &dyn WorkspaceTree) -> ReadSettings {
 }
 
 /// Makes settings of the bytes of `stxl.toml`.
-pub(crate) fn settings_of(
-    file: Result<(Arc<[u8]>, Option<Stamp>), SourceError>,
-) -> ReadSettings {
+pub(crate) fn settings_of(file: Result<(Arc<[u8]>, Option<Stamp>), SourceError>) -> ReadSettings {
     let path = SourcePath::new(SETTINGS_FILE);
     let at = |offset: usize| {
         let offset = u32::try_from(offset).unwrap_or(u32::MAX);

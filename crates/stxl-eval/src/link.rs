@@ -1,10 +1,11 @@
 //! From records to a plan: ids are computed in the order in which outputs need each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stxl_lang::Diagnostic;
-use stxl_model::{DerivationId, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
+use stxl_model::{DerivationId, Fragment, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
 
 use crate::evaluator::Target;
 use crate::record::{NodeRecord, PackageRecord, Records};
@@ -30,21 +31,59 @@ pub(crate) enum LinkError {
 /// A plan, and what is to be said about the packages in it.
 pub(crate) struct Linked {
     pub(crate) plan: Plan,
+    pub(crate) links: Links,
     /// The options that packages in it declare.
     pub(crate) options: BTreeSet<String>,
     /// Warnings, in no order and with duplicates.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Joins records to a plan, inputs first: the roots in order, each after what it needs.
-pub(crate) fn link(records: &Records, targets: &[Target]) -> Result<Linked, LinkError> {
-    link_while(records, targets, &AtomicBool::new(true))
+/// What came of every node when a plan was linked, by position: none where it was not needed. While
+/// records are the same but for some packages, the next plan takes over what did not change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    nodes: Vec<Option<NodeLink>>,
+    /// The derivations of all nodes, one node after the other.
+    derivations: Vec<OwnDerivation>,
+}
+
+/// A derivation of a node.
+#[derive(Clone, Copy, Debug)]
+struct OwnDerivation {
+    id: DerivationId,
+    /// Whether the node was the first to bring it into the plan, where it came from included.
+    is_first: bool,
+}
+
+#[derive(Clone, Debug)]
+struct NodeLink {
+    id: DerivationId,
+    fragment: Fragment,
+    derivations: Range<usize>,
+}
+
+/// A plan that was made of the same records, but for some packages.
+#[derive(Clone, Copy)]
+pub(crate) struct Previous<'p> {
+    pub(crate) plan: &'p Plan,
+    pub(crate) links: &'p Links,
+}
+
+/// Joins records to a plan, inputs first: the roots in order, each after what it needs. What is the
+/// same in a previous plan is taken from it.
+pub(crate) fn link(
+    records: &Records,
+    targets: &[Target],
+    previous: Option<Previous<'_>>,
+) -> Result<Linked, LinkError> {
+    link_while(records, targets, previous, &AtomicBool::new(true))
 }
 
 /// Like [`link`], while it is wanted.
 pub(crate) fn link_while(
     records: &Records,
     targets: &[Target],
+    previous: Option<Previous<'_>>,
     is_wanted: &AtomicBool,
 ) -> Result<Linked, LinkError> {
     let mut linker = Linker {
@@ -54,6 +93,11 @@ pub(crate) fn link_while(
         is_done: vec![false; records.nodes.len()],
         is_begun: vec![false; records.nodes.len()],
         plan: Plan::default(),
+        links: Links {
+            nodes: vec![None; records.nodes.len()],
+            derivations: Vec::with_capacity(2 * records.nodes.len()),
+        },
+        previous,
     };
     // Mostly one derivation that makes a root, and one that runs in it.
     linker.plan.reserve(2 * records.nodes.len());
@@ -77,7 +121,7 @@ pub(crate) fn link_while(
     }
     let reached = linker.check_brought(targets)?;
     let mut diagnostics = Vec::new();
-    let mut plan = linker.plan;
+    let (mut plan, links) = (linker.plan, linker.links);
     let is_reached = |package: &PackageRecord| {
         let mut nodes = package.nodes.iter();
         nodes.any(|(position, _)| reached.get(*position as usize) == Some(&true))
@@ -97,6 +141,7 @@ pub(crate) fn link_while(
     }
     Ok(Linked {
         plan,
+        links,
         options,
         diagnostics,
     })
@@ -135,6 +180,8 @@ struct Linker<'r> {
     is_done: Vec<bool>,
     is_begun: Vec<bool>,
     plan: Plan,
+    links: Links,
+    previous: Option<Previous<'r>>,
 }
 
 /// What becomes of a node after all it needs.
@@ -174,7 +221,7 @@ impl Linker<'_> {
 
     /// Visits a node after all it needs, each once.
     fn walk_from(&mut self, root: usize, purpose: Purpose) -> Result<(), LinkError> {
-        let mut needs = Vec::new();
+        let (mut needs, mut own) = (Vec::new(), Vec::new());
         let mut stack = vec![(root, 0)];
         while let Some((position, next)) = stack.pop() {
             if self.is_done.get(position) == Some(&true) {
@@ -198,16 +245,88 @@ impl Linker<'_> {
                 for need in &record.needs {
                     needs.push(self.id(*need as usize)?);
                 }
-                let id = self.plan.link(&record.fragment, &needs)?;
-                if let Some(known) = self.ids.get_mut(position) {
-                    *known = Some(id);
-                }
+                let known = self.plan.nodes().len();
+                let id = match self.take_over(position, record, &mut own)? {
+                    Some(id) => id,
+                    None => self.plan.link_noting(&record.fragment, &needs, &mut own)?,
+                };
+                self.note(position, record, id, &own, known);
             }
             if let Some(is_done) = self.is_done.get_mut(position) {
                 *is_done = true;
             }
         }
         Ok(())
+    }
+
+    /// Notes what a node was linked to, when the plan had so many derivations before.
+    fn note(
+        &mut self,
+        position: usize,
+        record: &NodeRecord,
+        id: DerivationId,
+        own: &[DerivationId],
+        known: usize,
+    ) {
+        let begin = self.links.derivations.len();
+        let plan = &self.plan;
+        self.links
+            .derivations
+            .extend(own.iter().map(|id| OwnDerivation {
+                id: *id,
+                is_first: plan.position(id) >= Some(known),
+            }));
+        let link = NodeLink {
+            id,
+            fragment: record.fragment.clone(),
+            derivations: begin..self.links.derivations.len(),
+        };
+        if let (Some(known), Some(linked)) = (
+            self.ids.get_mut(position),
+            self.links.nodes.get_mut(position),
+        ) {
+            *known = Some(id);
+            *linked = Some(link);
+        }
+    }
+
+    /// Takes a node as it is in the previous plan, if it is the same and so is all that it needs. A
+    /// derivation that came from another node there is this one's if that node has gone: then it
+    /// has to be linked.
+    fn take_over(
+        &mut self,
+        position: usize,
+        record: &NodeRecord,
+        own: &mut Vec<DerivationId>,
+    ) -> Result<Option<DerivationId>, LinkError> {
+        let Some(Previous { plan, links }) = self.previous else {
+            return Ok(None);
+        };
+        let link_of = |position: usize| links.nodes.get(position).and_then(Option::as_ref);
+        let Some(link) = link_of(position) else {
+            return Ok(None);
+        };
+        let is_same = |need: &u32| {
+            let need = *need as usize;
+            link_of(need).map(|link| link.id) == self.ids.get(need).copied().flatten()
+        };
+        if !link.fragment.is_same_part(&record.fragment) || !record.needs.iter().all(is_same) {
+            return Ok(None);
+        }
+        own.clear();
+        let derivations = links.derivations.get(link.derivations.clone());
+        for OwnDerivation { id, is_first } in derivations.unwrap_or_default() {
+            own.push(*id);
+            if self.plan.position(id).is_some() {
+                continue;
+            }
+            let node = plan.position(id).and_then(|it| plan.nodes().get(it));
+            match node {
+                Some(node) if *is_first => self.plan.add_node(node)?,
+                Some(_) | None => return Ok(None),
+            }
+        }
+        Ok(Some(link.id))
     }
 
     fn id(&self, position: usize) -> Result<DerivationId, LinkError> {

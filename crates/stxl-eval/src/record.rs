@@ -7,10 +7,10 @@
 mod encoding;
 mod pieces;
 
-pub(crate) use pieces::{Hashed, Pieces};
 pub(crate) use encoding::{
     decode_label, decode_list, decode_numbers, decode_read, encode_numbers, encode_read,
 };
+pub(crate) use pieces::{Hashed, Pieces};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -102,7 +102,9 @@ impl Records {
     pub(crate) fn of(db: &Database, evaluated: &Evaluated<'_>) -> Option<Self> {
         let mut records = Self::default();
         let nodes = &evaluated.graph.nodes;
-        records.nodes.extend(nodes.iter().map(|node| node.key.clone()));
+        records
+            .nodes
+            .extend(nodes.iter().map(|node| node.key.clone()));
         let seen: Vec<_> = evaluated.seen.iter().collect();
         let made = parallel::map(db, &seen, |db, (label, seen)| package_of(db, label, seen));
         for ((label, _), made) in seen.into_iter().zip(made) {

@@ -84,10 +84,7 @@ pub trait WorkspaceTree: SourceTree {
     fn digest(&self, path: &SourcePath) -> Result<FileDigest, SourceError>;
 
     /// The bytes of a file and the stamp it had just before; none if it is not read from a disk.
-    fn read_stamped(
-        &self,
-        path: &SourcePath,
-    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+    fn read_stamped(&self, path: &SourcePath) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
         self.read(path).map(|bytes| (bytes, None))
     }
 
@@ -107,7 +104,10 @@ pub trait WorkspaceTree: SourceTree {
         name: &str,
     ) -> Vec<Result<EntryKind, SourceError>> {
         let path = |entry: &&str| SourcePath::new(&format!("{folder}/{entry}/{name}"));
-        entries.iter().map(|entry| self.kind(&path(entry))).collect()
+        entries
+            .iter()
+            .map(|entry| self.kind(&path(entry)))
+            .collect()
     }
 
     /// The tree of a directory with all below it but what is left out. Links in it are not

@@ -30,8 +30,8 @@ use stxl_model::PackageLabel;
 
 use crate::record::Records;
 
-pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
 pub(crate) use changes::Base;
+pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
 pub(crate) use listing::{Listed, reads_of_listing};
 
 pub use file::{TraceFolder, UnsavedTrace};

@@ -6,6 +6,7 @@ mod fragment;
 mod serialized;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
@@ -37,8 +38,8 @@ pub struct PlanNode {
     pub id: DerivationId,
     /// The derivation.
     pub derivation: EncodedDerivation,
-    /// Where it came from; in no id.
-    pub origin: NodeOrigin,
+    /// Where it came from; in no id. Shared with plans that took the node over.
+    pub origin: Arc<NodeOrigin>,
 }
 
 /// Where a derivation came from and what its execution needs to know beside its recipe. In no id.
@@ -136,7 +137,7 @@ impl Plan {
         let derivation = derivation.into();
         let id = derivation.id();
         if !self.positions.contains(&id) {
-            let origin = origin();
+            let origin = Arc::new(origin());
             self.push(PlanNode {
                 id,
                 derivation,

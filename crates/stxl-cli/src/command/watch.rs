@@ -50,7 +50,7 @@ pub(crate) fn run(
     let mut changes = Suspects::All;
     let mut since = begin;
     let end = loop {
-        let evaluated = watched.evaluate(&changes);
+        let evaluated = watched.evaluate(&changes, told.plan.as_ref());
         if interrupts.cancel.is_cancelled() {
             break Err(Failure::shown(Exit::Interrupted));
         }

@@ -103,10 +103,7 @@ impl WorkspaceTree for BufferedTree {
     }
 
     /// Of a buffer there is no stamp.
-    fn read_stamped(
-        &self,
-        path: &SourcePath,
-    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+    fn read_stamped(&self, path: &SourcePath) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
         let buffer = self.buffer(path).map(|bytes| (bytes, None));
         buffer.map_or_else(|| self.below.read_stamped(path), Ok)
     }

@@ -301,10 +301,7 @@ impl WorkspaceTree for DiskSourceTree {
     }
 
     /// Both are of one open file, whatever is renamed meanwhile.
-    fn read_stamped(
-        &self,
-        path: &SourcePath,
-    ) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+    fn read_stamped(&self, path: &SourcePath) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
         self.with_entry(path, |folder, rest| {
             let (file, stat) = open_file(folder, rest)?;
             let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use stxl_model::{DecodeError, Decoder, PackageLabel};
 
-use super::file::{self, CHECKSUM_BYTES, VERSION};
 use super::Trace;
+use super::file::{self, CHECKSUM_BYTES, VERSION};
 use super::listing::BesideRecords;
 use crate::record::{Pieces, Records, decode_label, decode_list};
 

@@ -8,7 +8,7 @@ use stxl_model::PackageLabel;
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::recall::{Asked, Missing, Reason, Recall, Seen, Standing, are_named_there};
+use super::recall::{Asked, Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
 use super::suspects::Suspects;
 use super::verify::{Beginning, verify};
 use crate::child::{
@@ -19,7 +19,7 @@ use crate::evaluator::{
     sort,
 };
 use crate::layout::{Layout, Listing, PACKAGE_FILE, list_packages};
-use crate::link::{Linked, link, link_while};
+use crate::link::{Linked, Links, Previous, link, link_while};
 use crate::read::{Found, Look, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -111,6 +111,7 @@ pub fn evaluate_remembering(
                 account,
                 mut trace,
                 has_news,
+                links: _,
             } = *whole;
             trace.compact();
             (evaluation, account, has_news.then_some(trace))
@@ -184,6 +185,7 @@ pub(super) enum Recalled {
 /// A plan by the help of a trace.
 pub(super) struct Whole {
     pub(super) evaluation: Evaluation,
+    pub(super) links: Links,
     pub(super) account: Account,
     pub(super) trace: Trace,
     /// Whether the trace is another one.
@@ -194,6 +196,7 @@ impl Whole {
     fn new(linked: Linked, account: Account, trace: Trace, has_news: bool) -> Self {
         let Linked {
             plan,
+            links,
             mut diagnostics,
             options: _,
         } = linked;
@@ -204,6 +207,7 @@ impl Whole {
                 plan: Some(plan),
                 diagnostics,
             },
+            links,
             account,
             trace,
             has_news,
@@ -230,7 +234,7 @@ impl Session<'_> {
         {
             return Ok(Ok(Box::new(looked.into_whole(linked))));
         }
-        Ok(match self.recall(looked)? {
+        Ok(match self.recall(looked, None)? {
             Recalled::Whole(whole) => Ok(whole),
             Recalled::Useless { reason, .. } => Err(reason),
         })
@@ -283,11 +287,7 @@ impl Session<'_> {
     }
 
     /// Looks again at what a trace was made from, as far as it is suspected to be another.
-    pub(super) fn look(
-        &self,
-        trace: Trace,
-        suspects: &Suspects,
-    ) -> Result<Looked, Box<Unseen>> {
+    pub(super) fn look(&self, trace: Trace, suspects: &Suspects) -> Result<Looked, Box<Unseen>> {
         self.look_and_guess(trace, suspects)
             .map(|(looked, _)| looked)
     }
@@ -355,12 +355,7 @@ impl Session<'_> {
     }
 
     /// Links what is on record; none if that does not suffice, or is not right any more.
-    fn guess(
-        &self,
-        trace: &Trace,
-        settings: &Settings,
-        is_right: &AtomicBool,
-    ) -> Option<Linked> {
+    fn guess(&self, trace: &Trace, settings: &Settings, is_right: &AtomicBool) -> Option<Linked> {
         let Trace {
             records,
             stale,
@@ -370,17 +365,21 @@ impl Session<'_> {
         if !stale.is_empty() {
             return None;
         }
-        let request = &self.request.evaluation;
-        let asked = Asked::of(records, request, settings, &listed.layout)?;
+        let wish = Wish::of(&self.request.evaluation, settings, &listed.layout)?;
+        let asked = Asked::of(records, &wish)?;
         if !asked.unknown.is_empty() {
             return None;
         }
-        let linked = link_while(records, &asked.targets, is_right).ok()?;
+        let linked = link_while(records, &asked.targets, None, is_right).ok()?;
         self.are_options_declared(&linked).then_some(linked)
     }
 
     /// Makes a plan of what holds of a trace and of what is evaluated besides.
-    pub(super) fn recall(&self, mut looked: Looked) -> Result<Recalled, ChildError> {
+    pub(super) fn recall(
+        &self,
+        mut looked: Looked,
+        previous: Option<Previous<'_>>,
+    ) -> Result<Recalled, ChildError> {
         let is_other = looked.is_other();
         let trace = &mut looked.trace;
         let layout = std::mem::take(&mut trace.listed.layout);
@@ -392,7 +391,7 @@ impl Session<'_> {
         };
         let mut recall = Recall::new(records, &trace.stale, &seen);
         let linked = match self.complete(&mut recall, &looked.settings, &layout)? {
-            Completed::Targets(targets) => link(&recall.records, &targets)
+            Completed::Targets(targets) => link(&recall.records, &targets, previous)
                 .map_err(|wrong| wrong.to_string())
                 .and_then(|linked| {
                     let is_right = self.are_options_declared(&linked);
@@ -445,8 +444,11 @@ impl Session<'_> {
         settings: &Settings,
         layout: &Layout,
     ) -> Result<Completed, ChildError> {
+        let Some(wish) = Wish::of(&self.request.evaluation, settings, layout) else {
+            return Ok(Completed::Useless(WRONG_REQUEST));
+        };
         for _ in 0..ROUNDS_MAX {
-            let missing = match recall.standing(&self.request.evaluation, settings, layout) {
+            let missing = match recall.standing(&wish, layout) {
                 Standing::Complete(targets) => return Ok(Completed::Targets(targets)),
                 Standing::Wrong => return Ok(Completed::Useless(WRONG_REQUEST)),
                 Standing::Incomplete(missing) => missing,
@@ -497,9 +499,8 @@ fn is_listing_stale(trace: &Trace, looks: &[Option<Look>], is_changed: &[bool]) 
     let is_other_package = || {
         let reads = trace.records.reads.iter().zip(looks);
         reads.into_iter().any(|((read, known), look)| {
-            let is_there = |look: Option<Look>| {
-                matches!(look.map(|look| look.found), Some(Found::Bytes(_)))
-            };
+            let is_there =
+                |look: Option<Look>| matches!(look.map(|look| look.found), Some(Found::Bytes(_)));
             let Read::File(path) = read else { return false };
             let name = path.as_str().rsplit('/').next();
             name == Some(PACKAGE_FILE) && is_there(*look) != is_there(Some(*known))

@@ -6,9 +6,7 @@ use stxl_model::{DecodeError, Decoder, Encoder, PackageLabel};
 use crate::diagnostic_wire;
 use crate::layout::{Layers, Layout, Listing, layer_folders, list_packages};
 use crate::read::{Found, Read};
-use crate::record::{
-    Records, decode_label, decode_list, decode_numbers, encode_numbers, number,
-};
+use crate::record::{Records, decode_label, decode_list, decode_numbers, encode_numbers, number};
 use crate::settings::{SETTINGS_FILE, Settings};
 use crate::source_tree::WorkspaceTree;
 

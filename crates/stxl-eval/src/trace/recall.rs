@@ -13,7 +13,7 @@ use stxl_model::{Label, PackageLabel, Selector};
 
 use super::Account;
 use crate::database::Configured;
-use crate::evaluator::{EvaluationRequest, Parts, Target};
+use crate::evaluator::{EvaluationRequest, Parts, Target, Tests};
 use crate::layout::{Layers, Layout};
 use crate::node::NodeKey;
 use crate::record::{PackageRecord, Records};
@@ -95,6 +95,32 @@ pub(super) enum Standing {
     Wrong,
 }
 
+/// What a request asks for, by the list of packages alone.
+pub(super) struct Wish {
+    wanted: BTreeMap<PackageLabel, Wanted>,
+    configured: Configured,
+    tests: Tests,
+}
+
+impl Wish {
+    /// Looks for what selectors name; none if the request is wrong.
+    pub(super) fn of(
+        request: &EvaluationRequest,
+        settings: &Settings,
+        layout: &Layout,
+    ) -> Option<Self> {
+        let (wanted, wrong) = wanted_packages(request, settings, layout);
+        wrong.is_empty().then(|| Self {
+            wanted,
+            configured: Configured {
+                platform: request.platform.unwrap_or(settings.platform),
+                options: request.options.clone().into(),
+            },
+            tests: request.tests,
+        })
+    }
+}
+
 /// What a request asks for, compared with records.
 pub(super) struct Asked {
     /// Packages on record, with what is asked of them.
@@ -105,34 +131,27 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Compares; none if the request is wrong.
-    pub(super) fn of(
-        records: &Records,
-        request: &EvaluationRequest,
-        settings: &Settings,
-        layout: &Layout,
-    ) -> Option<Self> {
-        let (wanted, wrong) = wanted_packages(request, settings, layout);
-        if !wrong.is_empty() {
-            return None;
-        }
-        let configured = Configured {
-            platform: request.platform.unwrap_or(settings.platform),
-            options: request.options.clone().into(),
-        };
+    pub(super) fn of(records: &Records, wish: &Wish) -> Option<Self> {
+        let Wish {
+            wanted,
+            configured,
+            tests,
+        } = wish;
         let (mut targets, mut unknown) = (Vec::with_capacity(wanted.len()), Vec::new());
         for (label, wanted) in wanted {
-            let known = records.packages.get(&label).and_then(|package| {
-                package.configuration(&configured_for(&configured, &package.facts))
+            let known = records.packages.get(label).and_then(|package| {
+                package.configuration(&configured_for(configured, &package.facts))
             });
             let Some(known) = known else {
-                unknown.push((label, wanted));
+                unknown.push((label.clone(), wanted.clone()));
                 continue;
             };
-            let (names, missing) = wanted.among(&known.outputs, &known.tests, request.tests);
+            let (names, missing) = wanted.among(&known.outputs, &known.tests, *tests);
             if !missing.is_empty() {
                 return None;
             }
-            let nodes = NodeKey::of_outputs(&label, &known.configured, names);
+            let nodes = NodeKey::of_outputs(label, &known.configured, names);
+            let label = label.clone();
             targets.push(Target { label, nodes });
         }
         Some(Self { targets, unknown })
@@ -210,13 +229,8 @@ impl Recall {
     }
 
     /// What a request needs, as far as it can be told from the records that are there.
-    pub(super) fn standing(
-        &mut self,
-        request: &EvaluationRequest,
-        settings: &Settings,
-        layout: &Layout,
-    ) -> Standing {
-        let Some(asked) = Asked::of(&self.records, request, settings, layout) else {
+    pub(super) fn standing(&mut self, wish: &Wish, layout: &Layout) -> Standing {
+        let Some(asked) = Asked::of(&self.records, wish) else {
             return Standing::Wrong;
         };
         let Asked { targets, unknown } = asked;

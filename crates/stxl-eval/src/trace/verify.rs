@@ -7,8 +7,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
 use rustc_hash::FxHashMap;
+use rustix::time::{ClockId, clock_gettime};
 use stxl_lang::{SourceError, SourcePath};
 
 use super::Trace;

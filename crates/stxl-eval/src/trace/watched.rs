@@ -5,6 +5,7 @@
 //! lies in a folder that was not watched when it was read.
 
 use stxl_lang::{Severity, SourcePath};
+use stxl_model::Plan;
 
 use super::Trace;
 use super::evaluate::{Account, Recalled, Session};
@@ -15,6 +16,7 @@ use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::directory_import::LeftOut;
 use crate::evaluator::{Evaluation, Scope};
+use crate::link::{Links, Previous};
 use crate::read::Read;
 use crate::record::Records;
 use crate::settings::Settings;
@@ -33,6 +35,8 @@ pub struct WatchedWorkspace {
     /// What may be another than the trace says.
     suspects: Suspects,
     state: State,
+    /// How the last plan was made of the trace.
+    links: Option<Links>,
     /// How much of what the trace has read is in [`Self::take_dependencies`]' answers.
     placed: usize,
 }
@@ -92,13 +96,19 @@ impl WatchedWorkspace {
             has_news: false,
             suspects: Suspects::All,
             state: State::Fresh,
+            links: None,
             placed: 0,
         }
     }
 
     /// Evaluates again after changes, unless nothing that the last evaluation looked at is another:
-    /// then there is nothing to tell.
-    pub fn evaluate(&mut self, changes: &Suspects) -> Result<Option<Round>, ChildError> {
+    /// then there is nothing to tell. The last plan that was given, if it is at hand, saves making
+    /// again what did not change.
+    pub fn evaluate(
+        &mut self,
+        changes: &Suspects,
+        last: Option<&Plan>,
+    ) -> Result<Option<Round>, ChildError> {
         self.suspects.add_all(changes);
         if let State::Untraced(looked_at) = &self.state
             && !looked_at.iter().any(|read| changes.include(read))
@@ -117,7 +127,7 @@ impl WatchedWorkspace {
             request: &request,
             beginning: Beginning::now(),
         };
-        let outcome = self.evaluate_with(&session);
+        let outcome = self.evaluate_with(&session, last);
         if !session.beginning.is_steady()
             && let Some(trace) = &mut self.trace
         {
@@ -129,7 +139,14 @@ impl WatchedWorkspace {
         outcome
     }
 
-    fn evaluate_with(&mut self, session: &Session<'_>) -> Result<Option<Round>, ChildError> {
+    fn evaluate_with(
+        &mut self,
+        session: &Session<'_>,
+        last: Option<&Plan>,
+    ) -> Result<Option<Round>, ChildError> {
+        let links = self.links.take();
+        let previous = last.zip(links.as_ref());
+        let previous = previous.map(|(plan, links)| Previous { plan, links });
         let reason = match self.trace.take() {
             None => "nothing is remembered of this workspace".to_owned(),
             Some(trace) => match session.look(trace, &self.suspects) {
@@ -139,14 +156,18 @@ impl WatchedWorkspace {
                 }
                 Ok(looked) if matches!(self.state, State::Planned) && !looked.is_other() => {
                     self.trace = Some(looked.trace);
+                    self.links = links;
                     self.suspects = Suspects::none();
                     return Ok(None);
                 }
-                Ok(looked) => match session.recall(looked)? {
+                Ok(looked) => match session.recall(looked, previous)? {
                     Recalled::Whole(whole) => {
                         let mut trace = whole.trace;
+                        self.links = Some(whole.links);
                         if trace.compact() {
+                            // Everything has another position.
                             self.placed = 0;
+                            self.links = None;
                         }
                         self.trace = Some(trace);
                         self.has_news |= whole.has_news;

@@ -1,6 +1,7 @@
 //! Derivations of a plan as they are written: decoded only by who runs them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::fragment::FragmentNode;
 use crate::codec::DecodeError;
@@ -10,14 +11,14 @@ use crate::digest::{ActionId, DerivationId, Digest, TreeId};
 /// Bytes of an id in an encoding.
 pub(super) const ID_BYTES: usize = 32;
 
-/// A derivation by its canonical encoding, with what most ask of it at hand.
+/// A derivation by its canonical encoding, with what most ask of it at hand. Cheap to clone.
 ///
 /// Ids are computed from the encoding, so they hold whatever it says; that it says something is
 /// found out by [`Self::decode`].
 #[derive(Clone)]
 pub struct EncodedDerivation {
     kind: Kind,
-    inputs: Box<[DerivationId]>,
+    inputs: Arc<[DerivationId]>,
     form: Form,
 }
 
@@ -26,8 +27,8 @@ pub struct EncodedDerivation {
 enum Form {
     /// Here, and where the inputs begin in it.
     Whole {
-        bytes: Box<[u8]>,
-        holes: Box<[usize]>,
+        bytes: Arc<[u8]>,
+        holes: Arc<[usize]>,
     },
     /// In a fragment, with holes for the inputs.
     Part(FragmentNode),
@@ -37,7 +38,7 @@ impl EncodedDerivation {
     /// Encodes a derivation.
     pub fn new(derivation: &Derivation<DerivationId>) -> Self {
         let bytes = derivation.encode();
-        let inputs: Box<[DerivationId]> = derivation.inputs().into();
+        let inputs: Arc<[DerivationId]> = derivation.inputs().into();
         let Ok(marked) = derivation.try_map_inputs(|_| Ok::<_, std::convert::Infallible>(Hole));
         let (_, holes) = marked.encode_with_holes();
         Self {

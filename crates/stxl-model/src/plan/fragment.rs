@@ -100,6 +100,11 @@ impl Fragment {
         }
     }
 
+    /// Whether another one is the same part of the same bytes, without looking into them.
+    pub fn is_same_part(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.range == other.range
+    }
+
     /// The fragment as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.shared.get(self.range.clone()).unwrap_or_default()
@@ -128,11 +133,21 @@ impl Plan {
         fragment: &Fragment,
         needs: &[DerivationId],
     ) -> Result<DerivationId, PlanError> {
+        self.link_noting(fragment, needs, &mut Vec::new())
+    }
+
+    /// Like [`Self::link`], and tells the ids of all derivations of the fragment.
+    pub fn link_noting(
+        &mut self,
+        fragment: &Fragment,
+        needs: &[DerivationId],
+        own: &mut Vec<DerivationId>,
+    ) -> Result<DerivationId, PlanError> {
+        own.clear();
         let mut decoder = Decoder::new(fragment.as_bytes());
         let result = decode_input(&mut decoder)?;
-        let mut own: Vec<DerivationId> = Vec::new();
         for _ in 0..decoder.count()? {
-            let (node, inputs, origin) = decode_node(&mut decoder, fragment, &own, needs)?;
+            let (node, inputs, origin) = decode_node(&mut decoder, fragment, own, needs)?;
             let unknown = decoder.error("a kind of derivation");
             let derivation = EncodedDerivation::of_fragment(node, inputs).ok_or(unknown)?;
             let id = derivation.id();
@@ -140,12 +155,12 @@ impl Plan {
                 self.push(PlanNode {
                     id,
                     derivation,
-                    origin: decode_origin(&mut Decoder::new(origin))?,
+                    origin: decode_origin(&mut Decoder::new(origin))?.into(),
                 })?;
             }
             own.push(id);
         }
-        let id = resolve(result, &own, needs, &decoder)?;
+        let id = resolve(result, own, needs, &decoder)?;
         decoder.finish()?;
         Ok(id)
     }

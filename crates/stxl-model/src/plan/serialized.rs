@@ -57,7 +57,7 @@ fn decode_node(decoder: &mut Decoder<'_>) -> Result<PlanNode, PlanError> {
     Ok(PlanNode {
         id,
         derivation: EncodedDerivation::new(&Derivation::decode(encoding)?),
-        origin: decode_origin(decoder)?,
+        origin: decode_origin(decoder)?.into(),
     })
 }
 
