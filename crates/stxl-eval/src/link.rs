@@ -184,6 +184,15 @@ struct Linker<'r> {
     previous: Option<Previous<'r>>,
 }
 
+/// Room for lists that every node needs anew.
+#[derive(Default)]
+struct Scratch {
+    /// The ids of what it needs.
+    needs: Vec<DerivationId>,
+    /// The ids of its derivations.
+    own: Vec<DerivationId>,
+}
+
 /// What becomes of a node after all it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
@@ -221,7 +230,7 @@ impl Linker<'_> {
 
     /// Visits a node after all it needs, each once.
     fn walk_from(&mut self, root: usize, purpose: Purpose) -> Result<(), LinkError> {
-        let (mut needs, mut own) = (Vec::new(), Vec::new());
+        let mut scratch = Scratch::default();
         let mut stack = vec![(root, 0)];
         while let Some((position, next)) = stack.pop() {
             if self.is_done.get(position) == Some(&true) {
@@ -241,16 +250,7 @@ impl Linker<'_> {
                 continue;
             }
             if purpose == Purpose::Plan {
-                needs.clear();
-                for need in &record.needs {
-                    needs.push(self.id(*need as usize)?);
-                }
-                let known = self.plan.nodes().len();
-                let id = match self.take_over(position, record, &mut own)? {
-                    Some(id) => id,
-                    None => self.plan.link_noting(&record.fragment, &needs, &mut own)?,
-                };
-                self.note(position, record, id, &own, known);
+                self.link_node(position, record, &mut scratch)?;
             }
             if let Some(is_done) = self.is_done.get_mut(position) {
                 *is_done = true;
@@ -259,35 +259,41 @@ impl Linker<'_> {
         Ok(())
     }
 
-    /// Notes what a node was linked to, when the plan had so many derivations before.
-    fn note(
+    /// Links a node whose needs are linked.
+    fn link_node(
         &mut self,
         position: usize,
         record: &NodeRecord,
-        id: DerivationId,
-        own: &[DerivationId],
-        known: usize,
-    ) {
+        scratch: &mut Scratch,
+    ) -> Result<(), LinkError> {
+        let Scratch { needs, own } = scratch;
+        needs.clear();
+        for need in &record.needs {
+            needs.push(self.id(*need as usize)?);
+        }
+        let known = self.plan.nodes().len();
+        let id = match self.take_over(position, record, own)? {
+            Some(id) => id,
+            None => self.plan.link_noting(&record.fragment, needs, own)?,
+        };
         let begin = self.links.derivations.len();
         let plan = &self.plan;
-        self.links
-            .derivations
-            .extend(own.iter().map(|id| OwnDerivation {
-                id: *id,
-                is_first: plan.position(id) >= Some(known),
-            }));
+        let own = own.iter().map(|id| OwnDerivation {
+            id: *id,
+            is_first: plan.position(id) >= Some(known),
+        });
+        self.links.derivations.extend(own);
         let link = NodeLink {
             id,
             fragment: record.fragment.clone(),
             derivations: begin..self.links.derivations.len(),
         };
-        if let (Some(known), Some(linked)) = (
-            self.ids.get_mut(position),
-            self.links.nodes.get_mut(position),
-        ) {
+        let known = self.ids.get_mut(position);
+        if let Some((known, linked)) = known.zip(self.links.nodes.get_mut(position)) {
             *known = Some(id);
             *linked = Some(link);
         }
+        Ok(())
     }
 
     /// Takes a node as it is in the previous plan, if it is the same and so is all that it needs. A

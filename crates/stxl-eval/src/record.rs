@@ -256,7 +256,9 @@ fn package_of(
 ) -> Option<(PackageRecord, Vec<(Read, Look)>)> {
     let package = db.package(label);
     let layers = package.layers(db);
-    let mut reads = BTreeSet::new();
+    // In the order in which they are told of: the files of its definition first.
+    let mut reads: IndexSet<Read, FxBuildHasher> = IndexSet::default();
+    reads.extend(layers.iter().cloned().map(Read::File));
     let mut values_of = BTreeSet::new();
     let mut named = BTreeSet::new();
     let mut add = |read: &host::Reads| {
@@ -279,7 +281,6 @@ fn package_of(
             tests: tests.filter_map(|test| output_of_test(test)).collect(),
         });
     }
-    reads.extend(layers.iter().cloned().map(Read::File));
     let record = PackageRecord {
         layers,
         reads: Vec::new(),

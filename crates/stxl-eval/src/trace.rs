@@ -10,7 +10,7 @@
 //! | what | where |
 //! |---|---|
 //! | the file on disk, and changes beside it | `file`, `changes` |
-//! | which reads changed | `verify` |
+//! | which reads changed | `look`, `verify` |
 //! | which records that leaves, and what is missing | `recall` |
 //! | the whole of an evaluation | `evaluate` |
 //! | one evaluation after the other, of what is suspected to be another | `watched`, `suspects` |
@@ -19,6 +19,7 @@ mod changes;
 mod evaluate;
 mod file;
 mod listing;
+mod look;
 mod recall;
 mod suspects;
 mod verify;

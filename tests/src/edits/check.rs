@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest, Evaluator,
-    EvaluatorOptions, EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, WorkspaceTree as _,
-    evaluate_remembering,
+    EvaluatorOptions, EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, WatchedWorkspace,
+    WorkspaceTree as _, evaluate_remembering,
 };
 use stxl_model::Selector;
 
@@ -47,15 +47,29 @@ impl Site {
 
     /// Evaluates with a memory, as a program of some identity.
     pub fn remember_as(&self, identity: &str, request: &EvaluationRequest) -> Remembered {
-        let program = EvaluatorProgram {
-            path: self.program.clone(),
-            args: vec![EVALUATOR_ARGUMENT.to_owned()],
-        };
         let folder = TraceFolder {
             path: self.traces.clone(),
             program: identity.to_owned(),
         };
-        let request = ChildRequest {
+        let request = self.child_request(request);
+        evaluate_remembering(&self.evaluator(), &request, Memory::Used(&folder))
+            .expect("a child can be started")
+    }
+
+    /// The workspace, to be evaluated again and again with what stays in memory.
+    pub fn watched(&self, request: &EvaluationRequest) -> WatchedWorkspace {
+        WatchedWorkspace::new(self.evaluator(), self.child_request(request), None)
+    }
+
+    fn evaluator(&self) -> EvaluatorProgram {
+        EvaluatorProgram {
+            path: self.program.clone(),
+            args: vec![EVALUATOR_ARGUMENT.to_owned()],
+        }
+    }
+
+    fn child_request(&self, request: &EvaluationRequest) -> ChildRequest {
+        ChildRequest {
             folder: self.workspace.clone(),
             readable: Vec::new(),
             buffers: BTreeMap::new(),
@@ -64,9 +78,7 @@ impl Site {
                 threads: 1,
                 ..ChildLimits::default()
             },
-        };
-        evaluate_remembering(&program, &request, Memory::Used(&folder))
-            .expect("a child can be started")
+        }
     }
 
     /// Evaluates without a memory.

@@ -2,7 +2,7 @@
 //! [`corrupt`].
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -165,25 +165,49 @@ pub fn corrupt(program: &Path, seed: u64, corruptions: usize) -> Result<Harm, St
     let sites = ["one", "other"].map(|name| site_in(&folder.path().join(name), program));
     let mut traces = Vec::new();
     for site in &sites {
-        Edited::new(&site.workspace, &mut random);
-        check(site, &request(&[]))?;
-        let file = site.trace_files().pop().ok_or("no trace was saved")?;
-        traces.push((fs::read(&file).map_err(|error| error.to_string())?, file));
+        let edited = Edited::new(&site.workspace, &mut random);
+        traces.push(saved_with_changes(site, edited, &mut random)?);
     }
-    let [(whole, file), (other, _)] = traces.as_slice() else {
-        return Err("there are two traces".to_owned());
+    let [saved, others] = traces.as_slice() else {
+        return Err("there are two workspaces".to_owned());
     };
     let expected = sites[0].evaluate(&request(&[]));
     let mut harm = Harm::default();
     for number in 0..corruptions {
-        let damaged = damaged(whole, other, &mut random);
-        fs::write(file, damaged).map_err(|error| error.to_string())?;
+        let position = random.below(saved.len());
+        for (file, whole) in saved {
+            fs::write(file, whole).map_err(|error| error.to_string())?;
+        }
+        let ((file, whole), (_, other)) = (&saved[position], &others[position]);
+        fs::write(file, damaged(whole, other, &mut random)).map_err(|error| error.to_string())?;
         let actual = sites[0].remember(&request(&[])).evaluation;
         super::check::compare(&actual, &expected)
             .map_err(|wrong| format!("seed {seed}, corruption {number}: {wrong}"))?;
         harm.count += 1;
     }
     Ok(harm)
+}
+
+/// Edits and evaluates until there are changes beside a trace; both files as they are then.
+fn saved_with_changes(
+    site: &Site,
+    mut edited: Edited,
+    random: &mut Random,
+) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+    for _ in 0..50 {
+        let checked = check(site, &request(&[]))?;
+        let files = site.trace_files();
+        if checked.has_plan && files.len() == 2 {
+            let read = |file: PathBuf| Ok((file.clone(), fs::read(file)?));
+            let saved: std::io::Result<Vec<_>> = files.into_iter().map(read).collect();
+            return saved.map_err(|error| error.to_string());
+        }
+        edited.edit(random);
+        if !checked.has_plan {
+            edited.repair();
+        }
+    }
+    Err("no changes were saved".to_owned())
 }
 
 fn damaged(whole: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {

@@ -5,10 +5,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stxl_eval::{EvaluationRequest, Tests};
-use stxl_model::Platform;
+use stxl_eval::{Evaluation, EvaluationRequest, Suspects, Tests, WatchedWorkspace};
+use stxl_model::{Plan, Platform};
 
-use super::check::{Checked, Site, check, request};
+use super::check::{Checked, Site, check, compare, request};
 use super::edit::Edited;
 use super::model::{Model, Package};
 use super::random::Random;
@@ -72,6 +72,7 @@ pub fn run(program: &Path, seed: u64, edits: usize) -> Result<Figures, String> {
         ..Figures::default()
     };
     let mut done = vec!["a workspace".to_owned()];
+    let mut watched = Watched::new(&site);
     let mut older = Vec::new();
     let mut has_plan = true;
     std::thread::sleep(REST);
@@ -95,8 +96,43 @@ pub fn run(program: &Path, seed: u64, edits: usize) -> Result<Figures, String> {
         })?;
         has_plan = checked.has_plan;
         figures.count(&checked);
+        if random.one_in(3) {
+            let compared = watched.compare(&site);
+            compared.map_err(|wrong| {
+                let done = done.join("\n  ");
+                format!("seed {seed}, step {step}, watched: {wrong}\n  {done}")
+            })?;
+        }
     }
     Ok(figures)
+}
+
+/// The workspace with a memory that stays in the process, and what it gave last.
+struct Watched {
+    workspace: WatchedWorkspace,
+    told: Option<Evaluation>,
+    plan: Option<Plan>,
+}
+
+impl Watched {
+    fn new(site: &Site) -> Self {
+        Self {
+            workspace: site.watched(&request(&[])),
+            told: None,
+            plan: None,
+        }
+    }
+
+    /// Evaluates again, with the help of the last plan, and compares with a first evaluation.
+    fn compare(&mut self, site: &Site) -> Result<(), String> {
+        let round = self.workspace.evaluate(&Suspects::All, self.plan.as_ref());
+        if let Some(round) = round.map_err(|error| error.to_string())? {
+            self.plan = round.evaluation.plan.clone().or(self.plan.take());
+            self.told = Some(round.evaluation);
+        }
+        let told = self.told.as_ref().ok_or("nothing was told")?;
+        compare(told, &site.evaluate(&request(&[])))
+    }
 }
 
 fn shown(request: &EvaluationRequest) -> String {
@@ -136,24 +172,24 @@ pub fn random_request(model: &Model, random: &mut Random) -> EvaluationRequest {
     asked
 }
 
-/// Sometimes makes the trace another one, or none.
+/// Sometimes makes the trace, or the changes beside it, another one or none.
 fn disturb(
     site: &Site,
     model: &Model,
-    older: &mut Vec<Vec<u8>>,
+    older: &mut Vec<(PathBuf, Vec<u8>)>,
     random: &mut Random,
 ) -> Option<String> {
-    let file: PathBuf = site.trace_files().into_iter().next()?;
-    if older.len() < 8
+    let file = random.pick(&site.trace_files())?.clone();
+    if older.len() < 16
         && let Ok(bytes) = fs::read(&file)
     {
-        older.push(bytes);
+        older.push((file.clone(), bytes));
     }
     let kind = random.below(24);
     match kind {
         0 | 1 => {
-            let bytes = random.pick(older)?;
-            fs::write(&file, bytes).ok()?;
+            let (file, bytes) = random.pick(older)?;
+            fs::write(file, bytes).ok()?;
         }
         2 => {
             let opened = fs::OpenOptions::new()

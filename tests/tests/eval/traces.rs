@@ -517,7 +517,7 @@ fn old_traces_and_what_was_left_of_saving_are_removed() {
     let kept = packages(&[("a", "", "")]);
     let traces = &kept.site.traces;
     let hours_ago = std::time::SystemTime::now() - Duration::from_hours(2);
-    for number in 0..70 {
+    for number in 0..140 {
         check::write(traces, &format!("{number}.trace"), "");
         let age = Duration::from_secs(number);
         let file = std::fs::File::open(traces.join(format!("{number}.trace"))).unwrap();
@@ -529,8 +529,8 @@ fn old_traces_and_what_was_left_of_saving_are_removed() {
     check::write(traces, "recent.trace.1.part", "");
     check::write(traces, "somebody-elses", "");
     kept.check(&[]);
-    assert_eq!(kept.site.trace_files().len(), 64);
-    assert!(traces.join("0.trace").exists() && !traces.join("69.trace").exists());
+    assert_eq!(kept.site.trace_files().len(), 128);
+    assert!(traces.join("0.trace").exists() && !traces.join("139.trace").exists());
     assert!(!traces.join("old.trace.1.part").exists());
     assert!(traces.join("recent.trace.1.part").exists());
     assert!(traces.join("somebody-elses").exists());

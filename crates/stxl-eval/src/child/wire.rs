@@ -237,9 +237,9 @@ pub(super) enum AnswerError {
     Diagnostics(#[from] serde_json::Error),
 }
 
-/// Writes the answer: for how many bytes there should be room, a head, the diagnostics, what was found out
-/// besides, and records with the outputs that were asked for and the list of packages, or, if there
-/// is an error, what was looked at.
+/// Writes the answer: for how many bytes there should be room, a head, the diagnostics, what was
+/// found out besides, and records with the outputs that were asked for and the list of packages,
+/// or, if there is an error, what was looked at.
 pub(super) fn write_answer(
     output: impl Write,
     recorded: &Recorded,

@@ -1,29 +1,23 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 
-use stxl_lang::SourcePath;
 use stxl_model::PackageLabel;
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::recall::{Asked, Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
+use super::look::Looked;
+use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
 use super::suspects::Suspects;
-use super::verify::{Beginning, verify};
+use super::verify::Beginning;
 use crate::child::{
-    ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, named_folders, record_in_child,
+    ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, record_in_child,
 };
-use crate::evaluator::{
-    Evaluation, EvaluationRequest, Outcome, ReadSettings, Recorded, Scope, Target, settings_of,
-    sort,
-};
-use crate::layout::{Layout, Listing, PACKAGE_FILE, list_packages};
-use crate::link::{Linked, Links, Previous, link, link_while};
-use crate::read::{Found, Look, Read};
+use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, Target, sort};
+use crate::layout::Layout;
+use crate::link::{Linked, Links, Previous, link};
 use crate::record::Records;
-use crate::settings::{SETTINGS_FILE, Settings};
-use crate::source_tree::{DiskSourceTree, WorkspaceTree as _};
+use crate::settings::Settings;
 
 /// How often the child is asked for what is missing before everything is evaluated.
 const ROUNDS_MAX: usize = 6;
@@ -142,40 +136,6 @@ pub(super) struct Session<'s> {
     pub(super) beginning: Beginning,
 }
 
-/// A trace, and what is there of that which it was made from.
-pub(super) struct Looked {
-    /// As it was, but with what was found.
-    pub(super) trace: Trace,
-    settings: Settings,
-    /// Of everything that was read, by position.
-    is_changed: Vec<bool>,
-    is_listed_anew: bool,
-    has_new_stamp: bool,
-}
-
-impl Looked {
-    /// What comes of a trace that holds.
-    fn into_whole(self, linked: Linked) -> Whole {
-        let account = Account {
-            recalled: self.trace.records.packages.len(),
-            ..Account::default()
-        };
-        Whole::new(linked, account, self.trace, self.has_new_stamp)
-    }
-
-    /// Whether anything is not what it was.
-    pub(super) fn is_other(&self) -> bool {
-        self.is_listed_anew || self.is_changed.contains(&true)
-    }
-}
-
-/// What cannot be compared with what is there.
-pub(super) struct Unseen {
-    /// As it was; none if it is of two workspaces by now.
-    pub(super) trace: Option<Trace>,
-    pub(super) reason: &'static str,
-}
-
 /// What a trace was good for.
 pub(super) enum Recalled {
     Whole(Box<Whole>),
@@ -193,7 +153,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    fn new(linked: Linked, account: Account, trace: Trace, has_news: bool) -> Self {
+    pub(super) fn new(linked: Linked, account: Account, trace: Trace, has_news: bool) -> Self {
         let Linked {
             plan,
             links,
@@ -267,113 +227,6 @@ impl Session<'_> {
         }
     }
 
-    /// The workspace with all folders that its definitions may name, and its settings, which are
-    /// looked into only if they are those that the records were made with: the child has read them
-    /// without harm.
-    pub(super) fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
-        let tree = DiskSourceTree::open(&self.request.folder).ok()?;
-        let path = SourcePath::new(SETTINGS_FILE);
-        let read = settings_of(Ok(tree.read_stamped(&path).ok()?));
-        let known = records.reads.get(&Read::File(path))?;
-        if read.look.found != known.found {
-            return None;
-        }
-        let local = named_folders(&tree, &self.request.folder);
-        let readable = self.request.readable.iter().chain(&local);
-        for name in read.settings.overlays.iter().chain(readable) {
-            tree.allow_folder(name);
-        }
-        Some((tree, read))
-    }
-
-    /// Looks again at what a trace was made from, as far as it is suspected to be another.
-    pub(super) fn look(&self, trace: Trace, suspects: &Suspects) -> Result<Looked, Box<Unseen>> {
-        self.look_and_guess(trace, suspects)
-            .map(|(looked, _)| looked)
-    }
-
-    /// Looks again, and meanwhile makes a plan of what is on record, if everything is suspected: a
-    /// guess that is right if nothing is another.
-    fn look_and_guess(
-        &self,
-        mut trace: Trace,
-        suspects: &Suspects,
-    ) -> Result<(Looked, Option<Linked>), Box<Unseen>> {
-        let unseen = |trace, reason| Err(Box::new(Unseen { trace, reason }));
-        let Some((tree, read)) = self.open(&trace.records) else {
-            return unseen(Some(trace), "`stxl.toml` changed");
-        };
-        let is_same = AtomicBool::new(true);
-        let look = || verify(&tree, &trace, self.beginning, suspects, &is_same);
-        let (looks, guess) = match suspects {
-            Suspects::Paths(_) => (look(), None),
-            Suspects::All => std::thread::scope(|scope| {
-                let looks = scope.spawn(look);
-                let guess = self.guess(&trace, &read.settings, &is_same);
-                match looks.join() {
-                    Ok(looks) => (looks, guess),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }),
-        };
-        let known = trace.records.reads.values();
-        let is_changed: Vec<bool> = looks
-            .iter()
-            .zip(known)
-            .map(|(look, known)| look.is_none_or(|look| look.found != known.found))
-            .collect();
-        let settings = Read::File(SourcePath::new(SETTINGS_FILE));
-        let settings = trace.records.reads.get_index_of(&settings);
-        if settings.and_then(|position| is_changed.get(position)) != Some(&false) {
-            return unseen(Some(trace), "`stxl.toml` changed");
-        }
-        let is_listed_anew = is_listing_stale(&trace, &looks, &is_changed);
-        let listing = is_listed_anew.then(|| {
-            let mut listing = list_packages(&tree, &read.settings);
-            listing.diagnostics.extend(read.diagnostics);
-            listing
-        });
-        if listing.as_ref().is_some_and(Listing::is_wrong) {
-            return unseen(Some(trace), "the list of packages is wrong");
-        }
-        let has_new_stamp = has_new_stamp(&trace, &looks);
-        take_over(&mut trace, looks);
-        if let Some(listing) = listing {
-            match listing.note_in(&mut trace.records) {
-                Some(listed) => trace.listed = listed,
-                None => return unseen(None, "the workspace changed meanwhile"),
-            }
-        }
-        let looked = Looked {
-            trace,
-            settings: read.settings,
-            is_changed,
-            is_listed_anew,
-            has_new_stamp,
-        };
-        Ok((looked, guess))
-    }
-
-    /// Links what is on record; none if that does not suffice, or is not right any more.
-    fn guess(&self, trace: &Trace, settings: &Settings, is_right: &AtomicBool) -> Option<Linked> {
-        let Trace {
-            records,
-            stale,
-            listed,
-            base: _,
-        } = trace;
-        if !stale.is_empty() {
-            return None;
-        }
-        let wish = Wish::of(&self.request.evaluation, settings, &listed.layout)?;
-        let asked = Asked::of(records, &wish)?;
-        if !asked.unknown.is_empty() {
-            return None;
-        }
-        let linked = link_while(records, &asked.targets, None, is_right).ok()?;
-        self.are_options_declared(&linked).then_some(linked)
-    }
-
     /// Makes a plan of what holds of a trace and of what is evaluated besides.
     pub(super) fn recall(
         &self,
@@ -416,7 +269,7 @@ impl Session<'_> {
     }
 
     /// Whether the options of the request are declared by anything in the plan.
-    fn are_options_declared(&self, linked: &Linked) -> bool {
+    pub(super) fn are_options_declared(&self, linked: &Linked) -> bool {
         let mut asked = self.request.evaluation.options.keys();
         asked.all(|option| linked.options.contains(option))
     }
@@ -490,42 +343,4 @@ impl Session<'_> {
 enum Completed {
     Targets(Vec<Target>),
     Useless(&'static str),
-}
-
-/// Whether the list of packages may be another one.
-fn is_listing_stale(trace: &Trace, looks: &[Option<Look>], is_changed: &[bool]) -> bool {
-    let is_changed_at = |position: &u32| is_changed.get(*position as usize) != Some(&false);
-    // A definition that is gone, or was not there, is a package less or more.
-    let is_other_package = || {
-        let reads = trace.records.reads.iter().zip(looks);
-        reads.into_iter().any(|((read, known), look)| {
-            let is_there =
-                |look: Option<Look>| matches!(look.map(|look| look.found), Some(Found::Bytes(_)));
-            let Read::File(path) = read else { return false };
-            let name = path.as_str().rsplit('/').next();
-            name == Some(PACKAGE_FILE) && is_there(*look) != is_there(Some(*known))
-        })
-    };
-    trace.listed.reads.iter().any(is_changed_at) || is_other_package()
-}
-
-fn has_new_stamp(trace: &Trace, looks: &[Option<Look>]) -> bool {
-    let stamps = looks.iter().map(|look| look.and_then(|look| look.stamp));
-    let mut pairs = trace.records.reads.values().zip(stamps);
-    pairs.any(|(known, stamp)| stamp.is_some() && stamp != known.stamp)
-}
-
-/// Puts on record what is there: whatever was made from something else is taken out by that.
-fn take_over(trace: &mut Trace, looks: Vec<Option<Look>>) {
-    let known = trace.records.reads.values_mut().zip(looks);
-    for (position, (known, look)) in (0..).zip(known) {
-        // What cannot be read is nothing that anybody could have evaluated with.
-        let look = look.unwrap_or(Look::without_stamp(Found::Nothing));
-        if *known != look {
-            *known = look;
-            if let Some(base) = &mut trace.base {
-                base.reads.insert(position);
-            }
-        }
-    }
 }

@@ -86,7 +86,8 @@ impl UnsavedTrace {
         }
     }
 
-    /// Writes the trace in the place of an older one, or what changed beside it, whole or not at all.
+    /// Writes the trace in the place of an older one, or what changed beside it: all of it or
+    /// nothing.
     pub fn save(self) -> std::io::Result<()> {
         let folder = make_own_folder(&self.folder).map_err(|errno| {
             let shown = self.folder.display();
@@ -122,7 +123,7 @@ impl UnsavedTrace {
         }
         renamed?;
         // Too much that is kept is no reason to fail.
-        prune(&folder, &name).ok();
+        prune(&folder, &identity.name()).ok();
         Ok(())
     }
 }
@@ -157,7 +158,7 @@ impl Identity {
 
 /// Removes what nobody will read: partial files whose writer was ended, and the traces that were
 /// written longest ago when there are too many. The one just written stays, whatever its time says.
-fn prune(folder: &OwnedFd, written: &str) -> Result<(), Errno> {
+fn prune(folder: &OwnedFd, own: &str) -> Result<(), Errno> {
     let now = clock_gettime(ClockId::Realtime).tv_sec;
     let mut traces = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -166,7 +167,8 @@ fn prune(folder: &OwnedFd, written: &str) -> Result<(), Errno> {
             continue;
         };
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-        let (Some("part" | "trace"), false) = (extension, name == written) else {
+        let is_own = extension == Some("trace") && name.starts_with(own);
+        let (Some("part" | "trace"), false) = (extension, is_own) else {
             continue;
         };
         // What another process has just renamed or removed is no longer of interest.
