@@ -85,13 +85,30 @@ impl Site {
     pub fn evaluate(&self, request: &EvaluationRequest) -> Evaluation {
         let tree = DiskSourceTree::open(&self.workspace).expect("a workspace");
         // Only definitions of `local/` may import it, and the child opens what these name.
-        tree.allow_folder(BESIDE);
+        if self.is_beside_named() {
+            tree.allow_folder(BESIDE);
+        }
         let options = EvaluatorOptions {
             threads: 1,
             ..EvaluatorOptions::default()
         };
         let evaluator = Evaluator::new(Arc::new(tree), options);
         evaluator.expect("threads").evaluate(request)
+    }
+
+    /// Whether a definition of `local/` names the folder beside the workspace.
+    fn is_beside_named(&self) -> bool {
+        let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let local = self.workspace.join("local");
+        // A link leads elsewhere, and what lies there is no part of the workspace.
+        let is_own = local.symlink_metadata().is_ok_and(|it| it.is_dir());
+        let mut packages = entries(&local).flat_map(|stage| entries(&stage.path()));
+        let quoted = format!("\"{BESIDE}\"");
+        is_own
+            && packages.any(|package| {
+                let text = std::fs::read_to_string(package.path().join("package.rhai"));
+                text.is_ok_and(|text| text.contains(&quoted))
+            })
     }
 
     /// The files of traces that are there.

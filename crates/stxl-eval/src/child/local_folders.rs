@@ -8,6 +8,7 @@
 use std::path::{Component, Path};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use stxl_lang::SourcePath;
 
 use crate::layout::PACKAGE_FILE;
@@ -17,7 +18,8 @@ use crate::source_tree::WorkspaceTree;
 /// Most folders that are opened.
 const FOLDERS_MAX: usize = 64;
 
-/// The folders that texts of `local/` name and that can be opened safely, as they write them.
+/// The folders that texts of `local/` name and that can be opened safely, as they write them; also
+/// those that are not there, which is what is said of them.
 pub(crate) fn named_folders(tree: &dyn WorkspaceTree, workspace: &Path) -> Vec<String> {
     let mut named = Vec::new();
     for stage in folders_of(tree, LOCAL_OVERLAY) {
@@ -62,8 +64,7 @@ fn is_open_to(workspace: &Path, name: &str) -> bool {
             .all(|part| matches!(part, Component::Normal(_)));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    is_plain
-        && rustix::fs::open(workspace.join(".."), flags, Mode::empty())
-            .and_then(|parent| rustix::fs::openat2(parent, beside, flags, Mode::empty(), resolve))
-            .is_ok()
+    let opened = rustix::fs::open(workspace.join(".."), flags, Mode::empty())
+        .and_then(|parent| rustix::fs::openat2(parent, beside, flags, Mode::empty(), resolve));
+    is_plain && matches!(opened, Ok(_) | Err(Errno::NOENT))
 }
