@@ -1,9 +1,9 @@
 //! Evaluation in a process of its own, with limits, so that hostile text ends as a diagnostic.
 //!
-//! The parent starts the same program again with a hidden argument and three memory files: standard
-//! input holds the request and, before it, a slot per thread in which the child keeps the file it
-//! is evaluating; standard output takes the answer; standard error what the runtime says when it
-//! dies. The child limits itself before it reads any text of the workspace. Whatever way it ends,
+//! The parent starts the same program again with a hidden argument, two memory files and a pipe:
+//! standard input holds the request and, before it, a slot per thread in which the child keeps the
+//! file it is evaluating; standard output, the pipe, takes the answer; standard error what the
+//! runtime says when it dies. The child limits itself before it reads any text of the workspace. Whatever way it ends,
 //! the parent makes a plan or a diagnostic of it. The table of limits is in README.md.
 
 mod limits;

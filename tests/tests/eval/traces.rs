@@ -512,6 +512,77 @@ fn a_folder_of_traces_that_cannot_be_made_costs_time_only() {
     assert!(remembered.unsaved.unwrap().save().is_err());
 }
 
+/// Twenty packages, a trace of them, and beside it that `p1` and `p2` were edited since.
+fn with_changes() -> (Kept, PathBuf, PathBuf) {
+    let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
+    let all: Vec<(&str, &str, &str)> = names.iter().map(|name| (name.as_str(), "", "")).collect();
+    let kept = packages(&all);
+    // Until files rested, every look at them is news.
+    std::thread::sleep(Duration::from_millis(200));
+    kept.check(&[]);
+    for name in ["p1", "p2"] {
+        kept.package(name, &script_package("", "    env: #{ X: \"1\" },\n"));
+        kept.expect(&[], &[(name, &format!("changed {}", file_of(name)))]);
+    }
+    let files = kept.site.trace_files();
+    let [changes, trace] = files.as_slice() else {
+        panic!("a trace and changes: {files:?}");
+    };
+    assert!(changes.to_string_lossy().ends_with(".changes.trace"));
+    let (changes, trace) = (changes.clone(), trace.clone());
+    let length = |file: &Path| std::fs::metadata(file).unwrap().len();
+    assert!(length(&changes) * 4 < length(&trace));
+    kept.expect(&[], &[]);
+    (kept, trace, changes)
+}
+
+const EDITED: [(&str, &str); 2] = [
+    ("p1", "changed stages/core/p1/package.rhai"),
+    ("p2", "changed stages/core/p2/package.rhai"),
+];
+
+#[test]
+fn changes_beside_a_trace_that_are_gone_or_damaged_are_evaluated_again() {
+    let (kept, _, changes) = with_changes();
+    let whole = std::fs::read(&changes).unwrap();
+    std::fs::remove_file(&changes).unwrap();
+    kept.expect(&[], &EDITED);
+    for damaged in [
+        &whole[..whole.len() / 2],
+        &[],
+        &[whole.as_slice(), b"x"].concat(),
+    ] {
+        std::fs::write(&changes, damaged).unwrap();
+        let account = kept.check(&[]);
+        assert!(account.has_lost_changes);
+        assert_eq!(account.evaluated.len(), EDITED.len());
+        assert!(!kept.check(&[]).has_lost_changes);
+    }
+}
+
+#[test]
+fn changes_of_another_trace_are_not_put_on_this_one() {
+    let (kept, trace, changes) = with_changes();
+    let (older, beside) = (
+        std::fs::read(&trace).unwrap(),
+        std::fs::read(&changes).unwrap(),
+    );
+    // So many packages change that the trace is written whole.
+    for number in 3..9 {
+        let text = script_package("", "    env: #{ X: \"2\" },\n");
+        kept.package(&format!("p{number}"), &text);
+    }
+    assert_eq!(kept.check(&[]).evaluated.len(), 6);
+    assert_ne!(std::fs::read(&trace).unwrap(), older);
+    std::fs::write(&changes, &beside).unwrap();
+    let account = kept.check(&[]);
+    assert!(account.evaluated.is_empty() && !account.has_lost_changes);
+    // With the trace that they are of they are right again.
+    std::fs::write(&trace, &older).unwrap();
+    std::fs::write(&changes, &beside).unwrap();
+    assert_eq!(kept.check(&[]).evaluated.len(), 6);
+}
+
 #[test]
 fn old_traces_and_what_was_left_of_saving_are_removed() {
     let kept = packages(&[("a", "", "")]);

@@ -72,12 +72,18 @@ fn account_text(account: &Account) -> String {
         recalled,
         evaluated,
         everything,
+        has_lost_changes,
     } = account;
+    let lost = if *has_lost_changes {
+        "the last changes that were remembered are damaged and left out\n"
+    } else {
+        ""
+    };
     if let Some(reason) = everything {
-        return format!("evaluated everything: {reason}\n");
+        return format!("{lost}evaluated everything: {reason}\n");
     }
     let mut text = format!(
-        "recalled {}, evaluated {}\n",
+        "{lost}recalled {}, evaluated {}\n",
         plural(*recalled, "package"),
         evaluated.len()
     );

@@ -21,7 +21,7 @@ use stxl_model::{DecodeError, Decoder, PackageLabel};
 use super::Trace;
 use super::file::{self, CHECKSUM_BYTES, VERSION};
 use super::listing::BesideRecords;
-use crate::record::{Pieces, Records, decode_label, decode_list};
+use crate::record::{Pieces, Records, decode_label, decode_list, number};
 
 const MAGIC: &[u8; 8] = b"stxlchng";
 
@@ -102,19 +102,26 @@ pub(super) struct Changes {
     listed: BesideRecords,
 }
 
+/// Changes cannot be read, or are damaged.
+pub(super) struct LostChanges;
+
 impl Changes {
-    /// Reads changes; none if they are not of this trace, or damaged.
-    pub(super) fn decode(bytes: &Arc<Vec<u8>>, trace: &Trace) -> Option<Self> {
-        let base = trace.base.as_ref()?;
-        let (body, _) = file::unseal(bytes)?;
+    /// Reads changes; none if they are of another trace.
+    pub(super) fn decode(bytes: &Arc<Vec<u8>>, trace: &Trace) -> Result<Option<Self>, LostChanges> {
+        let lost = |_: DecodeError| LostChanges;
+        let Some(base) = &trace.base else {
+            return Ok(None);
+        };
+        let (body, _) = file::unseal(bytes).ok_or(LostChanges)?;
         let mut decoder = Decoder::new(body);
-        let magic = decoder.array().ok()?;
-        let version = decoder.u32().ok()?;
-        let checksum = decoder.array().ok()?;
+        let magic = decoder.array().map_err(lost)?;
+        let version = decoder.u32().map_err(lost)?;
+        let checksum = decoder.array().map_err(lost)?;
         if (magic, version, checksum) != (*MAGIC, VERSION, base.checksum) {
-            return None;
+            return Ok(None);
         }
-        Self::decode_body(decoder, base, bytes).ok()
+        let changes = Self::decode_body(decoder, base, bytes).map_err(lost)?;
+        Ok(Some(changes))
     }
 
     fn decode_body(
@@ -150,22 +157,21 @@ impl Changes {
         for label in &base.packages {
             records.packages.remove(label);
         }
+        let mut positions = Vec::with_capacity(changes.reads.len());
+        for (read, look) in &changes.reads {
+            let (position, known) = records.reads.insert_full(read.clone(), *look);
+            if known.is_some_and(|known| known != *look) {
+                base.reads.insert(number(position));
+            }
+            positions.push(number(position));
+        }
         for label in changes.packages.keys() {
             records.absorb(&changes, label);
-        }
-        let mut positions = Vec::with_capacity(changes.reads.len());
-        for (position, look) in (0..).zip(changes.reads.values()) {
-            let own = records.own_read(&changes, position);
-            if let Some((_, known)) = records.reads.get_index_mut(own as usize) {
-                *known = *look;
-            }
-            positions.push(own);
         }
         for read in &mut listed.reads {
             // One of them, as was seen when it was read.
             *read = positions.get(*read as usize).copied().unwrap_or_default();
         }
-        base.reads = positions.into_iter().collect();
         let listed = listed.complete(&records);
         Trace {
             records,

@@ -57,6 +57,8 @@ pub struct Account {
     pub evaluated: BTreeMap<PackageLabel, Reason>,
     /// Why everything was evaluated, if it was.
     pub everything: Option<String>,
+    /// Whether something that was remembered was damaged and left out.
+    pub has_lost_changes: bool,
 }
 
 /// Evaluates with the help of what is remembered of the workspace; the result is what
@@ -82,6 +84,7 @@ pub fn evaluate_remembering(
         beginning: Beginning::now(),
     };
     let identity = Identity::new(folder, &request.folder, request.evaluation.sandbox_abi);
+    let mut has_lost_changes = false;
     let recalled = if !request.buffers.is_empty() {
         // Buffers are texts that no file has.
         Err("texts of an editor are not remembered".to_owned())
@@ -89,7 +92,10 @@ pub fn evaluate_remembering(
         Err("what is remembered is made again".to_owned())
     } else {
         match file::load(folder, &identity) {
-            Ok(trace) => session.recall_all(trace)?,
+            Ok(loaded) => {
+                has_lost_changes = loaded.has_lost_changes;
+                session.recall_all(loaded.trace)?
+            }
             Err(
                 reason @ (TraceError::Missing
                 | TraceError::Unreadable { .. }
@@ -98,7 +104,7 @@ pub fn evaluate_remembering(
             ) => Err(reason.to_string()),
         }
     };
-    let (evaluation, account, trace) = match recalled {
+    let (evaluation, mut account, trace) = match recalled {
         Ok(whole) => {
             let Whole {
                 evaluation,
@@ -121,6 +127,7 @@ pub fn evaluate_remembering(
             (evaluation, account, trace)
         }
     };
+    account.has_lost_changes = has_lost_changes;
     // Whoever sets the clock meanwhile makes every stamp doubtful.
     let trace = trace.filter(|_| session.beginning.is_steady());
     Ok(Remembered {

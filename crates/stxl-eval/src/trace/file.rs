@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use stxl_model::{BlobId, DecodeError, Decoder};
 
-use super::changes::{self, Changes};
+use super::changes::{self, Changes, LostChanges};
 use super::{Base, Listed, Trace};
 use crate::record::{Hashed, Pieces, Records, decode_label, decode_list};
 
@@ -231,8 +231,15 @@ fn make_own_folder(folder: &Path) -> Result<OwnedFd, Errno> {
     Ok(opened)
 }
 
+/// A trace as it was read.
+pub(crate) struct Loaded {
+    pub(crate) trace: Trace,
+    /// Whether changes beside it were damaged, and so left out: what they tell is looked at again.
+    pub(crate) has_lost_changes: bool,
+}
+
 /// Reads the trace of a workspace.
-pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, TraceError> {
+pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Loaded, TraceError> {
     let unreadable = |errno: Errno| match errno {
         Errno::NOENT => TraceError::Missing,
         Errno::PERM => TraceError::Unreadable {
@@ -245,13 +252,24 @@ pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Trace, T
     let opened = open_own_folder(CWD, &folder.path).map_err(unreadable)?;
     let bytes = read(&opened, &identity.file_name()).map_err(unreadable)?;
     let trace = decode(&bytes, identity)?;
-    let Ok(bytes) = read(&opened, &identity.changes_name()) else {
-        return Ok(trace);
+    let changes = match read(&opened, &identity.changes_name()) {
+        Ok(bytes) => Changes::decode(&bytes, &trace),
+        Err(Errno::NOENT) => Ok(None),
+        Err(_) => Err(LostChanges),
     };
-    Ok(match Changes::decode(&bytes, &trace) {
-        Some(changes) => changes.put_on(trace),
-        // What they tell is looked at again; the trace is whole without them.
-        None => trace,
+    Ok(match changes {
+        Ok(Some(changes)) => Loaded {
+            trace: changes.put_on(trace),
+            has_lost_changes: false,
+        },
+        Ok(None) => Loaded {
+            trace,
+            has_lost_changes: false,
+        },
+        Err(LostChanges) => Loaded {
+            trace,
+            has_lost_changes: true,
+        },
     })
 }
 

@@ -417,7 +417,7 @@ impl Recall {
         Account {
             recalled: recalled.count(),
             evaluated,
-            everything: None,
+            ..Account::default()
         }
     }
 

@@ -119,7 +119,7 @@ impl WatchedWorkspace {
             && let Some((folder, identity)) = self.place()
         {
             // A trace that cannot be used is as good as none.
-            self.trace = file::load(folder, &identity).ok();
+            self.trace = file::load(folder, &identity).ok().map(|it| it.trace);
         }
         let (program, request) = (self.program.clone(), self.request.clone());
         let session = Session {
