@@ -3,8 +3,9 @@
 //! The parent starts the same program again with a hidden argument, two memory files and a pipe:
 //! standard input holds the request and, before it, a slot per thread in which the child keeps the
 //! file it is evaluating; standard output, the pipe, takes the answer; standard error what the
-//! runtime says when it dies. The child limits itself before it reads any text of the workspace. Whatever way it ends,
-//! the parent makes a plan or a diagnostic of it. The table of limits is in README.md.
+//! runtime says when it dies. The child limits itself before it reads any text of the workspace.
+//! Whatever way it ends, the parent makes a plan or a diagnostic of it. The table of limits is in
+//! README.md.
 
 mod limits;
 mod local_folders;

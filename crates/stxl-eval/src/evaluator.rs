@@ -210,25 +210,7 @@ impl Evaluator {
         for overlay in &settings.overlays {
             self.tree.allow_folder(overlay);
         }
-        let spending = self.db.shared().spending(|| Activity::List);
-        let mut listing = match scope {
-            Scope::Everything => {
-                let mut listing = list_packages(self.tree.as_ref(), &settings);
-                if !settings.are_stages_sure(&settings_diagnostics) {
-                    listing.diagnostics.retain(|it| it.id != "unlisted-stage");
-                }
-                listing
-            }
-            Scope::Only(_) => {
-                self.db.find_packages_on_demand(layer_folders(&settings));
-                let named = request.selectors.iter().filter_map(Selector::package);
-                Listing {
-                    layout: find_packages(self.tree.as_ref(), &settings, named),
-                    ..Listing::default()
-                }
-            }
-        };
-        drop(spending);
+        let mut listing = self.list(&settings, &settings_diagnostics, request, scope);
         listing.diagnostics.extend(settings_diagnostics);
         let mut diagnostics = listing.diagnostics.clone();
         if let Some(listed) = &self.listed {
@@ -281,6 +263,36 @@ impl Evaluator {
             diagnostics,
             looked_at: Vec::new(),
         }
+    }
+
+    /// Lists the packages; of parts, finds those that are named.
+    fn list(
+        &self,
+        settings: &Settings,
+        said: &[Diagnostic],
+        request: &EvaluationRequest,
+        scope: &Scope,
+    ) -> Listing {
+        let spending = self.db.shared().spending(|| Activity::List);
+        let listing = match scope {
+            Scope::Everything => {
+                let mut listing = list_packages(self.tree.as_ref(), settings);
+                if !settings.are_stages_sure(said) {
+                    listing.diagnostics.retain(|it| it.id != "unlisted-stage");
+                }
+                listing
+            }
+            Scope::Only(_) => {
+                self.db.find_packages_on_demand(layer_folders(settings));
+                let named = request.selectors.iter().filter_map(Selector::package);
+                Listing {
+                    layout: find_packages(self.tree.as_ref(), settings, named),
+                    ..Listing::default()
+                }
+            }
+        };
+        drop(spending);
+        listing
     }
 
     /// Where a value of the package that was asked for first comes from, encoded; none when there
@@ -421,7 +433,7 @@ impl Run<'_> {
         }
         let seen = self.diagnose_packages(db, &graph, &targets);
         for package in seen.values() {
-            diagnostics.extend(package.diagnostics.iter().cloned());
+            diagnostics.extend(package.all_diagnostics().cloned());
         }
         // A package that is wrong may be the one that declares it; of parts, it is somebody else's
         // to know.

@@ -130,12 +130,11 @@ impl Lister<'_> {
         self.reads.insert(read, Look::without_stamp(found));
     }
 
-    /// Whether what stands at a path can be a package's file.
+    /// Whether what stands at a path can be a package's file, which is noted.
     fn is_package(&mut self, path: &SourcePath, kind: &Result<EntryKind, SourceError>) -> bool {
         let is_package = is_package_kind(kind);
         self.note(Read::PackageFile(path.clone()), Found::is_there(is_package));
         if !is_package {
-            // An overlay without a package is a folder all the same.
             let is_there = !matches!(kind, Err(SourceError::NotFound { .. }));
             self.note(Read::Presence(path.clone()), Found::is_there(is_there));
         }
@@ -146,14 +145,14 @@ impl Lister<'_> {
     fn list_overlay(&mut self, overlay: &str, place: &Span) {
         let folder = overlay.trim_end_matches('/');
         let path = SourcePath::new(folder);
-        let kind = self.tree.kind(&path);
-        self.is_package(&path, &kind);
+        let kind = self.tree.kind_behind_links(&path);
+        self.note(Read::Layer(path), Found::of_layer(&kind));
         let message = match kind {
             _ if folder.is_empty() => "An overlay is the path of a folder".to_owned(),
-            Ok(EntryKind::Directory | EntryKind::Symlink { .. }) => {
-                return self.list_layer(folder);
+            Ok(EntryKind::Directory) => return self.list_layer(folder),
+            Ok(EntryKind::File { .. } | EntryKind::Symlink { .. }) => {
+                format!("The overlay `{overlay}` is a file, no folder")
             }
-            Ok(EntryKind::File { .. }) => format!("The overlay `{overlay}` is a file, no folder"),
             Err(SourceError::NotFound { .. }) => {
                 format!("There is no folder `{overlay}`, which is an overlay")
             }

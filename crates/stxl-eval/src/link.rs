@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stxl_lang::Diagnostic;
 use stxl_model::{DerivationId, Fragment, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
 
+use crate::database::Configured;
 use crate::evaluator::Target;
-use crate::record::{NodeRecord, PackageRecord, Records};
+use crate::record::{NodeRecord, PackageRecord, Records, Remarks};
 use crate::settings::is_local;
 
 /// What a plan is made of is not there: records are missing, or need each other in a circle.
@@ -119,23 +120,17 @@ pub(crate) fn link_while(
             outputs,
         })?;
     }
-    let reached = linker.check_brought(targets)?;
-    let mut diagnostics = Vec::new();
+    let is_reached = linker.check_brought(targets)?;
     let (mut plan, links) = (linker.plan, linker.links);
-    let is_reached = |package: &PackageRecord| {
-        let mut nodes = package.nodes.iter();
-        nodes.any(|(position, _)| reached.get(*position as usize) == Some(&true))
-    };
-    // Not by the labels of nodes: comparing these takes longer than linking.
-    let packages = records.packages.iter();
-    let reached: Vec<_> = packages.filter(|(_, it)| is_reached(it)).collect();
-    let options = reached
-        .iter()
-        .flat_map(|(_, package)| package.facts.options.iter().cloned())
-        .collect();
-    for package in seen(records, &reached, targets) {
-        diagnostics.extend(package.diagnostics.iter().cloned());
-        if package.layers.last().is_some_and(is_local) {
+    let mut options = BTreeSet::new();
+    let mut diagnostics = Vec::new();
+    for seen in seen(records, &is_reached, targets) {
+        if seen.is_reached {
+            options.extend(seen.package.facts.options.iter().cloned());
+        }
+        let said = seen.remarks.iter().flat_map(|it| &it.diagnostics);
+        diagnostics.extend(said.cloned());
+        if seen.package.layers.last().is_some_and(is_local) {
             plan.mark_local();
         }
     }
@@ -147,29 +142,88 @@ pub(crate) fn link_while(
     })
 }
 
+/// A package that has to do with a plan.
+struct Seen<'r> {
+    label: &'r PackageLabel,
+    package: &'r PackageRecord,
+    /// Of its definition, and of its builds in the configurations that were reached.
+    remarks: Vec<&'r Remarks>,
+    /// Whether nodes of it were reached.
+    is_reached: bool,
+}
+
 /// The packages of the nodes that were reached, those that were asked for, and all whose values
-/// these read. Those that were reached are sorted by label.
-fn seen<'r>(
-    records: &'r Records,
-    reached: &[(&'r PackageLabel, &'r PackageRecord)],
-    targets: &'r [Target],
-) -> Vec<&'r PackageRecord> {
-    let mut seen: Vec<&PackageRecord> = reached.iter().map(|(_, package)| *package).collect();
-    let without_nodes = targets.iter().filter(|target| target.nodes.is_empty());
-    let mut frontier: Vec<&PackageLabel> = without_nodes.map(|target| &target.label).collect();
-    frontier.extend(seen.iter().flat_map(|package| &package.values_of));
-    let mut others = BTreeSet::new();
-    while let Some(label) = frontier.pop() {
-        let is_reached = reached.binary_search_by_key(&label, |(reached, _)| *reached);
-        if is_reached.is_err()
-            && others.insert(label)
-            && let Some(package) = records.packages.get(label)
-        {
-            frontier.extend(&package.values_of);
-            seen.push(package);
+/// these read.
+fn seen<'r>(records: &'r Records, is_reached: &[bool], targets: &'r [Target]) -> Vec<Seen<'r>> {
+    let mut seen: Vec<Seen<'_>> = Vec::with_capacity(records.packages.len());
+    // Not by the labels of nodes: comparing these takes longer than linking.
+    for (label, package) in &records.packages {
+        let positions = package.nodes.iter().map(|(position, _)| *position as usize);
+        let reached = positions.filter(|it| is_reached.get(*it) == Some(&true));
+        let mut reached: Vec<&Configured> = reached
+            .filter_map(|it| Some(&records.nodes.get_index(it)?.configured))
+            .collect();
+        reached.dedup();
+        if reached.is_empty() {
+            continue;
         }
+        let configurations = package.configurations.iter();
+        let configurations = configurations.filter(|it| reached.contains(&&it.configured));
+        seen.push(Seen {
+            label,
+            package,
+            remarks: configurations
+                .map(|it| &it.remarks)
+                .chain([&package.remarks])
+                .collect(),
+            is_reached: true,
+        });
+    }
+    let is_alone = |it: &Seen<'_>| {
+        it.remarks
+            .iter()
+            .all(|remarks| remarks.values_of.is_empty())
+    };
+    if !seen.iter().all(is_alone) || targets.iter().any(|target| target.nodes.is_empty()) {
+        add_unreached(records, targets, &mut seen);
     }
     seen
+}
+
+/// Adds what was asked for and has no nodes, and all whose values are read.
+fn add_unreached<'r>(records: &'r Records, targets: &'r [Target], seen: &mut Vec<Seen<'r>>) {
+    let mut known: BTreeSet<&PackageLabel> = seen.iter().map(|it| it.label).collect();
+    for target in targets.iter().filter(|target| target.nodes.is_empty()) {
+        if let Some((label, package)) = records.packages.get_key_value(&target.label)
+            && known.insert(label)
+        {
+            // No node tells the configuration.
+            let configurations = package.configurations.iter().map(|it| &it.remarks);
+            seen.push(Seen {
+                label,
+                package,
+                remarks: configurations.chain([&package.remarks]).collect(),
+                is_reached: false,
+            });
+        }
+    }
+    let mut next = 0;
+    while let Some(user) = seen.get(next) {
+        let read: Vec<_> = user.remarks.iter().flat_map(|it| &it.values_of).collect();
+        for label in read {
+            if let Some((label, package)) = records.packages.get_key_value(label)
+                && known.insert(label)
+            {
+                seen.push(Seen {
+                    label,
+                    package,
+                    remarks: vec![&package.remarks],
+                    is_reached: false,
+                });
+            }
+        }
+        next += 1;
+    }
 }
 
 struct Linker<'r> {

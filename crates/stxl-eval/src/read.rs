@@ -1,12 +1,12 @@
 //! What evaluations look at in a workspace, and what they found there.
 
-use stxl_lang::SourcePath;
+use stxl_lang::{SourceError, SourcePath};
 use stxl_model::{BlobId, TreeId};
 
 use crate::database::{Database, Db as _, DirectoryKey, EntryState, FileContent, FileState};
 use crate::directory_import::LeftOut;
 use crate::layout::is_package_file;
-use crate::source_tree::{Stamp, WorkspaceTree};
+use crate::source_tree::{EntryKind, Stamp, WorkspaceTree};
 
 /// Something of the workspace that an evaluation looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,8 @@ pub(crate) enum Read {
     PackageFile(SourcePath),
     /// The names in a folder.
     Folder(SourcePath),
+    /// Whether there is a folder, or what else.
+    Layer(SourcePath),
     /// A directory with all below it, but for what is left out.
     Directory(DirectoryKey),
 }
@@ -64,6 +66,7 @@ impl Read {
             | Self::Presence(path)
             | Self::PackageFile(path)
             | Self::Folder(path)
+            | Self::Layer(path)
             | Self::Directory((path, _)) => path,
         }
     }
@@ -84,6 +87,7 @@ impl Read {
             Self::Presence(path) => Found::of_presence(EntryState::find(tree, path)),
             Self::PackageFile(path) => Found::is_there(is_package_file(tree, path)),
             Self::Folder(path) => Found::of_names(&tree.list(path).ok()?),
+            Self::Layer(path) => Found::of_layer(&tree.kind_behind_links(path)),
             Self::Directory((path, ignore)) => {
                 let left_out = LeftOut::new(ignore).ok()?;
                 Found::Tree(tree.directory(path, &left_out).ok()?)
@@ -108,8 +112,8 @@ impl Read {
             Self::Presence(path) => Found::of_presence(db.entry(path).found(db)),
             Self::Folder(path) => Found::of_names(&db.folder(path).names(db)),
             Self::Directory(key) => Found::Tree(db.directory(key).tree(db).ok()?),
-            // No query asks for it: packages are listed before.
-            Self::PackageFile(_) => return self.look(db.shared().tree.as_ref()),
+            // No query asks for these: packages are listed before.
+            Self::PackageFile(_) | Self::Layer(_) => return self.look(db.shared().tree.as_ref()),
         };
         Some(Look::without_stamp(found))
     }
@@ -120,6 +124,16 @@ impl Found {
     pub(crate) fn of_names(names: &[String]) -> Self {
         // A name holds any byte but this one.
         Self::Bytes(BlobId::of(names.join("\0").as_bytes()))
+    }
+
+    /// A folder of layers, or what stands in its place.
+    pub(crate) fn of_layer(kind: &Result<EntryKind, SourceError>) -> Self {
+        match kind {
+            Ok(EntryKind::Directory) => Self::Directory,
+            Err(SourceError::NotFound { .. }) => Self::Nothing,
+            Ok(EntryKind::File { .. } | EntryKind::Symlink { .. })
+            | Err(SourceError::Unreadable { .. }) => Self::Something,
+        }
     }
 
     /// Something or nothing.

@@ -48,8 +48,8 @@ pub(crate) struct PackageRecord {
     pub(crate) layers: Layers,
     /// Positions of what was read, definitions included.
     pub(crate) reads: Vec<u32>,
-    /// The packages whose values were read.
-    pub(crate) values_of: Vec<PackageLabel>,
+    /// Of its definition.
+    pub(crate) remarks: Remarks,
     /// The packages that were named, needed or not: each has to be there.
     pub(crate) named: Vec<PackageLabel>,
     pub(crate) facts: PackageFacts,
@@ -57,6 +57,14 @@ pub(crate) struct PackageRecord {
     pub(crate) configurations: Vec<ConfigurationRecord>,
     /// Its outputs that were lowered, by the positions of their nodes.
     pub(crate) nodes: Vec<(u32, NodeRecord)>,
+}
+
+/// What comes of a text besides its value. Kept apart for each configuration: another one reads
+/// other packages, and warns of other things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remarks {
+    /// The packages whose values were read.
+    pub(crate) values_of: Vec<PackageLabel>,
     /// Warnings.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -69,6 +77,8 @@ pub(crate) struct ConfigurationRecord {
     pub(crate) outputs: Vec<OutputName>,
     /// Names of the outputs that stand for tests.
     pub(crate) tests: Vec<OutputName>,
+    /// Of its build.
+    pub(crate) remarks: Remarks,
 }
 
 /// One output.
@@ -93,8 +103,20 @@ pub(crate) struct Evaluated<'e> {
 
 /// What a package was evaluated for, and what was said about it.
 pub(crate) struct SeenPackage {
-    pub(crate) configurations: BTreeSet<Configured>,
+    /// What was said of its build in each of them.
+    pub(crate) configurations: BTreeMap<Configured, Vec<Diagnostic>>,
+    /// What was said of its definition.
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl SeenPackage {
+    /// Everything that was said.
+    pub(crate) fn all_diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.configurations
+            .values()
+            .flatten()
+            .chain(&self.diagnostics)
+    }
 }
 
 impl Records {
@@ -107,20 +129,22 @@ impl Records {
             .extend(nodes.iter().map(|node| node.key.clone()));
         let seen: Vec<_> = evaluated.seen.iter().collect();
         let made = parallel::map(db, &seen, |db, (label, seen)| package_of(db, label, seen));
+        let mut read: IndexSet<Read, FxBuildHasher> = IndexSet::default();
+        let mut positions_of = |reads: &mut dyn Iterator<Item = Read>| {
+            let mut positions: Vec<u32> = reads.map(|it| number(read.insert_full(it).0)).collect();
+            positions.sort_unstable();
+            positions
+        };
         for ((label, _), made) in seen.into_iter().zip(made) {
             let (mut package, reads) = made?;
-            package.reads = records.add_reads(reads);
+            package.reads = positions_of(&mut reads.into_iter());
             records.packages.insert(label.clone(), package);
         }
-        let read = parallel::map(db, evaluated.lowered, |db, lowered| {
-            looks_at(db, &lowered.reads)
-        });
-        let lowered = evaluated.lowered.iter().zip(read);
-        for (position, (node, (lowered, reads))) in (0..).zip(nodes.iter().zip(lowered)) {
+        let lowered = nodes.iter().zip(evaluated.lowered);
+        for (position, (node, lowered)) in (0..).zip(lowered) {
             if !node.is_followed {
                 continue;
             }
-            let mut reads = records.add_reads(reads?);
             let numbers = |of: &[usize]| of.iter().map(|it| number(*it)).collect();
             let record = NodeRecord {
                 needs: numbers(&node.needs),
@@ -128,23 +152,21 @@ impl Records {
                 fragment: lowered.fragment.clone()?,
             };
             let package = records.packages.get_mut(&node.key.label)?;
-            reads.retain(|read| !package.reads.contains(read));
-            package.reads.extend(reads);
+            if !lowered.reads.is_empty() {
+                let reads = positions_of(&mut lowered.reads.iter().cloned());
+                package.reads.extend(reads);
+                package.reads.sort_unstable();
+                package.reads.dedup();
+            }
             package.nodes.push((position, record));
         }
-        Some(records)
-    }
-
-    /// Puts reads on record: their positions, sorted.
-    fn add_reads(&mut self, reads: Vec<(Read, Look)>) -> Vec<u32> {
-        let mut positions: Vec<u32> = Vec::with_capacity(reads.len());
-        for (read, look) in reads {
-            let entry = self.reads.entry(read);
-            positions.push(number(entry.index()));
-            entry.or_insert(look);
+        // Each once, however many packages read it.
+        let read: Vec<Read> = read.into_iter().collect();
+        let looks = parallel::map(db, &read, |db, read| read.seen_by(db));
+        for (read, look) in read.into_iter().zip(looks) {
+            records.reads.insert(read, look?);
         }
-        positions.sort_unstable();
-        positions
+        Some(records)
     }
 
     /// What is known of every node, by position.
@@ -239,59 +261,58 @@ impl Records {
     }
 }
 
-/// What the queries found where something was read; none when it could not be read.
-fn looks_at<'r>(
-    db: &Database,
-    reads: impl IntoIterator<Item = &'r Read>,
-) -> Option<Vec<(Read, Look)>> {
-    let look = |read: &Read| Some((read.clone(), read.seen_by(db)?));
-    reads.into_iter().map(look).collect()
-}
-
 /// The record of a package, without its outputs, and what was read for it.
 fn package_of(
     db: &Database,
     label: &PackageLabel,
     seen: &SeenPackage,
-) -> Option<(PackageRecord, Vec<(Read, Look)>)> {
+) -> Option<(PackageRecord, IndexSet<Read, FxBuildHasher>)> {
     let package = db.package(label);
     let layers = package.layers(db);
     // In the order in which they are told of: the files of its definition first.
     let mut reads: IndexSet<Read, FxBuildHasher> = IndexSet::default();
     reads.extend(layers.iter().cloned().map(Read::File));
-    let mut values_of = BTreeSet::new();
     let mut named = BTreeSet::new();
-    let mut add = |read: &host::Reads| {
+    let mut add = |read: &host::Reads, values_of: &mut BTreeSet<PackageLabel>| {
         values_of.extend(read.packages.iter().cloned());
         named.extend(read.named.iter().cloned());
         reads.extend(read.places.iter().cloned());
     };
+    let remarks = |values_of: BTreeSet<PackageLabel>, diagnostics: &[Diagnostic]| Remarks {
+        values_of: values_of.into_iter().collect(),
+        diagnostics: diagnostics.to_vec(),
+    };
+    let mut values_of = BTreeSet::new();
     for (layer, _) in (0..).zip(layers.iter()) {
-        add(&queries::definition(db, package, layer).reads);
+        add(
+            &queries::definition(db, package, layer).reads,
+            &mut values_of,
+        );
     }
     let mut recorded = Vec::new();
-    for configured in &seen.configurations {
+    for (configured, diagnostics) in &seen.configurations {
         let result = queries::expanded(db, package, configured);
-        add(&result.reads);
+        let mut values_of = BTreeSet::new();
+        add(&result.reads, &mut values_of);
         let expanded = result.expanded.as_ref()?;
         let tests = expanded.tests.keys();
         recorded.push(ConfigurationRecord {
             configured: configured.clone(),
             outputs: expanded.outputs.keys().cloned().collect(),
             tests: tests.filter_map(|test| output_of_test(test)).collect(),
+            remarks: remarks(values_of, diagnostics),
         });
     }
     let record = PackageRecord {
         layers,
         reads: Vec::new(),
-        values_of: values_of.into_iter().collect(),
+        remarks: remarks(values_of, &seen.diagnostics),
         named: named.into_iter().collect(),
         facts: queries::facts(db, package)?.as_ref().clone(),
         configurations: recorded,
         nodes: Vec::new(),
-        diagnostics: seen.diagnostics.clone(),
     };
-    Some((record, looks_at(db, &reads)?))
+    Some((record, reads))
 }
 
 /// A position as it is kept. There are never as many of anything as four bytes can count: an answer
@@ -316,14 +337,9 @@ impl PackageRecord {
             reads.dedup();
         };
         add(&mut self.reads);
-        for (labels, others) in [
-            (&mut self.values_of, other.values_of),
-            (&mut self.named, other.named),
-        ] {
-            labels.extend(others);
-            labels.sort();
-            labels.dedup();
-        }
+        self.named.extend(other.named);
+        self.named.sort();
+        self.named.dedup();
         for configuration in other.configurations {
             if !self.configurations.contains(&configuration) {
                 self.configurations.push(configuration);
@@ -334,11 +350,13 @@ impl PackageRecord {
                 self.nodes.push((position, node));
             }
         }
-        for diagnostic in other.diagnostics {
-            if !self.diagnostics.contains(&diagnostic) {
-                self.diagnostics.push(diagnostic);
-            }
-        }
+    }
+
+    /// The packages whose values were read, in any configuration.
+    pub(crate) fn values_of(&self) -> impl Iterator<Item = &PackageLabel> {
+        let configurations = self.configurations.iter().map(|it| &it.remarks);
+        let remarks = configurations.chain([&self.remarks]);
+        remarks.flat_map(|remarks| &remarks.values_of)
     }
 
     /// What the package is in a configuration.

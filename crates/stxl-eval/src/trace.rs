@@ -3,9 +3,10 @@
 //! A trace holds the records of a workspace's packages, what each of them was made from, and the
 //! list of packages. That it still holds is verified: everything that was read is looked at again,
 //! files by their stamps like git's index does. That it once held is trusted, for it lies in a
-//! folder that only the user can write to. Records whose reads are what they were need no
-//! evaluation; the others are evaluated in the child, which is handed nothing of a trace and so
-//! gives what it would give without one. The plan is linked from both.
+//! folder that only the user can write to; what was read is the child's word, stamps included, as
+//! the fragments made of it are. Records whose reads are what they were need no evaluation; the
+//! others are evaluated in the child, which is handed nothing of a trace and so gives what it would
+//! give without one. The plan is linked from both.
 //!
 //! | what | where |
 //! |---|---|

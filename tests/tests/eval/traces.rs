@@ -512,6 +512,53 @@ fn a_folder_of_traces_that_cannot_be_made_costs_time_only() {
     assert!(remembered.unsaved.unwrap().save().is_err());
 }
 
+#[test]
+fn what_a_configuration_warns_of_and_reads_is_its_own() {
+    let kept = packages(&[]);
+    kept.package(
+        "a",
+        "custom(#{ version: \"1\", options: #{ ssl: \"no\" } });
+        fn build(p) {
+            let word = if p.options.ssl == \"yes\" { pkg(\"core/w\").version } else { \"none\" };
+            #{ main: root([]).write(\"/word\", word).out() }
+        }",
+    );
+    kept.package(
+        "w",
+        "let one = \"1\"; script(#{ version: one + \"2\", script: \"true\" })",
+    );
+    let with = |ssl: Option<&str>| {
+        let mut asked = request(&["core/a"]);
+        if let Some(ssl) = ssl {
+            asked.options.insert("ssl".to_owned(), ssl.to_owned());
+        }
+        asked
+    };
+    for ssl in [None, Some("yes"), None, Some("yes")] {
+        assert!(kept.site.evaluate(&with(ssl)).plan.is_some());
+        kept.check_request(&with(ssl));
+    }
+}
+
+#[test]
+fn an_overlay_that_becomes_a_file_is_missed() {
+    let kept = packages(&[("a", "", "")]);
+    kept.write("stxl.toml", &format!("overlays = [\"over\"]\n{SETTINGS}"));
+    std::fs::create_dir(kept.path("empty")).unwrap();
+    symlink("empty", kept.path("over")).unwrap();
+    assert!(kept.check(&[]).everything.is_some());
+    kept.expect(&[], &[]);
+    kept.remove("over");
+    kept.write("over", "no folder");
+    kept.check_wrong(&[]);
+    kept.remove("over");
+    symlink("stxl.toml", kept.path("over")).unwrap();
+    kept.check_wrong(&[]);
+    kept.remove("over");
+    std::fs::create_dir(kept.path("over")).unwrap();
+    assert!(kept.check(&[]).everything.is_none());
+}
+
 /// Twenty packages, a trace of them, and beside it that `p1` and `p2` were edited since.
 fn with_changes() -> (Kept, PathBuf, PathBuf) {
     let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
@@ -588,20 +635,23 @@ fn old_traces_and_what_was_left_of_saving_are_removed() {
     let kept = packages(&[("a", "", "")]);
     let traces = &kept.site.traces;
     let hours_ago = std::time::SystemTime::now() - Duration::from_hours(2);
-    for number in 0..140 {
+    for number in 0..70 {
         check::write(traces, &format!("{number}.trace"), "");
         let age = Duration::from_secs(number);
         let file = std::fs::File::open(traces.join(format!("{number}.trace"))).unwrap();
         file.set_modified(hours_ago - age).unwrap();
     }
+    check::write(traces, "69.changes.trace", "");
     check::write(traces, "old.trace.1.part", "");
     let old = std::fs::File::open(traces.join("old.trace.1.part")).unwrap();
     old.set_modified(hours_ago).unwrap();
     check::write(traces, "recent.trace.1.part", "");
     check::write(traces, "somebody-elses", "");
     kept.check(&[]);
-    assert_eq!(kept.site.trace_files().len(), 128);
-    assert!(traces.join("0.trace").exists() && !traces.join("139.trace").exists());
+    assert_eq!(kept.site.trace_files().len(), 64 + 1);
+    assert!(traces.join("0.trace").exists() && !traces.join("68.trace").exists());
+    // Changes keep the trace that they are of: it was used when they were written.
+    assert!(traces.join("69.trace").exists() && traces.join("69.changes.trace").exists());
     assert!(!traces.join("old.trace.1.part").exists());
     assert!(traces.join("recent.trace.1.part").exists());
     assert!(traces.join("somebody-elses").exists());

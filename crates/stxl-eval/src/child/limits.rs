@@ -66,7 +66,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) const EXIT_MEMORY: i32 = 120;
 pub(super) const EXIT_TIME: i32 = 121;
 
-/// Bytes a child may write in all: its answer, twice over.
+/// Bytes a child may write to a file: it has none to write but its messages and slots.
 const WRITTEN_BYTES_MAX: u64 = 4 << 30;
 
 /// System calls an evaluation has no use for: they reach other processes, the network, or parts of

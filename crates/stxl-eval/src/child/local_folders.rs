@@ -15,7 +15,7 @@ use crate::layout::PACKAGE_FILE;
 use crate::settings::LOCAL_OVERLAY;
 use crate::source_tree::WorkspaceTree;
 
-/// Most folders that are opened.
+/// Most folders that are opened, and most that are missing.
 const FOLDERS_MAX: usize = 64;
 
 /// The folders that texts of `local/` name and that can be opened safely, as they write them; also
@@ -33,9 +33,25 @@ pub(crate) fn named_folders(tree: &dyn WorkspaceTree, workspace: &Path) -> Vec<S
     }
     named.sort();
     named.dedup();
-    named.retain(|name| is_open_to(workspace, name));
+    let found = |name: &String| find(workspace, name);
+    let is_missing = |name: &String| found(name) == Some(Place::Missing);
+    let missing: Vec<String> = named
+        .iter()
+        .filter(|name| is_missing(name))
+        .cloned()
+        .collect();
+    named.retain(|name| found(name) == Some(Place::Folder));
     named.truncate(FOLDERS_MAX);
+    // Each list has a limit of its own: what is only written in comments takes no folder's place.
+    named.extend(missing.into_iter().take(FOLDERS_MAX));
     named
+}
+
+/// What a name beside the workspace stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Folder,
+    Missing,
 }
 
 fn folders_of(tree: &dyn WorkspaceTree, folder: &str) -> Vec<String> {
@@ -53,11 +69,10 @@ fn names_in(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a name is that of a folder beside the workspace, or below one, without detours.
-fn is_open_to(workspace: &Path, name: &str) -> bool {
-    let Some(beside) = name.strip_prefix("../") else {
-        return false;
-    };
+/// What stands beside the workspace under a name, or below that, without detours; none for all that
+/// is not to be opened.
+fn find(workspace: &Path, name: &str) -> Option<Place> {
+    let beside = name.strip_prefix("../")?;
     let is_plain = !beside.is_empty()
         && Path::new(beside)
             .components()
@@ -66,5 +81,10 @@ fn is_open_to(workspace: &Path, name: &str) -> bool {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let opened = rustix::fs::open(workspace.join(".."), flags, Mode::empty())
         .and_then(|parent| rustix::fs::openat2(parent, beside, flags, Mode::empty(), resolve));
-    is_plain && matches!(opened, Ok(_) | Err(Errno::NOENT))
+    match opened {
+        _ if !is_plain => None,
+        Ok(_) => Some(Place::Folder),
+        Err(Errno::NOENT) => Some(Place::Missing),
+        Err(_) => None,
+    }
 }

@@ -170,7 +170,8 @@ fn run(
         .spawn()
         .map_err(ChildError::Start)?;
     // A child whose answer is not wanted any more is refused to write it, and ends.
-    let answer = child.stdout.take().map_or(Ok(Vec::new()), read_answer);
+    let pipe = child.stdout.take();
+    let answer = read_answer(pipe.expect("standard output is a pipe"));
     let status = child.wait().map_err(ChildError::Start)?;
     let mut message = Vec::new();
     said.seek(SeekFrom::Start(0)).map_err(ChildError::Start)?;
@@ -192,7 +193,11 @@ fn read_answer(mut pipe: impl Read) -> std::io::Result<Vec<u8>> {
     let mut room = [0; 8];
     pipe.read_exact(&mut room)?;
     let room = u64::from_le_bytes(room).min(ANSWER_BYTES_MAX);
-    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + ROOM_BYTES_MIN);
+    let mut bytes = Vec::new();
+    // Room that cannot be had is not needed yet: what is claimed may be too much.
+    bytes
+        .try_reserve_exact(usize::try_from(room).unwrap_or(0) + ROOM_BYTES_MIN)
+        .ok();
     pipe.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

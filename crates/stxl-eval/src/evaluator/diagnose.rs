@@ -22,16 +22,13 @@ struct Said {
 }
 
 impl Said {
-    /// Adds what was read, and what is said about the files that were imported: nobody else asks
-    /// what is wrong with those.
-    fn add_reads(&mut self, db: &Database, reads: &Reads) {
+    /// Adds what was read, and tells what is said about the files that were imported: nobody else
+    /// asks what is wrong with those.
+    fn add_reads(&mut self, db: &Database, reads: &Reads) -> Vec<Diagnostic> {
         self.reads.extend(reads.packages.iter().cloned());
-        for path in &reads.faulty_files {
-            let file = queries::compiled(db, db.file(path));
-            self.package
-                .diagnostics
-                .extend(file.diagnostics.iter().cloned());
-        }
+        let files = reads.faulty_files.iter();
+        let files = files.map(|path| queries::compiled(db, db.file(path)));
+        files.flat_map(|file| file.diagnostics.clone()).collect()
     }
 }
 
@@ -96,8 +93,7 @@ fn said_about(
     let package = db.package(label);
     let mut said = Said {
         package: SeenPackage {
-            // One whose values alone are read is not expanded for anything.
-            configurations: configurations.cloned().unwrap_or_default(),
+            configurations: BTreeMap::new(),
             diagnostics: Vec::new(),
         },
         reads: Vec::new(),
@@ -110,13 +106,16 @@ fn said_about(
         let definition = queries::definition(db, package, layer);
         said.is_cyclic |= definition.outcome == Err(Failure::Cycle);
         diagnostics.extend(definition.diagnostics.iter().cloned());
-        said.add_reads(db, &definition.reads);
+        let of_files = said.add_reads(db, &definition.reads);
+        said.package.diagnostics.extend(of_files);
     }
-    for configured in said.package.configurations.clone() {
-        let expanded = queries::expanded(db, package, &configured);
-        let diagnostics = &mut said.package.diagnostics;
-        diagnostics.extend(expanded.diagnostics.iter().cloned());
-        said.add_reads(db, &expanded.reads);
+    // One whose values alone are read is not expanded for anything.
+    for configured in configurations.into_iter().flatten() {
+        let expanded = queries::expanded(db, package, configured);
+        let mut diagnostics = expanded.diagnostics.clone();
+        diagnostics.extend(said.add_reads(db, &expanded.reads));
+        let configurations = &mut said.package.configurations;
+        configurations.insert(configured.clone(), diagnostics);
     }
     said
 }

@@ -17,7 +17,7 @@ use stxl_model::{
 };
 
 use super::pieces::Pieces;
-use super::{ConfigurationRecord, NodeRecord, PackageRecord, Reads, Records, number};
+use super::{ConfigurationRecord, NodeRecord, PackageRecord, Reads, Records, Remarks, number};
 use crate::database::Configured;
 use crate::diagnostic_wire;
 use crate::node::NodeKey;
@@ -60,7 +60,7 @@ impl<'r> Tables<'r> {
         }
         for (label, package) in &records.packages {
             tables.labels.add(label);
-            let named = package.values_of.iter().chain(&package.named);
+            let named = package.values_of().chain(&package.named);
             named.for_each(|label| tables.labels.add(label));
             for configuration in &package.configurations {
                 tables.configurations.add(&configuration.configured);
@@ -142,22 +142,19 @@ impl Records {
         let PackageRecord {
             layers,
             reads,
-            values_of,
+            remarks,
             named,
             facts: PackageFacts { platforms, options },
             configurations,
             nodes,
-            diagnostics,
         } = package;
         // A definition is among what was read.
         let read_of = |path: &SourcePath| self.reads.get_index_of(&Read::File(path.clone()));
         let layers: Vec<u32> = layers.iter().filter_map(read_of).map(number).collect();
         encode_numbers(body, &layers);
         encode_numbers(body, reads);
-        for labels in [values_of, named] {
-            let labels: Vec<u32> = labels.iter().map(|it| tables.labels.position(it)).collect();
-            encode_numbers(body, &labels);
-        }
+        encode_labels(body, tables, named);
+        encode_remarks(body, tables, remarks);
         body.byte(u8::from(platforms.is_some()));
         let platforms = platforms.as_deref().unwrap_or_default();
         body.count(platforms.len());
@@ -171,6 +168,7 @@ impl Records {
             configured,
             outputs,
             tests,
+            remarks,
         } in configurations
         {
             body.u32(tables.configurations.position(configured));
@@ -178,6 +176,7 @@ impl Records {
                 let names: Vec<u32> = names.iter().map(|it| tables.outputs.position(it)).collect();
                 encode_numbers(body, &names);
             }
+            encode_remarks(body, tables, remarks);
         }
         body.count(nodes.len());
         for (
@@ -194,9 +193,6 @@ impl Records {
             encode_numbers(body, brings);
             body.bytes(fragment.as_bytes());
         }
-        // What has no form as JSON does not exist among diagnostics: texts and numbers.
-        let json = diagnostic_wire::to_json(diagnostics).unwrap_or_default();
-        body.bytes(&json);
     }
 
     /// Reads records. The reader began at the beginning of the bytes, which fragments stay part of.
@@ -261,6 +257,20 @@ struct Reader<'b> {
 }
 
 impl Reader<'_> {
+    fn labels(&self, decoder: &mut Decoder<'_>) -> Result<Vec<PackageLabel>, DecodeError> {
+        decode_list(decoder, |decoder| decode_named(decoder, &self.labels))
+    }
+
+    fn remarks(&self, decoder: &mut Decoder<'_>) -> Result<Remarks, DecodeError> {
+        let values_of = self.labels(decoder)?;
+        let error = decoder.error("diagnostics");
+        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
+        Ok(Remarks {
+            values_of,
+            diagnostics,
+        })
+    }
+
     fn fragment(&self, decoder: &mut Decoder<'_>) -> Result<Fragment, DecodeError> {
         let count = decoder.bytes()?.len();
         let end = decoder.offset();
@@ -279,10 +289,8 @@ impl Reader<'_> {
         });
         let layers: Vec<SourcePath> = layers.collect::<Option<_>>().ok_or(error)?;
         let reads = decode_numbers(decoder, self.reads.len())?;
-        let labels = |decoder: &mut Decoder<'_>| {
-            decode_list(decoder, |decoder| decode_named(decoder, &self.labels))
-        };
-        let (values_of, named) = (labels(decoder)?, labels(decoder)?);
+        let named = self.labels(decoder)?;
+        let remarks = self.remarks(decoder)?;
         let has_platforms = decoder.byte()? != 0;
         let platforms = decode_list(decoder, decode_platform)?;
         let options = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
@@ -292,6 +300,7 @@ impl Reader<'_> {
                 configured: decode_named(decoder, &self.configurations)?,
                 outputs: decode_list(decoder, name)?,
                 tests: decode_list(decoder, name)?,
+                remarks: self.remarks(decoder)?,
             })
         })?;
         let nodes = decode_list(decoder, |decoder| {
@@ -303,12 +312,10 @@ impl Reader<'_> {
             };
             Ok((position, record))
         })?;
-        let error = decoder.error("diagnostics");
-        let diagnostics = diagnostic_wire::from_json(decoder.bytes()?).map_err(|_| error)?;
         Ok(PackageRecord {
             layers: layers.into(),
             reads,
-            values_of,
+            remarks,
             named,
             facts: PackageFacts {
                 platforms: has_platforms.then_some(platforms),
@@ -316,9 +323,20 @@ impl Reader<'_> {
             },
             configurations,
             nodes,
-            diagnostics,
         })
     }
+}
+
+fn encode_labels(encoder: &mut Encoder, tables: &Tables<'_>, labels: &[PackageLabel]) {
+    let labels: Vec<u32> = labels.iter().map(|it| tables.labels.position(it)).collect();
+    encode_numbers(encoder, &labels);
+}
+
+fn encode_remarks(encoder: &mut Encoder, tables: &Tables<'_>, remarks: &Remarks) {
+    encode_labels(encoder, tables, &remarks.values_of);
+    // What has no form as JSON does not exist among diagnostics: texts and numbers.
+    let json = diagnostic_wire::to_json(&remarks.diagnostics).unwrap_or_default();
+    encoder.bytes(&json);
 }
 
 pub(crate) fn encode_numbers(encoder: &mut Encoder, numbers: &[u32]) {
@@ -385,6 +403,7 @@ pub(crate) fn encode_read(encoder: &mut Encoder, read: &Read) {
         Read::Directory(_) => 4,
         Read::PackageFile(_) => 5,
         Read::Import(_) => 6,
+        Read::Layer(_) => 7,
     });
     encoder.text(read.path().as_str());
     if let Read::Directory((_, ignore)) = read {
@@ -407,6 +426,7 @@ pub(crate) fn decode_read(decoder: &mut Decoder<'_>) -> Result<Read, DecodeError
         }
         5 => Read::PackageFile(path),
         6 => Read::Import(path),
+        7 => Read::Layer(path),
         _ => return Err(error),
     })
 }

@@ -60,14 +60,14 @@ pub(crate) struct ListedFolder {
     /// Sorted; those of folders end with `/`.
     pub(crate) names: Vec<String>,
     /// What may be a link.
-    doubtful: BTreeSet<String>,
+    maybe_links: BTreeSet<String>,
 }
 
 impl ListedFolder {
     /// The stamp of `ENTRY/FILE`, by one call of the system; none if that cannot be told without
     /// following a link, or at all.
     pub(crate) fn stamp_inside(&self, entry: &str, path: &str) -> Option<Stamp> {
-        if self.doubtful.contains(entry) {
+        if self.maybe_links.contains(entry) {
             return None;
         }
         let stat = rustix::fs::statat(&self.opened, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
@@ -109,7 +109,7 @@ impl DiskSourceTree {
         self.with_entry(path, |folder, rest| {
             let opened = open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let mut names = Vec::new();
-            let mut doubtful = BTreeSet::new();
+            let mut maybe_links = BTreeSet::new();
             for entry in Dir::read_from(&opened)? {
                 let entry = entry?;
                 let Ok(name) = entry.file_name().to_str() else {
@@ -121,7 +121,7 @@ impl DiskSourceTree {
                 let is_directory = match entry.file_type() {
                     FileType::Directory => true,
                     FileType::Symlink | FileType::Unknown => {
-                        doubtful.insert(name.to_owned());
+                        maybe_links.insert(name.to_owned());
                         let below = format!("{rest}/{name}");
                         open_beneath(folder, &below, OFlags::PATH | OFlags::DIRECTORY).is_ok()
                     }
@@ -137,7 +137,7 @@ impl DiskSourceTree {
             Ok(ListedFolder {
                 opened,
                 names,
-                doubtful,
+                maybe_links,
             })
         })
     }

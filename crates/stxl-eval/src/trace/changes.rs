@@ -112,14 +112,17 @@ impl Changes {
         let Some(base) = &trace.base else {
             return Ok(None);
         };
-        let (body, _) = file::unseal(bytes).ok_or(LostChanges)?;
-        let mut decoder = Decoder::new(body);
-        let magic = decoder.array().map_err(lost)?;
-        let version = decoder.u32().map_err(lost)?;
-        let checksum = decoder.array().map_err(lost)?;
-        if (magic, version, checksum) != (*MAGIC, VERSION, base.checksum) {
+        let mut head = Decoder::new(bytes);
+        let magic: [u8; 8] = head.array().map_err(lost)?;
+        let version = head.u32().map_err(lost)?;
+        let checksum: [u8; CHECKSUM_BYTES] = head.array().map_err(lost)?;
+        let is_other = version != VERSION || checksum != base.checksum;
+        if magic == *MAGIC && is_other {
             return Ok(None);
         }
+        let (body, _) = file::unseal(bytes).ok_or(LostChanges)?;
+        let mut decoder = Decoder::new(body);
+        decoder.raw(head.offset()).map_err(lost)?;
         let changes = Self::decode_body(decoder, base, bytes).map_err(lost)?;
         Ok(Some(changes))
     }
@@ -169,8 +172,8 @@ impl Changes {
             records.absorb(&changes, label);
         }
         for read in &mut listed.reads {
-            // One of them, as was seen when it was read.
-            *read = positions.get(*read as usize).copied().unwrap_or_default();
+            let position = positions.get(*read as usize);
+            *read = *position.expect("it was decoded as one of them");
         }
         let listed = listed.complete(&records);
         Trace {

@@ -113,8 +113,11 @@ pub fn evaluate_remembering(
                 has_news,
                 links: _,
             } = *whole;
-            trace.compact();
-            (evaluation, account, has_news.then_some(trace))
+            let news = has_news.then(|| {
+                trace.compact();
+                trace
+            });
+            (evaluation, account, news)
         }
         Err(reason) => {
             let recorded = record_in_child(program, request, &Scope::Everything)?;

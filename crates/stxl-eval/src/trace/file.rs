@@ -11,6 +11,7 @@
 //! A file that is cut, damaged, of another version or of another program is as good as none: the
 //! evaluation is done from the text and the file made again. It is never synced, for that reason.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -36,8 +37,8 @@ pub(super) const CHECKSUM_BYTES: usize = 32;
 /// A partial file that is older is no longer being written.
 const PARTIAL_SECONDS: i64 = 3600;
 
-/// So many traces and changes are kept.
-const TRACES_MAX: usize = 128;
+/// Traces of so many workspaces are kept.
+const TRACES_MAX: usize = 64;
 
 /// Longest trace that is read.
 const TRACE_BYTES_MAX: u64 = 2 << 30;
@@ -122,6 +123,10 @@ impl UnsavedTrace {
             rustix::fs::unlinkat(&folder, &partial, AtFlags::empty()).ok();
         }
         renamed?;
+        if base.is_none() {
+            // They were of the trace that is replaced; nobody uses them, should they stay.
+            remove(&folder, &identity.changes_name()).ok();
+        }
         // Too much that is kept is no reason to fail.
         prune(&folder, &identity.name()).ok();
         Ok(())
@@ -156,34 +161,40 @@ impl Identity {
     }
 }
 
-/// Removes what nobody will read: partial files whose writer was ended, and the traces that were
-/// written longest ago when there are too many. The one just written stays, whatever its time says.
+/// Removes what nobody will read: partial files whose writer was ended, and traces of workspaces
+/// that were evaluated longest ago, with the changes beside them, when there are too many. Those of
+/// the one just written stay, whatever their times say.
 fn prune(folder: &OwnedFd, own: &str) -> Result<(), Errno> {
     let now = clock_gettime(ClockId::Realtime).tv_sec;
-    let mut traces = Vec::new();
+    // By workspace: when it was written last, and the files.
+    let mut kept: BTreeMap<String, ((i64, u64), Vec<String>)> = BTreeMap::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else {
             continue;
         };
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-        let is_own = extension == Some("trace") && name.starts_with(own);
-        let (Some("part" | "trace"), false) = (extension, is_own) else {
+        if !matches!(extension, Some("part" | "trace")) {
             continue;
-        };
+        }
         // What another process has just renamed or removed is no longer of interest.
         let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
         if extension == Some("trace") {
-            traces.push((stat.st_mtime, stat.st_mtime_nsec, name.to_owned()));
+            let workspace = name.split('.').next().unwrap_or_default();
+            let (written, files) = kept.entry(workspace.to_owned()).or_default();
+            *written = (*written).max((stat.st_mtime, stat.st_mtime_nsec));
+            files.push(name.to_owned());
         } else if stat.st_mtime.saturating_add(PARTIAL_SECONDS) < now {
             remove(folder, name)?;
         }
     }
-    traces.sort();
-    let surplus = (traces.len() + 1).saturating_sub(TRACES_MAX);
-    for (_, _, name) in traces.iter().take(surplus) {
+    kept.remove(own);
+    let mut kept: Vec<_> = kept.into_values().collect();
+    kept.sort();
+    let surplus = (kept.len() + 1).saturating_sub(TRACES_MAX);
+    for name in kept.iter().take(surplus).flat_map(|(_, files)| files) {
         remove(folder, name)?;
     }
     Ok(())

@@ -220,7 +220,7 @@ impl Recall {
                 self.reasons.entry(label).or_insert(reason);
             }
             for (label, package) in &self.records.packages {
-                let mut read = package.values_of.iter();
+                let mut read = package.values_of();
                 if let Some(read) = read.find(|it| !self.records.packages.contains_key(*it)) {
                     stale.insert(label.clone(), Reason::Values(read.clone()));
                 }
@@ -382,7 +382,7 @@ fn gone<'r>(
     layout: &Layout,
 ) -> Option<&'r PackageLabel> {
     let named = references_of(records, package);
-    let mut named = named.chain(&package.values_of).chain(&package.named);
+    let mut named = named.chain(package.values_of()).chain(&package.named);
     named.find(|label| !layout.packages.contains_key(*label))
 }
 

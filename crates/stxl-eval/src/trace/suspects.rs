@@ -77,7 +77,11 @@ impl Suspects {
             || match read {
                 Read::Folder(_) => paths.parents.contains(path),
                 Read::Directory(_) => paths.above.contains(path),
-                Read::File(_) | Read::Import(_) | Read::Presence(_) | Read::PackageFile(_) => false,
+                Read::File(_)
+                | Read::Import(_)
+                | Read::Presence(_)
+                | Read::PackageFile(_)
+                | Read::Layer(_) => false,
             }
     }
 }

@@ -31,6 +31,10 @@ const DRIFT_NS_MAX: i64 = 20_000_000;
 const LOOK_NS_MAX: i64 = 1_000_000;
 const ATTEMPTS_MAX: usize = 64;
 
+/// So many folders stay open while what lies in them is looked at: files in others take a few calls
+/// of the system more. A process may mostly have 1024 files open.
+const FOLDERS_OPEN_MAX: usize = 256;
+
 /// The time at which an evaluation began, by a clock that can be set and by one that cannot.
 #[derive(Clone, Copy)]
 pub(super) struct Beginning {
@@ -136,9 +140,10 @@ impl<'t> Folders<'t> {
             | Read::Import(_)
             | Read::Presence(_)
             | Read::PackageFile(_)
+            | Read::Layer(_)
             | Read::Directory(_) => None,
         });
-        Self(folders.collect())
+        Self(folders.take(FOLDERS_OPEN_MAX).collect())
     }
 
     fn look_again(
@@ -162,6 +167,7 @@ impl<'t> Folders<'t> {
             | Read::Presence(_)
             | Read::PackageFile(_)
             | Read::Folder(_)
+            | Read::Layer(_)
             | Read::Directory(_) => look_again(tree, read, known, beginning),
         }
     }
@@ -197,6 +203,7 @@ fn look_again(
         | Read::Import(_)
         | Read::PackageFile(_)
         | Read::Folder(_)
+        | Read::Layer(_)
         | Read::Directory(_) => read.look(tree).map(|look| beginning.rely_on(look)),
     }
 }

@@ -155,6 +155,7 @@ impl WatchedWorkspace {
                     unseen.reason.to_owned()
                 }
                 Ok(looked) if matches!(self.state, State::Planned) && !looked.is_other() => {
+                    self.has_news |= looked.has_new_stamp;
                     self.trace = Some(looked.trace);
                     self.links = links;
                     self.suspects = Suspects::none();
@@ -300,9 +301,11 @@ impl WatchedWorkspace {
 impl Dependency {
     fn of(read: &Read) -> Self {
         let reach = match read {
-            Read::File(_) | Read::Import(_) | Read::Presence(_) | Read::PackageFile(_) => {
-                Reach::Entry
-            }
+            Read::File(_)
+            | Read::Import(_)
+            | Read::Presence(_)
+            | Read::PackageFile(_)
+            | Read::Layer(_) => Reach::Entry,
             Read::Folder(_) => Reach::Names,
             // A pattern that is no glob is an error before anything is read.
             Read::Directory((_, ignore)) => LeftOut::new(ignore).map_or(Reach::Names, Reach::Below),
