@@ -103,8 +103,8 @@ pub(crate) struct Evaluated<'e> {
 
 /// What a package was evaluated for, and what was said about it.
 pub(crate) struct SeenPackage {
-    /// What was said of its build in each of them.
-    pub(crate) configurations: BTreeMap<Configured, Vec<Diagnostic>>,
+    /// Each of them once, sorted, with what was said of its build.
+    pub(crate) configurations: Vec<(Configured, Vec<Diagnostic>)>,
     /// What was said of its definition.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -112,10 +112,8 @@ pub(crate) struct SeenPackage {
 impl SeenPackage {
     /// Everything that was said.
     pub(crate) fn all_diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.configurations
-            .values()
-            .flatten()
-            .chain(&self.diagnostics)
+        let builds = self.configurations.iter().flat_map(|(_, said)| said);
+        builds.chain(&self.diagnostics)
     }
 }
 

@@ -93,7 +93,7 @@ fn said_about(
     let package = db.package(label);
     let mut said = Said {
         package: SeenPackage {
-            configurations: BTreeMap::new(),
+            configurations: Vec::new(),
             diagnostics: Vec::new(),
         },
         reads: Vec::new(),
@@ -115,7 +115,7 @@ fn said_about(
         let mut diagnostics = expanded.diagnostics.clone();
         diagnostics.extend(said.add_reads(db, &expanded.reads));
         let configurations = &mut said.package.configurations;
-        configurations.insert(configured.clone(), diagnostics);
+        configurations.push((configured.clone(), diagnostics));
     }
     said
 }
