@@ -37,6 +37,8 @@ enum Command {
     Growth(scenario::growth::Arguments),
     /// Decide that nothing is to do, beside make and ninja
     Noop(scenario::NeedingPackages),
+    /// Save packages of a workspace that is watched
+    Watch(scenario::NeedingPackages),
     /// Build trivial packages that do not need each other, beside the bare floor
     Trivial(scenario::Packages),
     /// Build a chain of trivial packages, beside the bare floor
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Growth(arguments) => scenario::growth::run(&arguments),
         Command::Evaluate(arguments) => scenario::growth::evaluate(&arguments),
         Command::Noop(arguments) => scenario::noop::run(&arguments),
+        Command::Watch(arguments) => scenario::watch::run(&arguments),
         Command::Trivial(arguments) => scenario::builds::run(&arguments, TRIVIAL),
         Command::Chain(arguments) => scenario::builds::run(&arguments, CHAIN),
         Command::Floor(arguments) => scenario::floor::run(&arguments),

@@ -103,7 +103,8 @@ fn children_of(process: u32) -> Vec<u32> {
         .collect()
 }
 
-fn peak_of(process: u32) -> u64 {
+/// The largest resident set of a process so far, in bytes; 0 of one that is gone.
+pub fn peak_of(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));

@@ -107,7 +107,7 @@ impl Plot {
             format!("<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>"),
             text((LEFT, TOP - 18.0), "start", &self.title),
             text((Axes::RIGHT, HEIGHT - 10.0), "end", &self.across),
-            text((8.0, TOP - 4.0), "start", &self.up),
+            text((8.0, TOP - 18.0), "start", &self.up),
         ];
         for exponent in axes.x.0..=axes.x.1 {
             let x = axes.x_of(f64::from(exponent));

@@ -10,7 +10,9 @@ use crate::console::say;
 /// `programs`: a folder that has the built programs; else they are built.
 pub(crate) const OPTIONS: &[(&str, &str)] = &[("programs", ""), ("runs", "5")];
 
-const SCENARIOS: [&str; 6] = ["floor", "eval", "noop", "trivial", "chain", "import"];
+const SCENARIOS: [&str; 8] = [
+    "floor", "eval", "growth", "watch", "noop", "trivial", "chain", "import",
+];
 
 /// Runs all scenarios, also after one has failed.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
