@@ -6,7 +6,7 @@ use stxl_model::PackageLabel;
 
 use super::Trace;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
-use super::look::Looked;
+use super::look::{Guessing, Looked};
 use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
 use super::suspects::Suspects;
 use super::verify::Beginning;
@@ -195,7 +195,7 @@ pub(super) struct Rest {
 impl Session<'_> {
     /// Looks at everything, and makes a plan if the trace is good for one; else says why it is not.
     fn recall_all(&self, trace: Trace) -> Result<Result<Box<Whole>, String>, ChildError> {
-        let (looked, guess) = match self.look_and_guess(trace, &Suspects::All) {
+        let (looked, guess) = match self.look_and_guess(trace, &Suspects::All, Guessing::Yes) {
             Ok(looked) => looked,
             Err(unseen) => return Ok(Err(unseen.reason.to_owned())),
         };

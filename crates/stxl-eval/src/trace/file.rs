@@ -268,19 +268,14 @@ pub(crate) fn load(folder: &TraceFolder, identity: &Identity) -> Result<Loaded, 
         Err(Errno::NOENT) => Ok(None),
         Err(_) => Err(LostChanges),
     };
-    Ok(match changes {
-        Ok(Some(changes)) => Loaded {
-            trace: changes.put_on(trace),
-            has_lost_changes: false,
-        },
-        Ok(None) => Loaded {
-            trace,
-            has_lost_changes: false,
-        },
-        Err(LostChanges) => Loaded {
-            trace,
-            has_lost_changes: true,
-        },
+    let has_lost_changes = changes.is_err();
+    let trace = match changes {
+        Ok(Some(changes)) => changes.put_on(trace),
+        Ok(None) | Err(LostChanges) => trace,
+    };
+    Ok(Loaded {
+        trace,
+        has_lost_changes,
     })
 }
 

@@ -45,6 +45,14 @@ impl Looked {
     }
 }
 
+/// Whether a guess is made beside a look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guessing {
+    Yes,
+    /// Nobody would use it.
+    No,
+}
+
 /// What cannot be compared with what is there.
 pub(super) struct Unseen {
     /// As it was; none if it is of two workspaces by now.
@@ -74,16 +82,17 @@ impl Session<'_> {
 
     /// Looks again at what a trace was made from, as far as it is suspected to be another.
     pub(super) fn look(&self, trace: Trace, suspects: &Suspects) -> Result<Looked, Box<Unseen>> {
-        self.look_and_guess(trace, suspects)
+        self.look_and_guess(trace, suspects, Guessing::No)
             .map(|(looked, _)| looked)
     }
 
-    /// Looks again, and meanwhile makes a plan of what is on record, if everything is suspected: a
-    /// guess that is right if nothing is another.
+    /// Looks again, and meanwhile makes a plan of what is on record, if it is wanted: a guess that
+    /// is right if nothing is another.
     pub(super) fn look_and_guess(
         &self,
         mut trace: Trace,
         suspects: &Suspects,
+        guessing: Guessing,
     ) -> Result<(Looked, Option<Linked>), Box<Unseen>> {
         let unseen = |trace, reason| Err(Box::new(Unseen { trace, reason }));
         let Some((tree, read)) = self.open(&trace.records) else {
@@ -91,9 +100,9 @@ impl Session<'_> {
         };
         let is_same = AtomicBool::new(true);
         let look = || verify(&tree, &trace, self.beginning, suspects, &is_same);
-        let (looks, guess) = match suspects {
-            Suspects::Paths(_) => (look(), None),
-            Suspects::All => std::thread::scope(|scope| {
+        let (looks, guess) = match guessing {
+            Guessing::No => (look(), None),
+            Guessing::Yes => std::thread::scope(|scope| {
                 let looks = scope.spawn(look);
                 let guess = self.guess(&trace, &read.settings, &is_same);
                 match looks.join() {

@@ -116,20 +116,25 @@ pub(super) fn verify(
                 look
             })
         }
-        Suspects::Paths(_) => reads
-            .map(|(read, known)| {
-                if suspects.include(read) {
-                    look_again(tree, read, *known, beginning)
-                } else {
-                    Some(*known)
-                }
-            })
-            .collect(),
+        Suspects::Paths(_) => {
+            // They are few, so that listing folders for them would take longer.
+            let none = Folders::default();
+            reads
+                .map(|(read, known)| {
+                    if suspects.include(read) {
+                        none.look_again(tree, read, *known, beginning)
+                    } else {
+                        Some(*known)
+                    }
+                })
+                .collect()
+        }
     }
 }
 
 /// The folders whose names were read, listed again: whether files in folders of theirs are what
 /// they were takes one call of the system each, and three for any other path.
+#[derive(Default)]
 struct Folders<'t>(FxHashMap<&'t str, ListedFolder>);
 
 impl<'t> Folders<'t> {
@@ -155,21 +160,30 @@ impl<'t> Folders<'t> {
     ) -> Option<Look> {
         match read {
             Read::File(path) | Read::Import(path)
-                if known.stamp.is_some() && self.stamp(path) == known.stamp =>
+                if known.stamp.is_some() && self.stamp_of(tree, path) == known.stamp =>
             {
                 Some(known)
             }
             Read::Folder(path) if let Some(folder) = self.0.get(path.as_str()) => {
                 Some(Look::without_stamp(Found::of_names(&folder.names)))
             }
+            // Whether something is there needs no reading of it.
+            Read::Presence(path) => {
+                let is_there = !matches!(tree.stamp(path), Err(SourceError::NotFound { .. }));
+                Some(Look::without_stamp(Found::is_there(is_there)))
+            }
+            // Of a file that changes while it is read, the stamp is the older one.
             Read::File(_)
             | Read::Import(_)
-            | Read::Presence(_)
             | Read::PackageFile(_)
             | Read::Folder(_)
             | Read::Layer(_)
-            | Read::Directory(_) => look_again(tree, read, known, beginning),
+            | Read::Directory(_) => read.look(tree).map(|look| beginning.rely_on(look)),
         }
+    }
+
+    fn stamp_of(&self, tree: &DiskSourceTree, path: &SourcePath) -> Option<Stamp> {
+        self.stamp(path).or_else(|| tree.stamp(path).ok())
     }
 
     /// The stamp of a file in a folder of one that was listed.
@@ -178,32 +192,5 @@ impl<'t> Folders<'t> {
         let (outer, entry) = folder.rsplit_once('/')?;
         let inside = path.as_str().get(outer.len() + 1..)?;
         self.0.get(outer)?.stamp_inside(entry, inside)
-    }
-}
-
-fn look_again(
-    tree: &DiskSourceTree,
-    read: &Read,
-    known: Look,
-    beginning: Beginning,
-) -> Option<Look> {
-    match read {
-        Read::File(path) | Read::Import(path)
-            if known.stamp.is_some() && tree.stamp(path).ok() == known.stamp =>
-        {
-            Some(known)
-        }
-        // Whether something is there needs no reading of it.
-        Read::Presence(path) => {
-            let is_there = !matches!(tree.stamp(path), Err(SourceError::NotFound { .. }));
-            Some(Look::without_stamp(Found::is_there(is_there)))
-        }
-        // Of a file that changes while it is read, the stamp is the older one.
-        Read::File(_)
-        | Read::Import(_)
-        | Read::PackageFile(_)
-        | Read::Folder(_)
-        | Read::Layer(_)
-        | Read::Directory(_) => read.look(tree).map(|look| beginning.rely_on(look)),
     }
 }
