@@ -5,14 +5,20 @@
 #[path = "cli/place.rs"]
 mod place;
 
+#[path = "cli/affected.rs"]
+mod affected;
 #[path = "cli/brought.rs"]
 mod brought;
 #[path = "cli/collection.rs"]
 mod collection;
 #[path = "cli/contract.rs"]
 mod contract;
+#[path = "cli/depends.rs"]
+mod depends;
 #[path = "cli/exit.rs"]
 mod exit;
+#[path = "cli/layered.rs"]
+mod layered;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/main_job.rs"]

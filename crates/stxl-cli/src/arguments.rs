@@ -1,10 +1,14 @@
 //! The command line: what can be typed, its help and its examples.
 
+mod plans;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stxl_model::Platform;
+
+pub(crate) use plans::{AffectedArguments, DependsArguments};
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -65,6 +69,8 @@ impl Command {
         match self {
             Self::Eval(eval) => eval.json,
             Self::Build(build) => build.json,
+            Self::Depends(depends) => depends.json,
+            Self::Affected(affected) => affected.json,
             Self::Doctor(doctor) => doctor.json,
             Self::Store(StoreCommand::Gc(gc)) => gc.json,
             Self::Store(StoreCommand::Verify(verify)) => verify.json,
@@ -105,6 +111,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'"
     )]
     Shell(ShellArguments),
+    /// Tell what a package needs, or how it comes to need another
+    #[command(
+        after_help = "Examples:\n  stxl depends core/zlib\n  stxl depends user/redis --on stage1/musl\n  stxl depends user/redis --on stage1/musl --all"
+    )]
+    Depends(DependsArguments),
+    /// Tell which packages are others if a file, a package or a source becomes another
+    #[command(
+        after_help = "Examples:\n  stxl affected lib/flags.rhai\n  stxl affected stages/core/musl core/zlib\n  stxl affected --json sha256:9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23"
+    )]
+    Affected(AffectedArguments),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),

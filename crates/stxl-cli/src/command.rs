@@ -1,7 +1,9 @@
 //! The commands, one file each: parse, call one library function, render.
 
+pub(crate) mod affected;
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod depends;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod init;

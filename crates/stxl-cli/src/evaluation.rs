@@ -1,5 +1,7 @@
 //! From labels on the command line to a plan, with whatever is wrong shown.
 
+mod surveyed;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -24,6 +26,8 @@ use crate::place;
 use crate::progress::plural;
 use crate::session::THIS_PROGRAM;
 use crate::terminal::{Terminal, Tone, print_record};
+
+pub(crate) use surveyed::{Surveyed, survey};
 
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
@@ -124,11 +128,23 @@ pub(crate) fn evaluate(
         (Some(traces), Recall::Remembered) => Memory::Used(traces),
         (Some(traces), Recall::Nothing) => Memory::Renewed(traces),
     };
+    let remembered = evaluate_remembering(&evaluator(), &request, memory);
+    let remembered = remembered.map_err(Failure::environment)?;
+    evaluated(remembered, workspace, audience, terminal)
+}
+
+/// What came of an evaluation, once its diagnostics are shown.
+fn evaluated(
+    remembered: Remembered,
+    workspace: &Path,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Evaluated, Failure> {
     let Remembered {
         evaluation,
         unsaved,
         account,
-    } = evaluate_remembering(&evaluator(), &request, memory).map_err(Failure::environment)?;
+    } = remembered;
     show(&evaluation, workspace, audience, terminal)?;
     let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
     Ok(Evaluated {

@@ -66,6 +66,8 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Build(build) => command::build::run(arguments, build, terminal),
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
+        Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
+        Command::Affected(affected) => command::affected::run(arguments, affected, terminal),
         Command::Store(store) => dispatch_store(arguments, store, terminal),
         Command::Doctor(doctor) => command::doctor::run(arguments, doctor, terminal),
         Command::Completions(completions) => {

@@ -20,4 +20,4 @@ pub use parent::{ChildError, EvaluatorProgram, evaluate_in_child};
 pub(crate) use parent::{ask_child, record_in_child};
 pub use process::child_main;
 pub use wire::ChildRequest;
-pub(crate) use wire::Inquiry;
+pub(crate) use wire::{Inquiry, NodeWire};

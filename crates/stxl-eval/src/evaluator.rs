@@ -1,6 +1,7 @@
 //! A session of evaluations over one workspace.
 
 mod diagnose;
+mod inquire;
 mod select;
 
 pub(crate) use diagnose::sort;
@@ -16,10 +17,9 @@ use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 use crate::database::{Configured, Database, Db as _, Progress};
 use crate::graph::{Follow, Graph};
 use crate::layout::{Layout, Listing, find_packages, layer_folders, list_packages};
-use crate::link::link;
+use crate::link::{Links, link};
 use crate::lowering::lowered;
 use crate::node::{Node, NodeKey, is_output};
-use crate::origin;
 use crate::parallel;
 use crate::queries::error;
 use crate::read::{Found, Look, Read};
@@ -84,11 +84,11 @@ pub(crate) struct Outcome {
 impl Recorded {
     /// Links what was recorded.
     pub(crate) fn into_evaluation(self) -> Evaluation {
-        self.into_parts().0
+        self.into_parts().evaluation
     }
 
     /// Links what was recorded, which stays.
-    pub(crate) fn into_parts(self) -> (Evaluation, Option<Outcome>) {
+    pub(crate) fn into_parts(self) -> LinkedRecords {
         let Self {
             outcome,
             mut diagnostics,
@@ -97,14 +97,36 @@ impl Recorded {
         let linked = outcome
             .as_ref()
             .map(|outcome| link(&outcome.records, &outcome.targets, None));
-        let plan = match linked.transpose() {
-            Ok(linked) => linked.map(|linked| linked.plan),
+        let (plan, links) = match linked.transpose() {
+            Ok(linked) => linked.map(|linked| (linked.plan, linked.links)).unzip(),
             Err(wrong) => {
                 diagnostics.push(error("evaluator-stopped", wrong.to_string(), None));
-                None
+                (None, None)
             }
         };
-        (Evaluation { plan, diagnostics }, outcome)
+        LinkedRecords {
+            evaluation: Evaluation { plan, diagnostics },
+            links,
+            outcome,
+        }
+    }
+}
+
+/// What was recorded, and what came of linking it.
+pub(crate) struct LinkedRecords {
+    pub(crate) evaluation: Evaluation,
+    /// None when there is no plan.
+    pub(crate) links: Option<Links>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl LinkedRecords {
+    /// Has records looked at that a plan was made of; nothing comes of it when there is no plan.
+    pub(crate) fn look<T: Default>(&self, look: impl FnOnce(&Records, &Links) -> T) -> T {
+        match (&self.outcome, &self.links) {
+            (Some(outcome), Some(links)) => look(&outcome.records, links),
+            (Some(_) | None, Some(_) | None) => T::default(),
+        }
     }
 }
 
@@ -293,16 +315,6 @@ impl Evaluator {
         };
         drop(spending);
         listing
-    }
-
-    /// Where a value of the package that was asked for first comes from, encoded; none when there
-    /// is none without errors.
-    pub(crate) fn find_origin(&self, recorded: &Recorded, field: &str) -> Option<Vec<u8>> {
-        let targets = &recorded.outcome.as_ref()?.targets;
-        let key = targets.first()?.nodes.first()?.clone();
-        let db = self.db.clone();
-        let find = move || origin::find_encoded(&db, &key.label, &key.configured, field);
-        Some(self.pool.install(find))
     }
 
     /// What was looked at by all evaluations: what another outcome has to come from.

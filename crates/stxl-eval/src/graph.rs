@@ -221,7 +221,7 @@ impl Graph {
             let [user, need] = pair else { continue };
             let (user_name, need_name) = (shown(user), shown(need));
             match site_of_need(db, user, need) {
-                Some(site) => {
+                Some((site, _)) => {
                     let at = format!("{}:{}", site.path, site.line);
                     notes.push(format!("`{user_name}` needs `{need_name}` at {at}"));
                     let span = span_of_site(db, &site);

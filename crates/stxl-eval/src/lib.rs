@@ -26,6 +26,7 @@ mod selection;
 mod settings;
 mod source_tree;
 mod suggestion;
+mod survey;
 mod trace;
 mod value_cycle;
 mod without_sites;
@@ -50,6 +51,10 @@ pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings
 pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError, Stamp,
     TEXT_BYTES_MAX, WorkspaceTree,
+};
+pub use survey::{
+    Affected, AffectedPackage, Because, Change, NeedPlace, Paths, ReadKind, Survey, SurveyedOutput,
+    places_of_needs, survey_remembering,
 };
 pub use trace::{
     Account, Dependency, Memory, Reach, Reason, Remembered, Round, Suspects, TraceFolder,

@@ -48,6 +48,20 @@ pub(crate) struct Links {
     derivations: Vec<OwnDerivation>,
 }
 
+impl Links {
+    /// The derivation that gives a node, and all derivations of the node, which others may have
+    /// too; none for one that is not in the plan.
+    pub(crate) fn of_node(
+        &self,
+        position: usize,
+    ) -> Option<(DerivationId, impl Iterator<Item = DerivationId>)> {
+        let link = self.nodes.get(position)?.as_ref()?;
+        let own = self.derivations.get(link.derivations.clone());
+        let own = own.unwrap_or_default().iter();
+        Some((link.id, own.map(|derivation| derivation.id)))
+    }
+}
+
 /// A derivation of a node.
 #[derive(Clone, Copy, Debug)]
 struct OwnDerivation {

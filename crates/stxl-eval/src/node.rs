@@ -396,23 +396,26 @@ fn visit_root<'e>(
     }
 }
 
-/// Where a node first names another one; for the report of a cycle.
-pub(crate) fn site_of_need(db: &dyn Db, node: &NodeKey, needed: &NodeKey) -> Option<Site> {
+/// Where a node first names another one, or else what brings that one, and what this is.
+pub(crate) fn site_of_need(
+    db: &dyn Db,
+    node: &NodeKey,
+    needed: &NodeKey,
+) -> Option<(Site, Option<NodeKey>)> {
     let result = queries::expanded(db, db.package(&node.label), &node.configured);
     let expression = output_of(result.expanded.as_ref()?, &node.output)?;
     let references = references_of(expression);
-    let direct = references
-        .iter()
-        .find(|it| resolve(db, node, it).ok().as_ref() == Some(needed));
-    // Otherwise it is brought: by which of those that are written?
-    let bringing = || {
-        references.iter().find(|it| {
-            resolve(db, node, it).is_ok_and(|key| brought_by(db, &[key]).contains(needed))
-        })
-    };
-    direct
-        .or_else(bringing)
-        .map(|reference| reference.site.clone())
+    let named = references.iter().filter_map(|reference| {
+        let key = resolve(db, node, reference).ok()?;
+        Some((&reference.site, key))
+    });
+    let named: Vec<(&Site, NodeKey)> = named.collect();
+    if let Some((site, _)) = named.iter().find(|(_, key)| key == needed) {
+        return Some(((*site).clone(), None));
+    }
+    let brings = |key: &NodeKey| brought_by(db, std::slice::from_ref(key)).contains(needed);
+    let (site, bringing) = named.into_iter().find(|(_, key)| brings(key))?;
+    Some((site.clone(), Some(bringing)))
 }
 
 impl std::fmt::Display for NodeKey {

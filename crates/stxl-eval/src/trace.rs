@@ -33,6 +33,7 @@ use stxl_model::PackageLabel;
 use crate::record::Records;
 
 pub(crate) use changes::Base;
+pub(crate) use evaluate::evaluate_and_look;
 pub use evaluate::{Account, Memory, Remembered, evaluate_remembering};
 pub(crate) use listing::{Listed, reads_of_listing};
 

@@ -94,7 +94,7 @@ fn answer_request() -> Result<(), ProcessError> {
     // Never joined: it ends with the process.
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
     let profiler = match inquiry {
-        Inquiry::Nothing | Inquiry::Origin(_) => None,
+        Inquiry::Nothing | Inquiry::Origin(_) | Inquiry::Needs(_) => None,
         Inquiry::Costs => Some(new_profiler()),
     };
     let options = EvaluatorOptions {
@@ -118,8 +118,9 @@ fn answer_request() -> Result<(), ProcessError> {
         };
         profile.encode()
     });
-    let findings = match &inquiry {
-        Inquiry::Origin(field) => evaluator.find_origin(&evaluation, field),
+    let findings = match inquiry {
+        Inquiry::Origin(field) => evaluator.find_origin(&evaluation, &field),
+        Inquiry::Needs(needs) => evaluator.find_places_of_needs(&evaluation, needs),
         Inquiry::Costs | Inquiry::Nothing => findings,
     };
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);

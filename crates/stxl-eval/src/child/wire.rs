@@ -17,7 +17,7 @@ use crate::record::{Pieces, Records, decode_list, decode_read, encode_read, numb
 use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -52,6 +52,8 @@ pub(crate) enum Inquiry {
     Costs,
     /// Where a value of the package that is selected comes from.
     Origin(String),
+    /// Where it is written that outputs need others.
+    Needs(Vec<(NodeWire, NodeWire)>),
 }
 
 /// What a child answers.
@@ -87,8 +89,9 @@ struct PartsWire {
     packages: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct NodeWire {
+/// An output in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeWire {
     label: String,
     platform: String,
     options: BTreeMap<String, String>,
@@ -97,34 +100,43 @@ struct NodeWire {
 
 impl From<&Parts> for PartsWire {
     fn from(parts: &Parts) -> Self {
-        let node = |key: &NodeKey| NodeWire {
-            label: key.label.to_string(),
-            platform: key.configured.platform.name().to_owned(),
-            options: key.configured.options.as_ref().clone(),
-            output: key.output.to_string(),
-        };
         Self {
-            nodes: parts.nodes.iter().map(node).collect(),
+            nodes: parts.nodes.iter().map(NodeWire::from).collect(),
             packages: parts.packages.iter().map(ToString::to_string).collect(),
         }
     }
 }
 
+impl From<&NodeKey> for NodeWire {
+    fn from(key: &NodeKey) -> Self {
+        Self {
+            label: key.label.to_string(),
+            platform: key.configured.platform.name().to_owned(),
+            options: key.configured.options.as_ref().clone(),
+            output: key.output.to_string(),
+        }
+    }
+}
+
+impl NodeWire {
+    pub(crate) fn into_key(self) -> Option<NodeKey> {
+        Some(NodeKey {
+            label: PackageLabel::parse(&self.label).ok()?,
+            configured: Configured {
+                platform: Platform::parse(&self.platform)?,
+                options: Arc::new(self.options),
+            },
+            output: OutputName::parse(&self.output).ok()?,
+        })
+    }
+}
+
 impl PartsWire {
     fn into_parts(self) -> Option<Parts> {
-        let node = |wire: NodeWire| {
-            Some(NodeKey {
-                label: PackageLabel::parse(&wire.label).ok()?,
-                configured: Configured {
-                    platform: Platform::parse(&wire.platform)?,
-                    options: Arc::new(wire.options),
-                },
-                output: OutputName::parse(&wire.output).ok()?,
-            })
-        };
         let packages = self.packages.iter();
+        let nodes = self.nodes.into_iter().map(NodeWire::into_key);
         Some(Parts {
-            nodes: self.nodes.into_iter().map(node).collect::<Option<_>>()?,
+            nodes: nodes.collect::<Option<_>>()?,
             packages: packages
                 .map(|label| PackageLabel::parse(label).ok())
                 .collect::<Option<_>>()?,

@@ -10,9 +10,7 @@ use super::look::{Guessing, Looked};
 use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
 use super::suspects::Suspects;
 use super::verify::Beginning;
-use crate::child::{
-    ChildError, ChildRequest, EvaluatorProgram, evaluate_in_child, record_in_child,
-};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, Target, sort};
 use crate::layout::Layout;
 use crate::link::{Linked, Links, Previous, link};
@@ -68,15 +66,30 @@ pub fn evaluate_remembering(
     request: &ChildRequest,
     memory: Memory<'_>,
 ) -> Result<Remembered, ChildError> {
+    let (remembered, ()) = evaluate_and_look(program, request, memory, |_, _| ())?;
+    Ok(remembered)
+}
+
+/// As [`evaluate_remembering`], and has what the plan was made of looked at, if there is a plan.
+pub(crate) fn evaluate_and_look<T: Default>(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    memory: Memory<'_>,
+    look: impl FnOnce(&Records, &Links) -> T,
+) -> Result<(Remembered, T), ChildError> {
     let (Memory::Used(folder) | Memory::Renewed(folder)) = memory else {
-        return Ok(Remembered {
-            evaluation: evaluate_in_child(program, request)?,
+        let recorded = record_in_child(program, request, &Scope::Everything)?;
+        let parts = recorded.into_parts();
+        let looked = parts.look(look);
+        let remembered = Remembered {
+            evaluation: parts.evaluation,
             unsaved: None,
             account: Account {
                 everything: Some("there is no place to remember it".to_owned()),
                 ..Account::default()
             },
-        });
+        };
+        return Ok((remembered, looked));
     };
     let session = Session {
         program,
@@ -104,40 +117,45 @@ pub fn evaluate_remembering(
             ) => Err(reason.to_string()),
         }
     };
-    let (evaluation, mut account, trace) = match recalled {
+    let (evaluation, mut account, trace, looked) = match recalled {
         Ok(whole) => {
             let Whole {
                 evaluation,
                 account,
                 mut trace,
                 has_news,
-                links: _,
+                links,
             } = *whole;
+            let looked = look(&trace.records, &links);
             let news = has_news.then(|| {
                 trace.compact();
                 trace
             });
-            (evaluation, account, news)
+            (evaluation, account, news, looked)
         }
         Err(reason) => {
             let recorded = record_in_child(program, request, &Scope::Everything)?;
-            let (evaluation, outcome) = recorded.into_parts();
-            let trace = outcome.and_then(|outcome| session.trace_of(outcome).ok());
+            let parts = recorded.into_parts();
+            let looked = parts.look(look);
+            let trace = parts
+                .outcome
+                .and_then(|outcome| session.trace_of(outcome).ok());
             let account = Account {
                 everything: Some(reason),
                 ..Account::default()
             };
-            (evaluation, account, trace)
+            (parts.evaluation, account, trace, looked)
         }
     };
     account.has_lost_changes = has_lost_changes;
     // Whoever sets the clock meanwhile makes every stamp doubtful.
     let trace = trace.filter(|_| session.beginning.is_steady());
-    Ok(Remembered {
+    let remembered = Remembered {
         evaluation,
         unsaved: trace.map(|trace| UnsavedTrace::new(folder.path.clone(), identity, trace)),
         account,
-    })
+    };
+    Ok((remembered, looked))
 }
 
 pub(super) struct Session<'s> {

@@ -15,7 +15,7 @@ use super::suspects::Suspects;
 use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::directory_import::LeftOut;
-use crate::evaluator::{Evaluation, Scope};
+use crate::evaluator::{Evaluation, LinkedRecords, Scope};
 use crate::link::{Links, Previous};
 use crate::read::Read;
 use crate::record::Records;
@@ -196,7 +196,11 @@ impl WatchedWorkspace {
         let mut recorded = record_in_child(&self.program, &self.request, &Scope::Everything)?;
         self.placed = 0;
         let looked_at = std::mem::take(&mut recorded.looked_at);
-        let (evaluation, outcome) = recorded.into_parts();
+        let LinkedRecords {
+            evaluation,
+            outcome,
+            links: _,
+        } = recorded.into_parts();
         let traced = outcome.map(|outcome| session.trace_of(outcome));
         match traced.transpose() {
             Ok(Some(trace)) => {

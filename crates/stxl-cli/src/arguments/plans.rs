@@ -1,0 +1,48 @@
+//! The arguments of commands that explain plans.
+
+use clap::{Args, ValueHint};
+
+use super::Variant;
+
+#[derive(Debug, Args)]
+pub(crate) struct DependsArguments {
+    /// The package or output that needs others
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+
+    /// Tell how it comes to need this package, output or stage (default: tell all that it needs)
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) on: Option<String>,
+
+    /// Tell all ways, the shortest first, and not only one of the shortest
+    #[arg(long, requires = "on")]
+    pub(crate) all: bool,
+
+    /// Tell at most this many ways
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "all")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) limit: u16,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AffectedArguments {
+    /// A file or folder, a package (`core/zlib`), output or stage, or a source by `sha256:…`
+    ///
+    /// What can be both is a package; `./` in front of it makes it a file.
+    #[arg(value_name = "FILE|LABEL|HASH", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) changes: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}

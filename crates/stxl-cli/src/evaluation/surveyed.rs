@@ -1,0 +1,73 @@
+//! A plan with a survey of what it was made of.
+
+use std::path::Path;
+
+use stxl_eval::{
+    ChildRequest, Memory, NeedPlace, Survey, TraceFolder, places_of_needs, survey_remembering,
+};
+use stxl_model::{Plan, Selector};
+
+use super::{Audience, child_request, evaluated, evaluator, traces};
+use crate::arguments::Selection;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// A plan, a survey of it, and what was evaluated for both.
+pub(crate) struct Surveyed {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// What its outputs need, and what its packages read.
+    pub(crate) survey: Survey,
+    request: ChildRequest,
+}
+
+/// Evaluates, remembers that, and surveys what the plan was made of.
+pub(crate) fn survey(
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Surveyed, Failure> {
+    let request = child_request(workspace, selection)?;
+    let traces: Option<TraceFolder> = traces()?;
+    let memory = traces.as_ref().map_or(Memory::None, Memory::Used);
+    let surveyed = survey_remembering(&evaluator(), &request, memory);
+    let (remembered, survey) = surveyed.map_err(Failure::environment)?;
+    let evaluated = evaluated(remembered, workspace, audience, terminal)?;
+    Ok(Surveyed {
+        plan: evaluated.remember(terminal),
+        survey,
+        request,
+    })
+}
+
+impl Surveyed {
+    /// The outputs of the plan that a selector names, by their positions in the survey; an output
+    /// has to be one that its package has.
+    pub(crate) fn named_by(&self, selector: &Selector) -> Result<Vec<usize>, Failure> {
+        let named = self.survey.named_by(selector);
+        let Selector::Output(label) = selector else {
+            return Ok(named);
+        };
+        let known = self.survey.outputs_of(&label.package);
+        let known: Vec<_> = known.into_iter().flatten().collect();
+        if !named.is_empty() || known.is_empty() || known.contains(&&label.output) {
+            return Ok(named);
+        }
+        let (package, output) = (&label.package, &label.output);
+        let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        Err(
+            Failure::usage(format!("`{package}` has no output `{output}`"))
+                .hint(format!("its outputs are: {}", names.join(", "))),
+        )
+    }
+
+    /// Where it is written that outputs need others, by their positions in the survey.
+    pub(crate) fn places(
+        &self,
+        needs: &[(usize, usize)],
+    ) -> Result<Vec<Option<NeedPlace>>, Failure> {
+        places_of_needs(&evaluator(), &self.request, &self.survey, needs)
+            .map_err(Failure::environment)
+    }
+}
