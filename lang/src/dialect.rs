@@ -14,6 +14,7 @@ pub(crate) mod finish;
 pub(crate) mod frame;
 pub(crate) mod globs;
 pub(crate) mod limits;
+mod lock_files;
 pub(crate) mod measured;
 pub(crate) mod modules;
 pub(crate) mod operations;

@@ -72,6 +72,8 @@ pub struct ExpandRequest {
     pub target: Platform,
     /// The root a build starts from unless the definition names one.
     pub base: Vec<Operand>,
+    /// The root a test starts from unless the definition names one.
+    pub test_base: Vec<Operand>,
     /// Options set from outside; the definition's own defaults hold for all others.
     pub options: BTreeMap<String, String>,
 }

@@ -37,6 +37,8 @@ pub enum FieldKind {
     Texts,
     /// Paths by path; templates on both sides.
     Paths,
+    /// A lock file and the crates it names, as `lock` gives them.
+    Lock,
     /// Any data.
     Data,
 }
@@ -188,6 +190,18 @@ const AFTER: &[FieldSchema] = &[
         "What goes into which output.",
     ),
     field(
+        "test_base",
+        FieldKind::Base,
+        "of the stage",
+        "The root the tests start from.",
+    ),
+    field(
+        "test_needs",
+        FieldKind::References,
+        "[]",
+        "What the tests see besides the package and what it brings.",
+    ),
+    field(
         "tests",
         FieldKind::Scripts,
         "#{}",
@@ -212,6 +226,12 @@ const LAST: &[FieldSchema] = &[
 
 const BUILDING: &[FieldSchema] = &[
     field(
+        "opaque",
+        FieldKind::Text,
+        "",
+        "Why its sources are machine code that nothing of the plan made.",
+    ),
+    field(
         "seeds",
         FieldKind::Seeds,
         "#{}",
@@ -225,11 +245,89 @@ const BUILDING: &[FieldSchema] = &[
     ),
 ];
 
+const FOLDER: &[FieldSchema] = &[field(
+    "folder",
+    FieldKind::Text,
+    "",
+    "The folder of the source in which the commands run.",
+)];
+
+const CHECK: &[FieldSchema] = &[field(
+    "check",
+    FieldKind::Script,
+    "",
+    "Upstream's own tests, run after another build as the output `test.check`.",
+)];
+
+const INSTALL: FieldSchema = field(
+    "install",
+    FieldKind::Script,
+    "of the builder",
+    "Installs into `$OUT`.",
+);
+
 const SCRIPT: &[FieldSchema] = &[required(
     "script",
     FieldKind::Script,
     "Builds in `/src` and installs into `$OUT`.",
 )];
+
+const CMAKE: &[FieldSchema] = &[
+    field(
+        "cmake",
+        FieldKind::Arguments,
+        "[]",
+        "Arguments of `cmake`, after those for a release in `/usr`.",
+    ),
+    field("make", FieldKind::Arguments, "[]", "Arguments of `make`."),
+    INSTALL,
+];
+
+const MESON: &[FieldSchema] = &[
+    field(
+        "meson",
+        FieldKind::Arguments,
+        "[]",
+        "Arguments of `meson setup`, after those for a release in `/usr`.",
+    ),
+    INSTALL,
+];
+
+const PYTHON: &[FieldSchema] = &[INSTALL];
+
+const CARGO: &[FieldSchema] = &[
+    required(
+        "crates",
+        FieldKind::Lock,
+        "The lock file and the crates it names: `lock(\"Cargo.lock\")`.",
+    ),
+    required(
+        "bins",
+        FieldKind::Arguments,
+        "The programs that are built and installed.",
+    ),
+    field(
+        "cargo",
+        FieldKind::Arguments,
+        "[]",
+        "Arguments of `cargo build`.",
+    ),
+    INSTALL,
+];
+
+const GOLANG: &[FieldSchema] = &[
+    required(
+        "packages",
+        FieldKind::Arguments,
+        "The packages whose programs are built, such as `./cmd/tool`.",
+    ),
+    field(
+        "ldflags",
+        FieldKind::Arguments,
+        "[]",
+        "Flags for the linker, after those that leave out what differs.",
+    ),
+];
 
 const AUTOTOOLS: &[FieldSchema] = &[
     field(
@@ -270,6 +368,24 @@ const PALLET: &[FieldSchema] = &[
         "Files to copy: new path to the path copied.",
     ),
     field(
+        "directories",
+        FieldKind::Arguments,
+        "[]",
+        "Directories to make.",
+    ),
+    field(
+        "links",
+        FieldKind::Paths,
+        "#{}",
+        "Symlinks to make: path to target.",
+    ),
+    field(
+        "files",
+        FieldKind::Texts,
+        "#{}",
+        "Files to write: path to text.",
+    ),
+    field(
         "entrypoint",
         FieldKind::Arguments,
         "[]",
@@ -283,7 +399,23 @@ pub const BUILDERS: &[BuilderSchema] = &[
         name: "autotools",
         doc: "Runs `./configure`, `make` and an installation.",
         groups: &[
-            ABOUT, SOURCES, BRINGS, ENV, AUTOTOOLS, AFTER, BUILDING, LAST,
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, AUTOTOOLS, AFTER, CHECK, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "cargo",
+        doc: "Builds Rust programs with the crates of a lock file.",
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, CARGO, AFTER, CHECK, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "cmake",
+        doc: "Configures with CMake, builds and installs with make.",
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, CMAKE, AFTER, CHECK, BUILDING, LAST,
         ],
         other_fields: OtherFields::Refused,
     },
@@ -294,9 +426,27 @@ pub const BUILDERS: &[BuilderSchema] = &[
         other_fields: OtherFields::Data,
     },
     BuilderSchema {
+        name: "golang",
+        doc: "Builds Go programs.",
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, GOLANG, AFTER, CHECK, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
         name: "make",
         doc: "Runs `make` and an installation.",
-        groups: &[ABOUT, SOURCES, BRINGS, ENV, MAKE, AFTER, BUILDING, LAST],
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, MAKE, AFTER, CHECK, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
+        name: "meson",
+        doc: "Configures with Meson, builds and installs with ninja.",
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, MESON, AFTER, CHECK, BUILDING, LAST,
+        ],
         other_fields: OtherFields::Refused,
     },
     BuilderSchema {
@@ -306,9 +456,19 @@ pub const BUILDERS: &[BuilderSchema] = &[
         other_fields: OtherFields::Refused,
     },
     BuilderSchema {
+        name: "python",
+        doc: "Builds and installs a wheel.",
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, PYTHON, AFTER, CHECK, BUILDING, LAST,
+        ],
+        other_fields: OtherFields::Refused,
+    },
+    BuilderSchema {
         name: "script",
         doc: "Runs one script.",
-        groups: &[ABOUT, SOURCES, BRINGS, ENV, SCRIPT, AFTER, BUILDING, LAST],
+        groups: &[
+            ABOUT, SOURCES, FOLDER, BRINGS, ENV, SCRIPT, AFTER, CHECK, BUILDING, LAST,
+        ],
         other_fields: OtherFields::Refused,
     },
 ];
@@ -319,13 +479,14 @@ pub(crate) static UNKNOWN_BUILDER: BuilderSchema = BuilderSchema {
     name: "(unknown builder)",
     doc: "",
     groups: &[
-        ABOUT, SOURCES, BRINGS, ENV, SCRIPT, AUTOTOOLS, PALLET, AFTER, BUILDING, LAST,
+        ABOUT, SOURCES, FOLDER, BRINGS, ENV, SCRIPT, AUTOTOOLS, CMAKE, MESON, CARGO, GOLANG,
+        PALLET, AFTER, CHECK, BUILDING, LAST,
     ],
     other_fields: OtherFields::Unknown,
 };
 
 /// Names of builders that are reserved and not part of this version.
-pub const RESERVED_BUILDERS: &[&str] = &["cargo", "cmake", "golang", "image", "meson", "python"];
+pub const RESERVED_BUILDERS: &[&str] = &["image"];
 
 impl BuilderSchema {
     /// Finds a builder.
@@ -363,6 +524,7 @@ impl FieldKind {
             Self::Outputs => "a map of outputs",
             Self::Platforms => "a list of platforms",
             Self::Paths => "a map of paths",
+            Self::Lock => "`lock(…)`",
             Self::Data => "data",
         }
     }
@@ -371,7 +533,7 @@ impl FieldKind {
     pub const fn has_templates(self) -> bool {
         matches!(
             self,
-            Self::Arguments | Self::Env | Self::Paths | Self::Source | Self::Sources
+            Self::Arguments | Self::Env | Self::Lock | Self::Paths | Self::Source | Self::Sources
         )
     }
 }

@@ -310,6 +310,7 @@ fn origin() -> NodeOrigin {
             ignore: vec![".git".to_owned()],
         }),
         urls: vec!["file:///x".to_owned()],
+        is_opaque: false,
     }
 }
 

@@ -17,7 +17,7 @@ use stxl_model::{PackageLabel, Platform, TreeId};
 use crate::directory_import::LeftOut;
 use crate::layout::{Layers, Layout, layers_of};
 use crate::read::Read;
-use crate::settings::{Bases, SeedAllowList, Settings};
+use crate::settings::{SeedAllowList, Settings, SharedRoots};
 use crate::source_tree::{EntryKind, FileDigest, Stamp, WorkspaceTree};
 
 /// What stands at a path.
@@ -126,7 +126,7 @@ pub(crate) struct Configuration {
     #[returns(clone)]
     pub(crate) stages: Arc<Vec<Vec<String>>>,
     #[returns(clone)]
-    pub(crate) bases: Bases,
+    pub(crate) roots: SharedRoots,
     #[returns(clone)]
     pub(crate) seeds: Arc<SeedAllowList>,
     #[returns(copy)]
@@ -240,7 +240,7 @@ impl Db for Database {
             Configuration::new(
                 self,
                 Arc::new(empty.stages),
-                Arc::new(empty.base),
+                Arc::new(empty.roots),
                 Arc::new(empty.seeds),
                 0,
                 Arc::default(),
@@ -458,10 +458,10 @@ impl Database {
                 .set_stages(self)
                 .to(Arc::new(settings.stages.clone()));
         }
-        if *configuration.bases(self) != settings.base {
+        if *configuration.roots(self) != settings.roots {
             configuration
-                .set_bases(self)
-                .to(Arc::new(settings.base.clone()));
+                .set_roots(self)
+                .to(Arc::new(settings.roots.clone()));
         }
         if *configuration.seeds(self) != settings.seeds {
             configuration

@@ -46,6 +46,8 @@ pub struct DerivationRecord<'p> {
     /// The ids of its direct inputs.
     #[serde(serialize_with = "id_list")]
     pub inputs: &'p [DerivationId],
+    /// Whether it is machine code that nothing of the plan made, and says so.
+    pub opaque: bool,
     /// What a build would do, when that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<DerivationStatus>,
@@ -100,6 +102,7 @@ impl<'p> EvalRecord<'p> {
             file: &node.origin.file,
             line: node.origin.line,
             inputs: node.derivation.inputs(),
+            opaque: node.origin.is_opaque,
             status: status_of(&node.id),
         });
         Self {

@@ -205,6 +205,7 @@ impl Lowering<'_> {
             silent_ms_max: 0,
             import: None,
             urls: Vec::new(),
+            is_opaque: false,
         }
     }
 

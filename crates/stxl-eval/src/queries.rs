@@ -9,12 +9,14 @@ use stxl_lang::{
     DefinitionContext, Diagnostic, ExpandRequest, Expanded, Layer, Module, Severity, SourcePath,
     Span, Value,
 };
-use stxl_model::Platform;
+use stxl_model::{PackageLabel, Platform};
 
 use crate::database::{Configured, Db, FileState, Package, SourceFile};
 use crate::host::{QueryHost, Reads};
 use crate::lowering::LazyRunTable;
+use crate::settings::OptionRoots;
 use crate::source_tree::is_definition;
+use crate::suggestion::nearest;
 use crate::without_sites::definition_without_sites;
 
 /// A compiled file.
@@ -223,11 +225,66 @@ pub(crate) fn facts(db: &dyn Db, package: Package) -> Option<Arc<PackageFacts>> 
         }
         _ => None,
     };
-    let options = match definition.fields.get("options") {
-        Some(Value::Map(options)) => options.keys().map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    };
+    let mut options: Vec<String> = declared_options(definition).map(str::to_owned).collect();
+    let roots = db.configuration().roots(db);
+    for by_stage in roots.options_of(package.label(db).stage()) {
+        if !options.contains(&by_stage.option) {
+            options.push(by_stage.option.clone());
+        }
+    }
     Some(Arc::new(PackageFacts { platforms, options }))
+}
+
+/// The options that a definition declares itself.
+fn declared_options(definition: &Definition) -> impl Iterator<Item = &str> {
+    let options = match definition.fields.get("options") {
+        Some(Value::Map(options)) => Some(options.keys()),
+        _ => None,
+    };
+    options.into_iter().flatten().map(|name| &**name)
+}
+
+/// What a package is expanded for. Fails if its stage has no root for an option's value.
+pub(crate) fn expand_request(
+    db: &dyn Db,
+    label: &PackageLabel,
+    definition: &Definition,
+    target: Platform,
+    mut options: BTreeMap<String, String>,
+) -> Result<ExpandRequest, Box<Diagnostic>> {
+    let roots = db.configuration().roots(db);
+    let (base, test_base) = roots
+        .of(label.stage(), &options)
+        .map_err(|roots| Box::new(no_root(label, roots, &options)))?;
+    options.retain(|name, _| declared_options(definition).any(|it| it == name));
+    Ok(ExpandRequest {
+        package: label.clone(),
+        target,
+        base,
+        test_base,
+        options,
+    })
+}
+
+fn no_root(
+    label: &PackageLabel,
+    roots: &OptionRoots,
+    options: &BTreeMap<String, String>,
+) -> Diagnostic {
+    let option = &roots.option;
+    let value = options.get(option).unwrap_or(&roots.default);
+    let message = format!(
+        "The stage `{}` has no root for `{option}={value}`",
+        label.stage()
+    );
+    let mut diagnostic = error("no-root-for-option", message, Some(roots.span.clone()));
+    let near = nearest(value, roots.values.keys().map(String::as_str));
+    let known: Vec<_> = roots.values.keys().map(|it| format!("`{it}`")).collect();
+    diagnostic.hints.push(match near.first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there is one for: {}", known.join(", ")),
+    });
+    diagnostic
 }
 
 /// What the steps of a package's own build need of its definition.
@@ -239,6 +296,8 @@ pub(crate) struct BuildFacts {
     pub(crate) path: SourcePath,
     /// The line of the builder call in it.
     pub(crate) line: u32,
+    /// Whether it says that what it fetches is machine code that nothing of the plan made.
+    pub(crate) is_opaque: bool,
 }
 
 /// The facts a package's own lowering reads; none when it has no definition.
@@ -260,6 +319,7 @@ pub(crate) fn build_facts(db: &dyn Db, package: Package) -> Option<Arc<BuildFact
         version,
         path,
         line,
+        is_opaque: definition.fields.contains_key("opaque"),
     }))
 }
 
@@ -283,12 +343,17 @@ fn expanded_for(
         });
     };
     let path = definition.path.clone();
-    let bases = db.configuration().bases(db);
-    let request = ExpandRequest {
-        package: label.clone(),
-        target,
-        base: bases.get(label.stage()).cloned().unwrap_or_default(),
-        options: Arc::unwrap_or_clone(options),
+    let options = Arc::unwrap_or_clone(options);
+    let request = match expand_request(db, &label, definition, target, options) {
+        Ok(request) => request,
+        Err(diagnostic) => {
+            return Arc::new(ExpandedResult {
+                expanded: None,
+                runs: LazyRunTable::default(),
+                diagnostics: vec![*diagnostic],
+                reads: Reads::default(),
+            });
+        }
     };
     db.shared().evaluating(Some(&path));
     let host = QueryHost::new(db, label, path);

@@ -32,12 +32,45 @@ pub struct Settings {
     pub overlays: Vec<String>,
     /// The platform packages are built for unless a request or an edge says otherwise.
     pub platform: Platform,
-    /// The root that builds of a stage start from.
-    pub base: BTreeMap<String, Vec<Operand>>,
+    /// What options are that packages have by way of their stage, unless a request says otherwise.
+    pub options: BTreeMap<String, String>,
+    /// What builds and tests start from.
+    pub roots: StageRoots,
     /// Seeds that may enter a plan.
     pub seeds: SeedAllowList,
     /// Where in the file some of it stands.
     pub places: Places,
+}
+
+/// The roots that builds and tests of stages start from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StageRoots {
+    /// The root that builds of a stage start from.
+    pub base: BTreeMap<String, StageRoot>,
+    /// The root that tests of a stage start from; where there is none, that of builds.
+    pub test_base: BTreeMap<String, StageRoot>,
+}
+
+/// A root that packages of a stage have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StageRoot {
+    /// The same for all configurations.
+    Fixed(Vec<Operand>),
+    /// One for each value of an option.
+    ByOption(OptionRoots),
+}
+
+/// A root for each value of an option, such as a toolchain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionRoots {
+    /// The option, which every package that uses one of these roots declares by that.
+    pub option: String,
+    /// The value that holds unless a request says otherwise.
+    pub default: String,
+    /// The roots, by value.
+    pub values: BTreeMap<String, Vec<Operand>>,
+    /// Where they are written.
+    pub span: Span,
 }
 
 /// Where in `stxl.toml` something stands, for what is found later.
@@ -65,7 +98,8 @@ impl Settings {
             stages: Vec::new(),
             overlays: Vec::new(),
             platform: Platform::X86_64,
-            base: BTreeMap::new(),
+            options: BTreeMap::new(),
+            roots: StageRoots::default(),
             seeds: SeedAllowList::default(),
             places: Places::default(),
         }
@@ -113,5 +147,43 @@ impl SeedAllowList {
     }
 }
 
-/// Shared bases, by stage: what the queries hand to expansions.
-pub(crate) type Bases = Arc<BTreeMap<String, Vec<Operand>>>;
+impl StageRoots {
+    /// The options that packages of a stage have by these roots.
+    pub(crate) fn options_of(&self, stage: &str) -> impl Iterator<Item = &OptionRoots> {
+        let roots = [self.base.get(stage), self.test_base.get(stage)];
+        roots.into_iter().flatten().filter_map(|root| match root {
+            StageRoot::Fixed(_) => None,
+            StageRoot::ByOption(roots) => Some(roots),
+        })
+    }
+
+    /// The roots that builds and tests of a stage start from in a configuration. Fails with the
+    /// roots among which none is for the value of an option.
+    pub(crate) fn of(
+        &self,
+        stage: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<(Vec<Operand>, Vec<Operand>), &OptionRoots> {
+        let base = self.base.get(stage).map(|root| root.operands(options));
+        let base = base.transpose()?.unwrap_or_default();
+        let test_base = self.test_base.get(stage);
+        let test_base = test_base.map(|root| root.operands(options)).transpose()?;
+        let test_base = test_base.unwrap_or_else(|| base.clone());
+        Ok((base, test_base))
+    }
+}
+
+impl StageRoot {
+    fn operands(&self, options: &BTreeMap<String, String>) -> Result<Vec<Operand>, &OptionRoots> {
+        match self {
+            Self::Fixed(operands) => Ok(operands.clone()),
+            Self::ByOption(roots) => {
+                let value = options.get(&roots.option).unwrap_or(&roots.default);
+                roots.values.get(value).cloned().ok_or(roots)
+            }
+        }
+    }
+}
+
+/// Shared roots of stages: what the queries hand to expansions.
+pub(crate) type SharedRoots = Arc<StageRoots>;

@@ -63,6 +63,9 @@ pub struct NodeOrigin {
     pub import: Option<ImportSource>,
     /// For a fetch, where its bytes can be had, best first.
     pub urls: Vec<String>,
+    /// Whether the definition says that what is fetched is *opaque*: machine code that nothing of
+    /// the plan made. A policy may refuse it.
+    pub is_opaque: bool,
 }
 
 /// Where the bytes of an import are.

@@ -13,7 +13,8 @@ use rhai::{
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::{
-    builders, constructors, limits, measured, modules, operations, outputs, poison, values,
+    builders, constructors, limits, lock_files, measured, modules, operations, outputs, poison,
+    values,
 };
 use crate::schema::UNKNOWN_BUILDER;
 use crate::source::SourcePath;
@@ -94,6 +95,7 @@ pub(crate) fn new_engine() -> Engine {
     values::register(&mut engine);
     poison::register(&mut engine);
     constructors::register(&mut engine);
+    lock_files::register(&mut engine);
     operations::register(&mut engine);
     outputs::register(&mut engine);
     builders::register(&mut engine);

@@ -231,7 +231,14 @@ impl Expansion<'_> {
         )?;
         let built = self.call(module, "build", (finished.clone(),))?;
         let outputs = self.outputs(module, &built)?;
-        let tests = self.tests(&finished)?;
+        let mut tests = self.tests(&finished)?;
+        if let Some(check) = self.check(&finished)?
+            && tests.insert("check".into(), check).is_some()
+        {
+            let complaint = Complaint::new("bad-name", "A test cannot be called `check`")
+                .hint("the field `check` is a test of that name");
+            return Err(self.said(complaint, &self.field_span("tests")));
+        }
         if !self.frame.failed_elsewhere.get() && self.frame.is_first_round() {
             let made = self.frame.made.take();
             let used = outputs.values().chain(tests.values());
@@ -385,6 +392,17 @@ impl Expansion<'_> {
             }
         }
         Ok(expanded)
+    }
+
+    /// Upstream's own tests, as the field `check` asks for them.
+    fn check(&self, finished: &Finished) -> Result<Option<Arc<OutputExpression>>, Vec<Diagnostic>> {
+        let path = stdlib::path_of(&self.definition.builder);
+        let module = self.frame.language.stdlib(&path);
+        let Some(module) = module.filter(|_| self.definition.fields.contains_key("check")) else {
+            return Ok(None);
+        };
+        let check = self.call(module, "check", (finished.clone(),))?;
+        Ok(check.try_cast::<OutputValue>().map(|output| output.0))
     }
 
     /// What single outputs bring, as the field `outputs` says.

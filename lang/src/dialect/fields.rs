@@ -313,6 +313,7 @@ impl<'a> FieldReader<'a> {
                     self.text(schema, item, steps)
                 })
             }
+            FieldKind::Lock => self.lock(value, steps),
             FieldKind::Data => self.data(value, steps),
         }
     }
@@ -490,6 +491,24 @@ impl<'a> FieldReader<'a> {
                 None
             }
             _ => self.wrong(FieldKind::Source.expected(), value, steps),
+        }
+    }
+
+    /// What `lock` gives: a file, and sources by name.
+    fn lock(&self, value: &Dynamic, steps: &Steps<'_>) -> Option<Value> {
+        let read = to_value(value).ok();
+        let is_lock = read.as_ref().is_some_and(|value| match value {
+            Value::Map(parts) => {
+                let is_source = |source: &Value| matches!(source, Value::Source(_));
+                let crates = parts.get("crates");
+                matches!(parts.get("file"), Some(Value::File(_)))
+                    && matches!(crates, Some(Value::Map(crates)) if crates.values().all(is_source))
+            }
+            _ => false,
+        });
+        match read.filter(|_| is_lock) {
+            Some(lock) => Some(lock),
+            None => self.wrong(FieldKind::Lock.expected(), value, steps),
         }
     }
 

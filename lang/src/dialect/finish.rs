@@ -40,7 +40,7 @@ impl Finished {
         wrong: &BTreeSet<String>,
     ) -> Self {
         let mut unknown = wrong.clone();
-        unknown.extend(["base", "target", "triple"].map(str::to_owned));
+        unknown.extend(["base", "target", "test_base", "triple"].map(str::to_owned));
         let mut values = BTreeMap::new();
         for (name, value) in &definition.fields {
             let steps = [FieldStep::Key(name)];
@@ -156,9 +156,11 @@ pub(crate) fn finish(
     if !complaints.is_empty() {
         return Err(complaints);
     }
-    values.entry("base".into()).or_insert_with(|| {
-        Dynamic::from_array(request.base.iter().cloned().map(Dynamic::from).collect())
-    });
+    for (name, operands) in [("base", &request.base), ("test_base", &request.test_base)] {
+        values.entry(name.into()).or_insert_with(|| {
+            Dynamic::from_array(operands.iter().cloned().map(Dynamic::from).collect())
+        });
+    }
     let name = ImmutableString::from(request.package.package());
     values.insert("name".into(), Dynamic::from(name));
     let target = request.target;

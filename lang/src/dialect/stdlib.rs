@@ -16,12 +16,32 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../../stdlib/autotools.rhai"),
     ),
     (
+        "stdlib/cargo.rhai",
+        include_str!("../../../stdlib/cargo.rhai"),
+    ),
+    (
+        "stdlib/cmake.rhai",
+        include_str!("../../../stdlib/cmake.rhai"),
+    ),
+    (
+        "stdlib/golang.rhai",
+        include_str!("../../../stdlib/golang.rhai"),
+    ),
+    (
         "stdlib/make.rhai",
         include_str!("../../../stdlib/make.rhai"),
     ),
     (
+        "stdlib/meson.rhai",
+        include_str!("../../../stdlib/meson.rhai"),
+    ),
+    (
         "stdlib/pallet.rhai",
         include_str!("../../../stdlib/pallet.rhai"),
+    ),
+    (
+        "stdlib/python.rhai",
+        include_str!("../../../stdlib/python.rhai"),
     ),
     (
         "stdlib/script.rhai",

@@ -145,6 +145,7 @@ pub(crate) fn empty_of(kind: FieldKind) -> Option<Dynamic> {
         | FieldKind::Base
         | FieldKind::Source
         | FieldKind::Platforms
+        | FieldKind::Lock
         | FieldKind::Data => None,
     }
 }
@@ -155,6 +156,9 @@ fn operand_property(
     operand: &Operand,
     name: &str,
 ) -> Result<Dynamic, Complaint> {
+    if let (Operand::Fetch(source), "hash") = (operand, name) {
+        return Ok(source.sha256.to_string().into());
+    }
     let Operand::Package(reference) = operand else {
         let what = kind_of_operand(operand);
         let message = format!("{what} has no `{name}`");

@@ -157,6 +157,7 @@ impl Recipe {
     pub(crate) fn fetch(&mut self, bytes: &[u8], urls: Vec<String>) -> DerivationId {
         let origin = NodeOrigin {
             urls,
+            is_opaque: false,
             ..self.origin("test/source", "fetch")
         };
         let derivation = Derivation::Fetch(Fetch {
@@ -216,6 +217,7 @@ impl Recipe {
             silent_ms_max,
             import: None,
             urls: Vec::new(),
+            is_opaque: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use stxl_lang::{Diagnostic, Severity};
 
-use crate::world::{World, script_package, shown};
+use crate::world::{World, request, script_package, shown};
 
 /// Evaluates and finds the one diagnostic of a kind.
 fn find(world: &mut World, id: &str) -> Diagnostic {
@@ -300,7 +300,8 @@ fn mistakes_in_the_settings_are_all_reported_with_their_places() {
         "stxl.toml",
         "stages = [\"core\", [\"core\", \"Bad\"], 3]\nplatfrom = \"x86_64\"\nplatform = \"z80\"\n\
          overlays = \"ours\"\n[base]\ncore = [\"busybox\"]\n[seeds]\n\"core/x\" = [\"sha256:1\"]\n\
-         [override]\n",
+         [override]\n[options]\nx = 1\n[test_base]\ncore.cc.gcc = [\"core/gcc\"]\n\
+         b = { c = {}, d = {} }\n",
     );
     let evaluation = world.evaluate(&[]);
     let found: Vec<(&str, String)> = evaluation
@@ -318,6 +319,9 @@ fn mistakes_in_the_settings_are_all_reported_with_their_places() {
         ("bad-label", "\"busybox\""),
         ("bad-hash", "\"sha256:1\""),
         ("reserved-setting", "override"),
+        ("wrong-setting-type", "1"),
+        ("option-without-default", "cc"),
+        ("bad-root-choice", "{ c = {}, d = {} }"),
     ];
     let expected: Vec<(&str, String)> = expected
         .iter()
@@ -338,6 +342,29 @@ fn a_base_that_is_not_there() {
     );
     let found = find(&mut world, "unknown-package");
     assert_eq!(world.covered(&found), "\"core/busibox\"");
+}
+
+#[test]
+fn a_value_of_an_option_without_a_root() {
+    let mut world = World::new(&[(
+        "stages/core/x/package.rhai",
+        "script(#{ version: \"1\", license: \"MIT\", script: #\" true \"# })\n",
+    )]);
+    world.tree.write(
+        "stxl.toml",
+        "stages = [\"core\"]\n[options]\ntoolchain = \"debian\"\n\
+         [base]\ncore.toolchain.debian = []\n",
+    );
+    assert!(world.evaluate(&[]).plan.is_some());
+    let mut asked = request(&[]);
+    let value = "debain".to_owned();
+    asked.options.insert("toolchain".to_owned(), value);
+    let evaluation = world.evaluate_request(&asked);
+    let [found] = evaluation.diagnostics.as_slice() else {
+        panic!("{}", shown(&evaluation.diagnostics));
+    };
+    assert_eq!(found.id, "no-root-for-option");
+    assert_eq!(found.hints, ["did you mean `debian`?"]);
 }
 
 #[test]

@@ -372,7 +372,9 @@ fn the_record_for_scripts_has_the_contract_s_fields() {
     let fields: Vec<&String> = first.keys().collect();
     assert_eq!(
         fields,
-        ["file", "id", "inputs", "kind", "label", "line", "name"]
+        [
+            "file", "id", "inputs", "kind", "label", "line", "name", "opaque"
+        ]
     );
     let status = EvalRecord::of(&plan, |_| Some(DerivationStatus::Pending));
     assert_eq!(
@@ -391,4 +393,55 @@ fn an_evaluation_with_errors_has_no_plan() {
         shown(&evaluation.diagnostics)
     );
     assert!(!evaluation.diagnostics.is_empty());
+}
+
+/// A toolchain is an option of the stage: packages that start from it become others, and those that
+/// name a base of their own do not.
+#[test]
+fn a_toolchain_is_replaced_without_touching_a_package() {
+    let script = |more: &str| {
+        format!("script(#{{ version: \"1\", license: \"MIT\", {more} script: #\" true \"# }})\n")
+    };
+    let (own, with_base) = (script(""), script("base: [],"));
+    let tested = script("base: [], tests: #{ t: \"true\" },");
+    let mut world = World::new(&[
+        ("stages/core/own/package.rhai", own.as_str()),
+        ("stages/core/with-base/package.rhai", with_base.as_str()),
+        ("stages/core/tested/package.rhai", tested.as_str()),
+        (
+            "stages/tools/one/package.rhai",
+            &with_base.replace("true", "one"),
+        ),
+        (
+            "stages/tools/two/package.rhai",
+            &with_base.replace("true", "two"),
+        ),
+    ]);
+    world.tree.write(
+        "stxl.toml",
+        "stages = [\"tools\", \"core\"]\n[options]\ncc = \"one\"\n[base]\n\
+         core.cc.one = [\"tools/one\"]\ncore.cc.two = [\"tools/two\"]\n[test_base]\n\
+         core.cc.one = [\"tools/two\"]\ncore.cc.two = [\"tools/one\"]\n",
+    );
+    let mut ids = |label: &str, cc: Option<&str>| {
+        let mut asked = request(&[label]);
+        asked.options = cc
+            .map(|cc| ("cc".to_owned(), cc.to_owned()))
+            .into_iter()
+            .collect();
+        let evaluation = world.evaluate_request(&asked);
+        let plan = evaluation
+            .plan
+            .unwrap_or_else(|| panic!("{}", shown(&evaluation.diagnostics)));
+        plan.roots()[0].outputs.clone()
+    };
+    for label in ["core/own", "core/tested:test.t"] {
+        assert_eq!(ids(label, None), ids(label, Some("one")), "{label}");
+        assert_ne!(ids(label, None), ids(label, Some("two")), "{label}");
+    }
+    assert_eq!(
+        ids("core/with-base", None),
+        ids("core/with-base", Some("two"))
+    );
+    assert_eq!(ids("core/tested", None), ids("core/tested", Some("two")));
 }

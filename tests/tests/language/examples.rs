@@ -249,8 +249,8 @@ fn an_autotools_package() {
             &format!("{VARIABLES} VERSION=1.3.1"),
             "1 env CFLAGS=-fPIC",
             "1 run [\"/bin/sh\", \"./configure\", \"--prefix=/usr\", \"--libdir=/usr/lib\", \"--shared\"] ; \
-             [\"/bin/sh\", \"-eu\", \"-c\", \"exec make \\\"$@\\\"\", \"make\"] ; \
-             [\"/bin/sh\", \"-eu\", \"-c\", \"exec make \\\"$@\\\"\", \"make\", \"DESTDIR=/out\", \"install\"]",
+             [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\"] ; \
+             [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\", \"DESTDIR=/out\", \"install\"]",
             "out /out",
         ],
     );
@@ -289,8 +289,8 @@ zlib.change(#{
             "3 env ARCH=x86_64 NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=1.3.2",
             "3 env CFLAGS=-O3 -fPIC",
             "3 run [\"/bin/sh\", \"./configure\", \"--prefix=/usr\", \"--libdir=/usr/lib\", \"--shared\", \"--const\"] ; \
-             [\"/bin/sh\", \"-eu\", \"-c\", \"exec make \\\"$@\\\"\", \"make\"] ; \
-             [\"/bin/sh\", \"-eu\", \"-c\", \"exec make \\\"$@\\\"\", \"make\", \"DESTDIR=/out\", \"install\"]",
+             [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\"] ; \
+             [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\", \"DESTDIR=/out\", \"install\"]",
             "out /out",
         ],
     );
@@ -400,7 +400,7 @@ fn a_server_with_a_test() {
     assert_eq!(
         main.get(7).map(String::as_str),
         Some(
-            "1 run [\"/bin/sh\", \"-eu\", \"-c\", \"exec make \\\"$@\\\"\", \"make\", \"USE_JEMALLOC=no\", \"MALLOC=libc\", \"BUILD_TLS=yes\", \"all\"] ; \
+            "1 run [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\", \"USE_JEMALLOC=no\", \"MALLOC=libc\", \"BUILD_TLS=yes\", \"all\"] ; \
              \"make install PREFIX=\\\"$OUT\\\" INSTALL_BIN=\\\"$OUT/usr/bin\\\"\\n\" at stages/user/redis/package.rhai:12"
         )
     );

@@ -4,10 +4,15 @@ use stxl_lang::SourcePath;
 
 use crate::world::World;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 11] = [
     "stdlib/autotools.rhai",
+    "stdlib/cargo.rhai",
+    "stdlib/cmake.rhai",
+    "stdlib/golang.rhai",
     "stdlib/make.rhai",
+    "stdlib/meson.rhai",
     "stdlib/pallet.rhai",
+    "stdlib/python.rhai",
     "stdlib/script.rhai",
     "stdlib/shell.rhai",
     "stdlib/tests.rhai",
@@ -72,6 +77,7 @@ fn check(path: &str, name: &str, example: &str) {
         .to_string();
     let world = World::new(&[
         ("stages/core/a/package.rhai", &package),
+        ("stages/core/a/Cargo.lock", "version = 3\n"),
         ("lib/shell.rhai", &shell),
     ]);
     let expanded = world

@@ -96,7 +96,8 @@ impl World {
         let request = ExpandRequest {
             package: PackageLabel::parse(label).unwrap(),
             target,
-            base: vec![Operand::from(base)],
+            base: vec![Operand::from(base.clone())],
+            test_base: vec![Operand::from(base)],
             options: options
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))

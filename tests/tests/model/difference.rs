@@ -22,6 +22,7 @@ fn origin(label: &str, name: &str) -> NodeOrigin {
         silent_ms_max: 0,
         import: None,
         urls: Vec::new(),
+        is_opaque: false,
     }
 }
 

@@ -208,6 +208,7 @@ impl Lowering<'_> {
         let name = format!("{}: fetch {}", self.node.label, fetch_name(source));
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
+        origin.is_opaque = self.facts.is_opaque;
         let fetch = Fetch {
             sha256: source.sha256,
         };

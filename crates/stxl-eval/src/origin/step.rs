@@ -108,19 +108,15 @@ struct Place {
 impl<'b> Build<'b> {
     fn new(search: Search<'b>, configured: &Configured) -> Option<Self> {
         let definition = search.top_definition()?;
-        let bases = search.db.configuration().bases(search.db);
         let facts = queries::facts(search.db, search.db.package(search.label))?;
         let declared = configured.options.iter();
         let declared = declared.filter(|(name, _)| facts.options.contains(name));
         let options: BTreeMap<String, String> = declared
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let request = ExpandRequest {
-            package: search.label.clone(),
-            target: configured.platform,
-            base: bases.get(search.label.stage()).cloned().unwrap_or_default(),
-            options,
-        };
+        let (db, target) = (search.db, configured.platform);
+        let request = queries::expand_request(db, search.label, &definition, target, options);
+        let request = request.ok()?;
         Some(Self {
             search,
             definition,

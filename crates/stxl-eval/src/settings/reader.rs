@@ -8,11 +8,18 @@ use stxl_model::{Label, PackageLabel, Platform, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{SeedAllowList, Settings};
+use super::{OptionRoots, SeedAllowList, Settings, StageRoot};
 use crate::suggestion::nearest;
 
-const KEYS: [&str; 6] = [
-    "base", "overlays", "override", "platform", "seeds", "stages",
+const KEYS: [&str; 8] = [
+    "base",
+    "options",
+    "overlays",
+    "override",
+    "platform",
+    "seeds",
+    "stages",
+    "test_base",
 ];
 
 type Value<'t> = Spanned<DeValue<'t>>;
@@ -54,12 +61,20 @@ impl<'t> Reader<'t> {
                 ),
             );
         }
+        // First, since roots are chosen by them.
+        if let Some(options) = table.get_ref().get("options") {
+            self.read_options(options);
+        }
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "stages" => self.read_stages(value),
                 "overlays" => self.read_overlays(value),
                 "platform" => self.read_platform(value),
-                "base" => self.read_base(value),
+                "options" => {}
+                "base" => self.settings.roots.base = self.read_roots(value, "base"),
+                "test_base" => {
+                    self.settings.roots.test_base = self.read_roots(value, "test_base");
+                }
                 "seeds" => self.read_seeds(value),
                 "override" => self.report(
                     "reserved-setting",
@@ -196,27 +211,87 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn read_base(&mut self, value: &Value<'_>) {
+    fn read_options(&mut self, value: &Value<'_>) {
         let Some(table) = value.get_ref().as_table() else {
-            return self.wrong_type(value, "base", "a table of lists of labels, by stage");
+            return self.wrong_type(value, "options", "a table of texts");
         };
-        for (stage, labels) in table {
-            let Some(items) = labels.get_ref().as_array() else {
-                self.wrong_type(labels, "base", "a list of labels");
-                continue;
-            };
-            let operands = items
-                .iter()
-                .filter_map(|item| self.base_operand(item))
-                .collect();
-            self.settings
-                .base
-                .insert(stage.get_ref().to_string(), operands);
+        for (name, value) in table {
+            if let Some(default) = self.text(value, "options").map(str::to_owned) {
+                let name = name.get_ref().to_string();
+                self.settings.options.insert(name, default);
+            }
         }
     }
 
-    fn base_operand(&mut self, item: &Value<'_>) -> Option<Operand> {
-        let text = self.text(item, "base")?;
+    fn read_roots(&mut self, value: &Value<'_>, what: &str) -> BTreeMap<String, StageRoot> {
+        let mut roots = BTreeMap::new();
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(value, what, "a table of lists of labels, by stage");
+            return roots;
+        };
+        for (stage, root) in table {
+            let read = match root.get_ref() {
+                DeValue::Table(_) => self.read_option_roots(root, what).map(StageRoot::ByOption),
+                _ => self.read_operands(root, what).map(StageRoot::Fixed),
+            };
+            roots.extend(read.map(|root| (stage.get_ref().to_string(), root)));
+        }
+        roots
+    }
+
+    /// Roots by the values of an option: `{ toolchain = { debian = [...], own = [...] } }`.
+    fn read_option_roots(&mut self, value: &Value<'_>, what: &str) -> Option<OptionRoots> {
+        let tables = value.get_ref().as_table()?;
+        let mut tables = tables.iter();
+        let (Some((option, roots)), None) = (tables.next(), tables.next()) else {
+            let message = format!("Roots in `{what}` are chosen by one option");
+            let hint = "written as `core.toolchain.debian = [\"debian/toolchain\"]`".to_owned();
+            self.report("bad-root-choice", value.span(), &message, Some(hint));
+            return None;
+        };
+        let name = option.get_ref().to_string();
+        let Some(table) = roots.get_ref().as_table() else {
+            self.wrong_type(roots, &name, "a table of lists of labels, by value");
+            return None;
+        };
+        let mut values = BTreeMap::new();
+        for (value, operands) in table {
+            let operands = self.read_operands(operands, what);
+            values.extend(operands.map(|operands| (value.get_ref().to_string(), operands)));
+        }
+        let Some(default) = self.settings.options.get(&name).cloned() else {
+            let message = format!("The option `{name}` has no default");
+            let first = values.keys().next().map_or("value", String::as_str);
+            let hint = format!("write below `[options]`: `{name} = \"{first}\"`");
+            self.report(
+                "option-without-default",
+                option.span(),
+                &message,
+                Some(hint),
+            );
+            return None;
+        };
+        Some(OptionRoots {
+            option: name,
+            default,
+            values,
+            span: self.span(&value.span()),
+        })
+    }
+
+    fn read_operands(&mut self, value: &Value<'_>, what: &str) -> Option<Vec<Operand>> {
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value, what, "a list of labels");
+            return None;
+        };
+        let operands = items
+            .iter()
+            .filter_map(|item| self.root_operand(item, what));
+        Some(operands.collect())
+    }
+
+    fn root_operand(&mut self, item: &Value<'_>, what: &str) -> Option<Operand> {
+        let text = self.text(item, what)?;
         match Label::parse(text) {
             Ok(label) => Some(Operand::from(Reference {
                 package: Some(label.package),

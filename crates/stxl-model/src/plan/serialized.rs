@@ -10,7 +10,7 @@ use crate::derivation::{Derivation, Input as _, KnownInput as _};
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
-const PLAN_MAGIC: &[u8; 8] = b"stxlplan";
+const PLAN_MAGIC: &[u8; 8] = b"stxlpln2";
 
 impl Plan {
     /// Writes the plan as bytes.
@@ -108,6 +108,7 @@ pub(super) fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
         silent_ms_max,
         import,
         urls,
+        is_opaque,
     } = origin;
     encoder.text(name);
     encoder.text(label.as_str());
@@ -132,6 +133,7 @@ pub(super) fn encode_origin(encoder: &mut Encoder, origin: &NodeOrigin) {
         }
     }
     encode_texts(encoder, urls);
+    encoder.byte(u8::from(*is_opaque));
 }
 
 pub(super) fn decode_origin(decoder: &mut Decoder<'_>) -> Result<NodeOrigin, DecodeError> {
@@ -150,6 +152,11 @@ pub(super) fn decode_origin(decoder: &mut Decoder<'_>) -> Result<NodeOrigin, Dec
             _ => return Err(decoder.error("a way to decode an import")),
         },
         urls: decode_texts(decoder)?,
+        is_opaque: match decoder.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(decoder.error("whether a fetch is opaque")),
+        },
     })
 }
 
