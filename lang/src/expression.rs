@@ -144,6 +144,18 @@ pub enum Operand {
     Output(Arc<OutputExpression>),
 }
 
+impl Operand {
+    /// The name of a single file; nothing for what is a tree.
+    pub fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::File(file) => Some(file.path.file_name()),
+            Self::Seed(seed) => Some(seed.path.file_name()),
+            Self::Fetch(source) => Some(source.file_name()),
+            Self::Package(_) | Self::Directory(_) | Self::Root(_) | Self::Output(_) => None,
+        }
+    }
+}
+
 impl From<Reference> for Operand {
     fn from(reference: Reference) -> Self {
         Self::Package(Arc::new(reference))
@@ -205,6 +217,15 @@ pub struct FetchSource {
     pub sha256: Sha256,
     /// Where it was named.
     pub site: Site,
+}
+
+impl FetchSource {
+    /// The last part of the first address.
+    pub fn file_name(&self) -> &str {
+        let url = self.urls.first().map_or("", String::as_str);
+        let path = url.split(['?', '#']).next().unwrap_or(url);
+        path.rsplit('/').next().unwrap_or(path)
+    }
 }
 
 /// An output: a subtree of a root, filtered.

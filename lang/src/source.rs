@@ -55,6 +55,11 @@ impl SourcePath {
     pub fn folder(&self) -> &str {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
+
+    /// The name of the file in its folder.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
 }
 
 impl fmt::Display for SourcePath {

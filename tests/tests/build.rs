@@ -6,8 +6,11 @@
 
 mod build {
     pub(crate) mod cases;
+    pub(crate) mod foreign;
+    pub(crate) mod listing;
     pub(crate) mod recipe;
     pub(crate) mod site;
+    pub(crate) mod unpack;
 }
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -145,6 +145,14 @@ fn one_of_each() -> Vec<(&'static str, Derivation<DerivationId>)> {
                 strip_components: 1,
             }),
         ),
+        (
+            "unpack deb",
+            Derivation::Unpack(Unpack {
+                archive: input(1),
+                format: ArchiveFormat::Deb,
+                strip_components: 0,
+            }),
+        ),
         ("exec root", exec(Keep::Root)),
         ("exec subtree", exec(Keep::Subtree(path("/out")))),
         (
@@ -640,5 +648,48 @@ fn a_blob_that_cannot_be_read_has_no_id() {
     };
     for bad in [0, 2, 4] {
         assert_eq!(fails_at(bad), Err(format!("no piece {bad}")));
+    }
+}
+
+#[test]
+fn a_name_tells_the_format_of_an_archive() {
+    use ArchiveFormat::{Cpio, Deb, Tar, Zip};
+    let cases: [(Option<ArchiveFormat>, &[&str]); 5] = [
+        (
+            Some(Tar),
+            &[
+                "",
+                "zlib",
+                "zlib-1.3.1.tar.gz",
+                "zlib_1.3.1+dfsg.orig.tar.xz",
+                "A.TGZ",
+                "v1.2",
+                "v1.2-rc.1",
+                "v1.2.beta3",
+                "2024.1.dev0",
+                "main.gz",
+                "serde-1.0.1.crate",
+                "v1.2.zst",
+            ],
+        ),
+        (Some(Zip), &["a-1-py3-none-any.whl", "a.zip", "a.jar"]),
+        (Some(Deb), &["libc6_2.36-9_amd64.deb", "a.udeb"]),
+        (Some(Cpio), &["initramfs.cpio"]),
+        (
+            None,
+            &[
+                "main.c",
+                "fix.patch",
+                "a_1-1.diff.gz",
+                "font.pcf.gz",
+                "ca.pem",
+                "x.m4",
+            ],
+        ),
+    ];
+    for (expected, names) in cases {
+        for name in names {
+            assert_eq!(ArchiveFormat::of_file_name(name), expected, "{name}");
+        }
     }
 }

@@ -56,10 +56,11 @@ fn archive_tree(store: &Store, recipe: &Archive<TreeId>) -> Result<TreeId, Stop>
             written: 0,
             next_inode: 1,
         }),
-        ArchiveFormat::Zip => {
-            return Err(Stop::Refused(
-                "zip archives are read only: write tar or cpio".to_owned(),
-            ));
+        format @ (ArchiveFormat::Zip | ArchiveFormat::Deb) => {
+            let name = format.name();
+            return Err(Stop::Refused(format!(
+                "{name} archives are read only: write tar or cpio"
+            )));
         }
     };
     let mut walk = Walk {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
 use stxl_model::BlobId;
@@ -41,11 +42,13 @@ pub(crate) enum BlobStop {
     Store(StoreError),
 }
 
-/// Puts all bytes of a reader, of which about `size_bytes` are expected, into the store.
+/// Puts all bytes of a reader, of which at most `size_bytes` come, into the store; ends with
+/// [`StoreError::Cancelled`] once `cancelled` is set.
 pub(crate) fn put_reader(
     store: &Store,
     reader: &mut dyn Read,
     size_bytes: u64,
+    cancelled: &AtomicBool,
 ) -> Result<(BlobId, u64), BlobStop> {
     if size_bytes <= MEMORY_BYTES_MAX {
         let mut bytes = Vec::new();
@@ -56,6 +59,9 @@ pub(crate) fn put_reader(
     let mut file = nameless_file(store).map_err(BlobStop::Store)?;
     let mut piece = vec![0; 256 * 1024];
     loop {
+        if cancelled.load(Ordering::Acquire) {
+            return Err(BlobStop::Store(StoreError::Cancelled));
+        }
         let count = match reader.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => count,
@@ -65,5 +71,7 @@ pub(crate) fn put_reader(
         io::Write::write_all(&mut file, &piece[..count])
             .map_err(|source| BlobStop::Store(file_error(store, source)))?;
     }
-    store.put_blob_from(&file).map_err(BlobStop::Store)
+    store
+        .put_blob_from_unless(&file, cancelled)
+        .map_err(BlobStop::Store)
 }

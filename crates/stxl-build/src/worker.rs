@@ -146,7 +146,9 @@ fn make(
                 error => Box::new(JobEnd::Broken(error)),
             }),
         Action::Fetch(recipe) => fetch::fetch(context.store, context.options, recipe, node),
-        Action::Unpack(recipe) => unpack::unpack(context.store, recipe, node),
+        Action::Unpack(recipe) => {
+            unpack::unpack(context.store, &context.options.cancel, recipe, node)
+        }
         Action::Archive(recipe) => archive::archive(context.store, recipe, node),
         Action::Image(_) => Err(failed(FailureCause::Unsupported {
             what: "this version does not write OCI images: ask for the tree below the image"

@@ -16,11 +16,12 @@ use stxl_lang::{
     RootStep, Site,
 };
 use stxl_model::{
-    BuildUid, Derivation, Exec, Fragment, FragmentInput, FragmentWriter, Keep, NodeOrigin,
+    BuildUid, Derivation, Exec, Fragment, FragmentInput, FragmentWriter, Keep, NodeOrigin, PutMode,
     RootPath, TreeOp,
 };
 
 use self::compose::Composition;
+use self::operands::Unpacked;
 pub(crate) use self::runs::LazyRunTable;
 use self::runs::RunTable;
 use crate::database::Db;
@@ -325,12 +326,19 @@ impl Lowering<'_> {
                 at,
                 strip_components,
             } => {
-                let given = self.unpacked(archive, *strip_components, &step.site)?;
-                let input = state.tree.input(given);
-                state.tree.push(TreeOp::PutTree {
-                    input,
-                    at: at.clone(),
-                });
+                let given = self.unpacked(archive, (at, *strip_components), &step.site)?;
+                let operation = match given {
+                    Unpacked::Tree(given) => TreeOp::PutTree {
+                        input: state.tree.input(given),
+                        at: at.clone(),
+                    },
+                    Unpacked::File(given, at) => TreeOp::PutFile {
+                        input: state.tree.input(given),
+                        at,
+                        mode: PutMode::Unchanged,
+                    },
+                };
+                state.tree.push(operation);
             }
             RootOperation::Patch {
                 patches,

@@ -5,6 +5,7 @@
 //! descriptions, spans, URLs and timeouts are in neither: they travel beside, in the plan.
 //! The table of fields is in `crates/stxl-model/README.md`.
 
+mod archive_format;
 mod encoding;
 mod operation;
 
@@ -14,6 +15,7 @@ use crate::digest::{ActionId, DerivationId, Digest, HashingContext, Sha256, Tree
 use crate::path::RootPath;
 use crate::platform::Platform;
 
+pub use archive_format::ArchiveFormat;
 pub use encoding::{Input, KnownInput};
 pub use operation::{PutMode, TreeOp};
 
@@ -99,17 +101,6 @@ pub struct Unpack<I> {
     pub strip_components: u32,
 }
 
-/// Formats of archives that are read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArchiveFormat {
-    /// POSIX tar, plain or compressed; the compression is told by the bytes.
-    Tar,
-    /// The `newc` form of cpio.
-    Cpio,
-    /// Zip.
-    Zip,
-}
-
 /// The words of one command, the program first; each without NUL.
 pub type Argv = Vec<Vec<u8>>;
 
@@ -168,7 +159,7 @@ pub struct Compose<I> {
 pub struct Archive<I> {
     /// The tree.
     pub tree: I,
-    /// The format; `Zip` is read only.
+    /// The format; `Zip` and `Deb` are read only.
     pub format: ArchiveFormat,
     /// Modes and owners, which trees do not hold.
     pub modes: ModeTable,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
-use stxl_model::{BuildUid, PutMode, RootPath, TreeOp};
+use stxl_model::{ArchiveFormat, BuildUid, PutMode, RootPath, TreeOp};
 
 use crate::definition::Value;
 use crate::dialect::commands;
@@ -95,7 +95,7 @@ fn register_files(engine: &mut Engine) {
         "unpack",
         |ctx: Context<'_>, root: &mut Root, what: Dynamic, at: &str| {
             extend(&ctx, root, |frame, site| {
-                unpack(frame, root, (&what, at), 1, site)
+                unpack(frame, root, (&what, at), None, site)
             })
         },
     );
@@ -103,7 +103,7 @@ fn register_files(engine: &mut Engine) {
         "unpack",
         |ctx: Context<'_>, root: &mut Root, what: Dynamic, at: &str, strip: i64| {
             extend(&ctx, root, |frame, site| {
-                unpack(frame, root, (&what, at), strip, site)
+                unpack(frame, root, (&what, at), Some(strip), site)
             })
         },
     );
@@ -387,7 +387,7 @@ fn unpack(
     frame: &Frame<'_>,
     root: &Root,
     (what, at): (&Dynamic, &str),
-    strip: i64,
+    strip: Option<i64>,
     site: &Site,
 ) -> Checked<RootOperation> {
     if what.is_unit() {
@@ -409,11 +409,16 @@ fn unpack(
         | Operand::File(_)
         | Operand::Seed(_)
         | Operand::Fetch(_)
-        | Operand::Output(_) => RootOperation::Unpack {
-            archive,
-            at,
-            strip_components: strip_components(strip, 2)?,
-        },
+        | Operand::Output(_) => {
+            let format = archive.file_name().and_then(ArchiveFormat::of_file_name);
+            let default = format.map_or(1, ArchiveFormat::strip_components_default);
+            let strip_components = strip.map_or(Ok(default), |strip| strip_components(strip, 2))?;
+            RootOperation::Unpack {
+                archive,
+                at,
+                strip_components,
+            }
+        }
     })
 }
 

@@ -12,6 +12,7 @@ use stxl_model::DerivationId;
 
 use crate::build::recipe::Recipe;
 use crate::build::site::{Site, Told};
+use crate::build::unpack;
 
 /// A case by name, a function over a world of its own.
 pub(crate) type Case = (&'static str, fn());
@@ -26,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         scratch::CASES,
         steps::CASES,
         trees::CASES,
+        unpack::CASES,
     ]
     .into_iter()
     .flatten()

@@ -181,9 +181,13 @@ impl Recipe {
             .expect("the tree comes first")
     }
 
-    pub(crate) fn unpack(&mut self, archive: DerivationId, strip: u32) -> DerivationId {
+    pub(crate) fn unpack(
+        &mut self,
+        archive: DerivationId,
+        format: ArchiveFormat,
+        strip: u32,
+    ) -> DerivationId {
         let origin = self.origin("test/archive", "unpack");
-        let format = ArchiveFormat::Tar;
         let derivation = Derivation::Unpack(Unpack {
             archive,
             format,

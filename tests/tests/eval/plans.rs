@@ -445,3 +445,63 @@ fn a_toolchain_is_replaced_without_touching_a_package() {
     );
     assert_eq!(ids("core/tested", None), ids("core/tested", Some("two")));
 }
+
+#[test]
+fn what_is_unpacked_is_told_by_its_name() {
+    use stxl_model::{ArchiveFormat, TreeOp};
+    let mut text = "custom(#{ version: \"1\", license: \"MIT\" });\n\nfn build(p) {\n    \
+        let done = root()"
+        .to_owned();
+    let names = [
+        "a-1.tar.xz",
+        "v1.2.3",
+        "a.deb?x=1.c",
+        "a.zip",
+        "a.cpio",
+        "a.c#a.zip",
+    ];
+    for name in names {
+        let hash = stxl_model::Sha256::of(name.as_bytes());
+        text += &format!(".unpack(url(\"https://example.org/{name}\", \"{hash}\"), \"/at\")");
+    }
+    text += ";\n    #{ main: done.out(\"/at\") }\n}\n";
+    let mut world = World::new(&[("stages/core/a/package.rhai", &text)]);
+    let plan = world.plan(&["core/a"]);
+    let mut unpacked: Vec<_> = plan
+        .nodes()
+        .iter()
+        .filter_map(|node| match node.derivation.decode().unwrap() {
+            Derivation::Unpack(unpack) => Some((
+                node.origin.name.rsplit(' ').next().unwrap().to_owned(),
+                unpack.format,
+                unpack.strip_components,
+            )),
+            _ => None,
+        })
+        .collect();
+    unpacked.sort_by(|left, right| left.0.cmp(&right.0));
+    let expected = [
+        ("a-1.tar.xz", ArchiveFormat::Tar, 1),
+        ("a.cpio", ArchiveFormat::Cpio, 1),
+        ("a.deb", ArchiveFormat::Deb, 0),
+        ("a.zip", ArchiveFormat::Zip, 1),
+        ("v1.2.3", ArchiveFormat::Tar, 1),
+    ];
+    let expected = expected.map(|(name, format, strip)| (name.to_owned(), format, strip));
+    assert_eq!(unpacked, expected);
+    // What is no archive is put as the file.
+    let puts: Vec<String> = plan
+        .nodes()
+        .iter()
+        .filter_map(|node| match node.derivation.decode().unwrap() {
+            Derivation::Compose(compose) => Some(compose.ops),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|operation| match operation {
+            TreeOp::PutFile { at, .. } => Some(at.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(puts, ["/at/a.c"]);
+}

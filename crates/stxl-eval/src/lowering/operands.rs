@@ -6,7 +6,7 @@ use stxl_lang::{
 };
 use stxl_model::{
     ArchiveFormat, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode, ImportKind,
-    ImportSource, Sha256, TreeId, Unpack, decode_hex_text,
+    ImportSource, RootPath, Sha256, TreeId, Unpack, decode_hex_text,
 };
 
 use super::compose::Composition;
@@ -18,6 +18,14 @@ use crate::read::Read;
 use crate::settings::{LOCAL_OVERLAY, is_local};
 use crate::source_tree::FileDigest;
 use crate::suggestion::nearest;
+
+/// What is put where something is unpacked.
+pub(super) enum Unpacked {
+    /// A tree.
+    Tree(FragmentInput),
+    /// A file that is no archive, and its path.
+    File(FragmentInput, RootPath),
+}
 
 impl Lowering<'_> {
     /// Merges operands in their order, after what their packages bring.
@@ -155,27 +163,24 @@ impl Lowering<'_> {
         }
     }
 
-    /// The tree of an archive; of what is a tree already, that.
+    /// What is put where an archive is unpacked: its tree; what is a tree already; or a file, if
+    /// its name is that of no archive.
     pub(super) fn unpacked(
         &mut self,
         archive: &Operand,
-        strip_components: u32,
+        (at, strip_components): (&RootPath, u32),
         site: &Site,
-    ) -> Result<FragmentInput, Reported> {
-        let file_name = match archive {
-            Operand::File(file) => file_name(file.path.as_str()),
-            Operand::Fetch(source) => fetch_name(source),
-            Operand::Seed(seed) => file_name(seed.path.as_str()),
-            Operand::Package(_) | Operand::Directory(_) | Operand::Root(_) | Operand::Output(_) => {
-                return self.operand(archive, site);
-            }
-        };
+    ) -> Result<Unpacked, Reported> {
         let input = self.operand(archive, site)?;
-        let extension = file_name.rsplit('.').next().unwrap_or_default();
-        let format = match extension {
-            "zip" | "whl" | "jar" => ArchiveFormat::Zip,
-            "cpio" => ArchiveFormat::Cpio,
-            _ => ArchiveFormat::Tar,
+        let Some(file_name) = archive.file_name() else {
+            return Ok(Unpacked::Tree(input));
+        };
+        let Some(format) = ArchiveFormat::of_file_name(file_name) else {
+            let at = at.child(file_name.as_bytes()).map_err(|error| {
+                let message = format!("A file cannot be put under its name: {error}");
+                self.report("bad-path", message, site)
+            })?;
+            return Ok(Unpacked::File(input, at));
         };
         let origin = self.origin(format!("{}: unpack {file_name}", self.node.label), site);
         let unpack = Unpack {
@@ -183,7 +188,8 @@ impl Lowering<'_> {
             format,
             strip_components,
         };
-        Ok(self.add(&Derivation::Unpack(unpack), &origin))
+        let tree = self.add(&Derivation::Unpack(unpack), &origin);
+        Ok(Unpacked::Tree(tree))
     }
 
     pub(super) fn patch(
@@ -205,7 +211,7 @@ impl Lowering<'_> {
     }
 
     fn fetch(&mut self, source: &FetchSource) -> FragmentInput {
-        let name = format!("{}: fetch {}", self.node.label, fetch_name(source));
+        let name = format!("{}: fetch {}", self.node.label, source.file_name());
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
         origin.is_opaque = self.facts.is_opaque;
@@ -217,11 +223,7 @@ impl Lowering<'_> {
 
     fn file(&mut self, file: &FileImport) -> Result<FragmentInput, Reported> {
         let tree = self.tree_of_file(&file.path, &file.site)?;
-        let name = format!(
-            "{}: file {}",
-            self.node.label,
-            file_name(file.path.as_str())
-        );
+        let name = format!("{}: file {}", self.node.label, file.path.file_name());
         let import = Import {
             kind: ImportKind::File,
             tree,
@@ -264,11 +266,7 @@ impl Lowering<'_> {
                 vec![hint],
             ));
         }
-        let name = format!(
-            "{}: seed {}",
-            self.node.label,
-            file_name(seed.path.as_str())
-        );
+        let name = format!("{}: seed {}", self.node.label, seed.path.file_name());
         let import = Import {
             kind: ImportKind::Seed,
             tree: tree_of_file(FileDigest::of(&bytes)),
@@ -361,7 +359,7 @@ impl Lowering<'_> {
     fn report_missing(&mut self, path: &SourcePath, site: &Site) -> Reported {
         let folder = SourcePath::new(path.folder());
         let names = self.db.folder(&folder).names(self.db);
-        let near = nearest(file_name(path.as_str()), names.iter().map(String::as_str));
+        let near = nearest(path.file_name(), names.iter().map(String::as_str));
         let hints = near
             .iter()
             .map(|it| format!("did you mean `{it}`?"))
@@ -400,13 +398,4 @@ fn operand_site(operand: &Operand) -> Option<&Site> {
 /// mode on this machine: `.put(…, "exec")` sets it.
 fn tree_of_file(digest: FileDigest) -> TreeId {
     Directory::of_file(digest.blob, digest.size_bytes).id()
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-fn fetch_name(source: &FetchSource) -> &str {
-    let url = source.urls.first().map_or("", String::as_str);
-    file_name(url.split(['?', '#']).next().unwrap_or(url))
 }

@@ -305,6 +305,7 @@ fn encode_format(encoder: &mut Encoder, format: ArchiveFormat) {
         ArchiveFormat::Tar => 1,
         ArchiveFormat::Cpio => 2,
         ArchiveFormat::Zip => 3,
+        ArchiveFormat::Deb => 4,
     });
 }
 
@@ -313,6 +314,7 @@ fn decode_format(decoder: &mut Decoder<'_>) -> Result<ArchiveFormat, DecodeError
         1 => Ok(ArchiveFormat::Tar),
         2 => Ok(ArchiveFormat::Cpio),
         3 => Ok(ArchiveFormat::Zip),
+        4 => Ok(ArchiveFormat::Deb),
         _ => Err(decoder.error("a format of archives")),
     }
 }

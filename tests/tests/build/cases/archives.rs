@@ -79,7 +79,7 @@ fn archive_and_unpack() {
         ],
     );
     let tar = recipe.archive(tree, ArchiveFormat::Tar);
-    let again = recipe.unpack(tar, 0);
+    let again = recipe.unpack(tar, ArchiveFormat::Tar, 0);
     let cpio = recipe.archive(tree, ArchiveFormat::Cpio);
     recipe.want("test/tree", tree);
     recipe.want("test/tar", tar);
@@ -161,7 +161,6 @@ fn hostile_archives() {
             [link("dir", "/etc"), file("dir/passwd")].concat(),
             "lies below something that is not a directory",
         ),
-        ([file("a"), file("a")].concat(), "stands there twice"),
         (
             [file("a"), link("a", "/etc")].concat(),
             "stands there twice",
@@ -169,21 +168,17 @@ fn hostile_archives() {
         (tar_entry("h", b'1', "/etc/passwd", b""), "it is absolute"),
         (
             tar_entry("h", b'1', "missing", b""),
-            "is a hard link to `/missing`",
+            "is a hard link to `missing`",
         ),
         (tar_entry("fifo", b'6', "", b""), "is a FIFO"),
         (tar_entry("dev", b'3', "", b""), "is a character device"),
-        (file("cut")[..512].to_vec(), "malformed"),
-        (
-            b"\xfd7zXZ\0rest".to_vec(),
-            "compressed with xz is not read by this version",
-        ),
+        (file("cut")[..512].to_vec(), "is cut off"),
     ];
     for (bytes, expected) in cases {
         let mut recipe = site.recipe();
         std::fs::write(site.workspace().join("archive"), &bytes).expect("it is written");
         let archive = recipe.file("archive");
-        let tree = recipe.unpack(archive, 0);
+        let tree = recipe.unpack(archive, ArchiveFormat::Tar, 0);
         recipe.want("test/hostile", tree);
         let told = site.build(&recipe.plan);
         assert_eq!(

@@ -1,0 +1,128 @@
+//! The header block of one tar entry, in the forms of v7, POSIX and old GNU tar.
+
+use super::super::error::{UnpackError, shown};
+
+pub(super) const BLOCK_BYTES: usize = 512;
+
+/// A header whose checksum is right.
+#[derive(Clone, Copy)]
+pub(super) struct Header<'a> {
+    block: &'a [u8; BLOCK_BYTES],
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Neither a long name nor a version.
+    V7,
+    /// POSIX 1988 and later: names have a prefix.
+    Ustar,
+    /// GNU tar before POSIX: long names are entries of their own.
+    OldGnu,
+}
+
+impl<'a> Header<'a> {
+    /// Reads a block that is not all zeros.
+    pub(super) fn parse(block: &'a [u8; BLOCK_BYTES]) -> Result<Self, UnpackError> {
+        let written = octal(&block[148..156]);
+        let sums = checksums(block);
+        if written.is_none_or(|written| !sums.contains(&written)) {
+            return Err(UnpackError::malformed(
+                "the checksum of an entry's header is wrong, so this is no tar or a damaged one",
+            ));
+        }
+        let form = match &block[257..265] {
+            b"\0\0\0\0\0\0\0\0" => Form::V7,
+            b"ustar  \0" => Form::OldGnu,
+            magic if magic.starts_with(b"ustar\0") => Form::Ustar,
+            magic => {
+                return Err(UnpackError::malformed(format!(
+                    "the entry `{}` is of an unknown form of tar, `{}`",
+                    shown(until_nul(&block[..100])),
+                    magic.escape_ascii()
+                )));
+            }
+        };
+        Ok(Self { block, form })
+    }
+
+    pub(super) fn kind(&self) -> u8 {
+        self.block[156]
+    }
+
+    /// The name as the header alone tells it.
+    pub(super) fn name(&self) -> Vec<u8> {
+        let name = until_nul(&self.block[..100]);
+        let prefix = until_nul(&self.block[345..500]);
+        if self.form == Form::Ustar && !prefix.is_empty() {
+            return [prefix, b"/", name].concat();
+        }
+        name.to_vec()
+    }
+
+    /// What a link points to, as the header alone tells it.
+    pub(super) fn link_name(&self) -> &'a [u8] {
+        until_nul(&self.block[157..257])
+    }
+
+    /// How many bytes of content follow.
+    pub(super) fn size_bytes(&self) -> Option<u64> {
+        number(&self.block[124..136])
+    }
+
+    /// The size as the field says it, if it cannot hold more.
+    pub(super) fn mode(&self) -> Option<u32> {
+        let mode = number(&self.block[100..108])?;
+        u32::try_from(mode).ok()
+    }
+}
+
+/// Whether a block marks the end.
+pub(super) fn is_end(block: &[u8; BLOCK_BYTES]) -> bool {
+    block.iter().all(|byte| *byte == 0)
+}
+
+/// The sum of all bytes with blanks for the checksum itself; old programs added them as signed.
+fn checksums(block: &[u8; BLOCK_BYTES]) -> [u64; 2] {
+    let mut sums = [0_i64; 2];
+    for (index, byte) in block.iter().enumerate() {
+        let byte = if (148..156).contains(&index) {
+            b' '
+        } else {
+            *byte
+        };
+        sums[0] += i64::from(byte);
+        sums[1] += i64::from(byte.cast_signed());
+    }
+    sums.map(|sum| u64::try_from(sum).unwrap_or(u64::MAX))
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    let end = field.iter().position(|byte| *byte == 0);
+    &field[..end.unwrap_or(field.len())]
+}
+
+/// A number in octal, or binary if its first byte is 0x80.
+fn number(field: &[u8]) -> Option<u64> {
+    match field {
+        [0x80, rest @ ..] => rest.iter().try_fold(0_u64, |value, byte| {
+            Some(value.checked_mul(256)? + u64::from(*byte))
+        }),
+        _ => octal(field),
+    }
+}
+
+/// A number in octal: blanks, digits, then blanks and NULs only. No digits are 0.
+fn octal(field: &[u8]) -> Option<u64> {
+    let start = field.iter().position(|byte| *byte != b' ')?;
+    let field = &field[start..];
+    let is_digit = |byte: &u8| (b'0'..=b'7').contains(byte);
+    let end = field.iter().position(|byte| !is_digit(byte));
+    let (digits, rest) = field.split_at(end.unwrap_or(field.len()));
+    if !rest.iter().all(|byte| matches!(byte, 0 | b' ')) {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| {
+        Some(value.checked_mul(8)? + u64::from(digit - b'0'))
+    })
+}

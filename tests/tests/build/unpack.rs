@@ -1,0 +1,30 @@
+//! Archives taken apart: as other programs do it, or not at all.
+
+mod honest;
+
+use stxl_build::BuildOutcome;
+use stxl_model::{ArchiveFormat, TreeId};
+
+use super::cases::Case;
+use super::site::Site;
+
+/// Every case by name.
+pub(crate) const CASES: &[Case] = &[
+    ("unpack_tars_of_other_programs", honest::tars),
+    ("unpack_every_compression", honest::compressions),
+    ("unpack_debian_packages", honest::debian_packages),
+];
+
+/// Unpacks one archive: its tree, or why not.
+fn unpack(site: &Site, bytes: &[u8], format: ArchiveFormat, strip: u32) -> Result<TreeId, String> {
+    let mut recipe = site.recipe();
+    std::fs::write(site.workspace().join("archive"), bytes).expect("it is written");
+    let archive = recipe.file("archive");
+    let tree = recipe.unpack(archive, format, strip);
+    recipe.want("test/unpacked", tree);
+    let told = site.build(&recipe.plan);
+    if told.summary.outcome == BuildOutcome::Ok {
+        return Ok(told.summary.outputs[0].tree);
+    }
+    Err(told.summary.failed[0].cause.to_string())
+}
