@@ -31,3 +31,5 @@ mod roots;
 mod variants;
 #[path = "cli/watch.rs"]
 mod watch;
+#[path = "cli/why.rs"]
+mod why;

@@ -1,13 +1,13 @@
 //! A build from plan to summary: [`build`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 use stxl_model::{BlobHasher, DerivationId, Digest, Kind, Label, Plan, TreeId};
-use stxl_store::{HistoryEntry, Store, StoreError};
+use stxl_store::{Store, StoreError};
 
 use crate::conduct::{Channels, Conducted, Conductor, Pools};
 use crate::context::BuildContext;
@@ -16,18 +16,12 @@ use crate::event::{
 };
 use crate::failure::BuildError;
 use crate::graph::{Graph, critical_paths};
+use crate::history::{Remembered, remember_request, set_unfinished};
 use crate::options::{BuildOptions, Check, OutputPaths};
 use crate::records::{self, Memos};
 use crate::schedule::{Demand, End, Schedule};
 use crate::status::resolve;
 use crate::worker::{JobContext, work};
-
-/// How the request ends under which is kept what a build that did not finish has made; no
-/// label looks like it.
-const UNFINISHED: &str = " (unfinished)";
-
-/// How many labels a request can have for each to get a history of its own.
-const LABEL_HISTORIES_MAX: usize = 64;
 
 /// How many operations without a process run at once.
 const OPERATIONS: usize = 2;
@@ -400,86 +394,6 @@ fn trees_to_go_on_with(plan: &Plan, schedule: &Schedule<'_>) -> BTreeSet<TreeId>
     let asked = requested(plan);
     kept.extend(asked.iter().filter_map(|(_, id)| here(plan.position(id)?)));
     kept
-}
-
-/// Keeps what a request has come to so far from collection, beside what it last came to as a whole;
-/// nothing lets go of it.
-fn set_unfinished(
-    store: &Store,
-    plan: &Plan,
-    options: &BuildOptions,
-    trees: BTreeSet<TreeId>,
-) -> Result<(), StoreError> {
-    let workspace = options.workspace.display().to_string();
-    let request = format!("{}{UNFINISHED}", options.request);
-    let known = store.history(&workspace, &request)?;
-    let outputs: Vec<TreeId> = trees.into_iter().collect();
-    if known.map(|entry| entry.outputs).unwrap_or_default() == outputs {
-        return Ok(());
-    }
-    store.set_history(HistoryEntry {
-        workspace,
-        request,
-        plan: store.put_blob(&plan.to_bytes())?,
-        outputs,
-    });
-    Ok(())
-}
-
-/// Whether something was written down.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remembered {
-    /// It was.
-    Written,
-    /// It stood there already.
-    Known,
-}
-
-/// Writes down what was asked for and what came of it, unless that stands there already.
-fn remember_request(
-    store: &Store,
-    plan: &Plan,
-    options: &BuildOptions,
-    outputs: &[BuiltOutput],
-) -> Result<Remembered, StoreError> {
-    let workspace = options.workspace.display().to_string();
-    // Every output has a history of its own, as if it had been asked for alone: what is asked for
-    // later lets go of nothing else. What was asked for comes last, since it may be one of them.
-    let mut requests: BTreeMap<String, Vec<TreeId>> = BTreeMap::new();
-    if plan.roots().len() <= LABEL_HISTORIES_MAX {
-        let own = outputs
-            .iter()
-            .map(|output| (options.request_for(&output.label), vec![output.tree]));
-        requests.extend(own);
-    }
-    let all = outputs.iter().map(|output| output.tree).collect();
-    requests.insert(options.request.clone(), all);
-    let known = store.roots()?.history;
-    let mut blob = None;
-    for (request, outputs) in requests {
-        let is_known = known.iter().any(|entry| {
-            entry.workspace == workspace && entry.request == request && entry.outputs == outputs
-        });
-        if is_known {
-            continue;
-        }
-        let plan = match blob {
-            Some(blob) => blob,
-            None => *blob.insert(store.put_blob(&plan.to_bytes())?),
-        };
-        let workspace = workspace.clone();
-        store.set_history(HistoryEntry {
-            workspace,
-            request,
-            plan,
-            outputs,
-        });
-    }
-    Ok(if blob.is_some() {
-        Remembered::Written
-    } else {
-        Remembered::Known
-    })
 }
 
 impl Conductor<'_, '_> {

@@ -13,7 +13,9 @@ mod event;
 mod exec;
 mod failure;
 mod fetch;
+mod forecast;
 mod graph;
+mod history;
 mod import;
 mod options;
 mod records;
@@ -25,6 +27,7 @@ mod scratch;
 mod status;
 mod step;
 mod unpack;
+mod why;
 mod worker;
 
 pub use build::build;
@@ -38,6 +41,8 @@ pub use event::{
 pub use exec::PreparedStep;
 pub use failure::{BuildError, CommandPosition, FailureCause};
 pub use fetch::{FetchError, Tried};
+pub use forecast::{Forecast, forecast};
+pub use history::{BuiltPlan, last_plan_with};
 pub use options::{
     BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,
     ScratchMedium, WALL_MS_DEFAULT,
@@ -47,3 +52,4 @@ pub use repair::{Repaired, repair};
 pub use status::{NodeStatus, status};
 pub use step::{StepEntry, prepare_step};
 pub use unpack::UnpackError;
+pub use why::{Cause, CauseKind, ChangedFile, Why, WhyError, changed_files, why};

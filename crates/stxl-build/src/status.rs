@@ -33,6 +33,11 @@ impl NodeStatus {
 pub fn status(store: &Store, plan: &Plan) -> Result<Vec<NodeStatus>, StoreError> {
     let graph = Graph::new(plan);
     let schedule = resolve(store, plan, &graph)?;
+    Ok(statuses(plan, &schedule))
+}
+
+/// The status of every node of a schedule that was resolved.
+pub(crate) fn statuses(plan: &Plan, schedule: &Schedule<'_>) -> Vec<NodeStatus> {
     let of_node = |node| {
         if schedule.tree(node).is_some() {
             NodeStatus::Cached
@@ -42,7 +47,7 @@ pub fn status(store: &Store, plan: &Plan) -> Result<Vec<NodeStatus>, StoreError>
             NodeStatus::Pending
         }
     };
-    Ok((0..plan.nodes().len()).map(of_node).collect())
+    (0..plan.nodes().len()).map(of_node).collect()
 }
 
 /// A schedule in which every node is known that records tell about.

@@ -10,6 +10,7 @@ use crate::event::{BuildOutcome, EventSink, Summary};
 use crate::exec::{self, PreparedStep};
 use crate::failure::BuildError;
 use crate::graph::Graph;
+use crate::history::STEP_ROOT;
 use crate::options::{BuildOptions, Check, OutputPaths};
 use crate::status::resolve;
 
@@ -44,7 +45,7 @@ pub fn prepare_step(
         return Err(not_an_exec());
     }
     let below = plan_of_root(plan, node.origin.label.clone(), *root);
-    let request = format!("{}: root", options.request);
+    let request = format!("{}{STEP_ROOT}", options.request);
     let options = BuildOptions {
         request,
         check: Check::Off,

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser as
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stxl_model::Platform;
 
-pub(crate) use plans::{AffectedArguments, DependsArguments};
+pub(crate) use plans::{AffectedArguments, DependsArguments, WhyArguments};
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -69,6 +69,7 @@ impl Command {
         match self {
             Self::Eval(eval) => eval.json,
             Self::Build(build) => build.json,
+            Self::Why(why) => why.json,
             Self::Depends(depends) => depends.json,
             Self::Affected(affected) => affected.json,
             Self::Doctor(doctor) => doctor.json,
@@ -111,6 +112,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'"
     )]
     Shell(ShellArguments),
+    /// Tell why a build would run anything for a package
+    #[command(
+        after_help = "Examples:\n  stxl why core/zlib\n  stxl why core/zlib --json | jq '.causes[].parts'"
+    )]
+    Why(WhyArguments),
     /// Tell what a package needs, or how it comes to need another
     #[command(
         after_help = "Examples:\n  stxl depends core/zlib\n  stxl depends user/redis --on stage1/musl\n  stxl depends user/redis --on stage1/musl --all"

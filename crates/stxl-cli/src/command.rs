@@ -12,3 +12,4 @@ pub(crate) mod root;
 pub(crate) mod shell;
 pub(crate) mod store;
 pub(crate) mod watch;
+pub(crate) mod why;

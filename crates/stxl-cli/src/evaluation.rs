@@ -410,6 +410,14 @@ pub(crate) fn show_excerpts(
     Ok(())
 }
 
+/// The text of a file of the workspace or of the embedded stdlib; none when it is not there, or no
+/// text.
+pub(crate) fn text_of(workspace: &Path, path: &str) -> Option<String> {
+    let tree = WithStdlib::open(workspace).ok()?;
+    let bytes = tree.read(&SourcePath::new(path)).ok()?;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
 /// The workspace's files, and those of the embedded stdlib, for excerpts.
 struct WithStdlib {
     disk: DiskSourceTree,

@@ -48,6 +48,20 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Reads the number that another process of this program left or told.
+    pub(crate) const fn of_code(code: u8) -> Self {
+        match code {
+            0 => Self::Fine,
+            1 => Self::BuildFailed,
+            2 => Self::Usage,
+            4 => Self::CheckFailed,
+            130 => Self::Interrupted,
+            _ => Self::Environment,
+        }
+    }
+}
+
 impl Failure {
     /// The user's text or command line is wrong.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {

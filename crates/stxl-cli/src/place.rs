@@ -71,6 +71,14 @@ pub(crate) fn evaluation_cache() -> Option<PathBuf> {
     cache.map(|cache| cache.join("stxl/evaluation"))
 }
 
+/// What git is told of the surroundings: where programs are, and the user's own settings, which say
+/// whose repositories are trusted.
+pub(crate) fn git_environment() -> Vec<(&'static str, OsString)> {
+    let told = ["PATH", "HOME", "XDG_CONFIG_HOME"].into_iter();
+    told.filter_map(|name| Some((name, std::env::var_os(name)?)))
+        .collect()
+}
+
 /// The absolute form of a path on the command line.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))

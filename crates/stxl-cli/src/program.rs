@@ -16,6 +16,7 @@ pub fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(first) if first == stxl_sandbox::LAUNCHER_ARGUMENT => stxl_sandbox::launcher_main(),
         Some(first) if first == evaluation::EVALUATOR_ARGUMENT => evaluation::child_main(),
+        Some(first) if first == command::why::KNOWN_ARGUMENT => command::why::child_main(),
         _ => ExitCode::from(run(std::env::args_os()).code()),
     }
 }
@@ -66,6 +67,7 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Build(build) => command::build::run(arguments, build, terminal),
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
+        Command::Why(why) => command::why::run(arguments, why, terminal),
         Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
         Command::Affected(affected) => command::affected::run(arguments, affected, terminal),
         Command::Store(store) => dispatch_store(arguments, store, terminal),

@@ -313,8 +313,8 @@ pub(crate) fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Text of a build without what would move a terminal's cursor or change its colors.
-fn printable(text: &str) -> String {
+/// Text of others without what would move a terminal's cursor or change its colors.
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|char| {
             if char.is_control() && char != '\t' {

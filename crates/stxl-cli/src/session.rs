@@ -65,9 +65,13 @@ fn open_with(arguments: &Arguments, options: OpenOptions) -> Result<Session, Fai
 
 /// Opens the store alone, for commands that run nothing.
 pub(crate) fn open_store_only(arguments: &Arguments) -> Result<Store, Failure> {
-    let path = place::store(arguments)?;
-    become_owner(&path)?;
-    open_store(&path, OpenOptions::default())
+    open_store_at(&place::store(arguments)?)
+}
+
+/// As [`open_store_only`], of the store at a path.
+pub(crate) fn open_store_at(path: &Path) -> Result<Store, Failure> {
+    become_owner(path)?;
+    open_store(path, OpenOptions::default())
 }
 
 /// Opens the store alone, to free space in it: also where the disk has none left.

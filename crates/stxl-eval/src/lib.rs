@@ -41,7 +41,8 @@ pub use evaluator::{
 };
 pub use layout::PACKAGE_FILE;
 pub use origin::{
-    Explained, ORIGIN_RECORD_VERSION, OriginRecord, Provenance, Waypoint, explain_in_child,
+    Explained, ORIGIN_RECORD_VERSION, OriginRecord, Provenance, Waypoint, explain_alone_in_child,
+    explain_in_child,
 };
 pub use profile::{
     FunctionCost, PROFILE_RECORD_VERSION, PackageCost, PhaseCost, Profile, ProfileRecord, Profiled,

@@ -19,7 +19,7 @@ pub use record::{ORIGIN_RECORD_VERSION, OriginRecord};
 
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, ask_child};
 use crate::database::{Configured, Database, Db as _, FileState};
-use crate::evaluator::{Evaluation, Scope};
+use crate::evaluator::{Evaluation, Parts, Scope};
 use path::{Path, Step};
 
 /// Where a value comes from.
@@ -91,18 +91,33 @@ pub fn explain_in_child(
 ) -> Result<Explained, ChildError> {
     let inquiry = Inquiry::Origin(field.to_owned());
     let answer = ask_child(program, request, &Scope::Everything, &inquiry)?;
-    let origin = if answer.findings.is_empty() {
-        None
-    } else {
-        let damaged = |error: serde_json::Error| ChildError::Answer {
-            reason: error.to_string(),
-        };
-        Some(record::decode(&answer.findings).map_err(damaged)?)
-    };
     Ok(Explained {
         evaluation: answer.recorded.into_evaluation(),
-        origin,
+        origin: found_of(&answer.findings)?,
     })
+}
+
+/// As [`explain_in_child`], of a package whose text is known to be right: nothing that it needs is
+/// evaluated. None when the text is wrong after all.
+pub fn explain_alone_in_child(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    field: &str,
+) -> Result<Option<Result<Provenance, String>>, ChildError> {
+    let inquiry = Inquiry::Origin(field.to_owned());
+    let scope = Scope::Only(Parts::default());
+    let answer = ask_child(program, request, &scope, &inquiry)?;
+    found_of(&answer.findings)
+}
+
+fn found_of(findings: &[u8]) -> Result<Option<Result<Provenance, String>>, ChildError> {
+    if findings.is_empty() {
+        return Ok(None);
+    }
+    let damaged = |error: serde_json::Error| ChildError::Answer {
+        reason: error.to_string(),
+    };
+    record::decode(findings).map(Some).map_err(damaged)
 }
 
 /// Where a value of a package comes from, on its way to the parent process.

@@ -18,6 +18,7 @@ use crate::link::Links;
 use crate::node::NodeKey;
 use crate::read::Read;
 use crate::record::Records;
+use crate::settings::SETTINGS_FILE;
 use crate::suggestion::nearest_packages;
 use crate::trace::{Memory, Remembered, evaluate_and_look};
 
@@ -160,6 +161,23 @@ impl Survey {
     /// nothing to do with the plan.
     pub fn outputs_of(&self, label: &PackageLabel) -> Option<impl Iterator<Item = &OutputName>> {
         Some(self.packages.get(label)?.outputs.iter())
+    }
+
+    /// The files of the workspace that were read as text for a package: its definition, libraries,
+    /// scripts, and the settings.
+    pub fn texts_of(&self, label: &PackageLabel) -> Vec<&str> {
+        let reads = self.packages.get(label).into_iter();
+        let reads = reads.flat_map(|package| &package.reads);
+        let texts = reads.filter_map(|read| match read {
+            Read::File(path) => Some(path.as_str()),
+            Read::Import(_)
+            | Read::Presence(_)
+            | Read::PackageFile(_)
+            | Read::Folder(_)
+            | Read::Layer(_)
+            | Read::Directory(_) => None,
+        });
+        texts.chain([SETTINGS_FILE]).collect()
     }
 
     /// The packages whose names are near to a text, the nearest first.

@@ -30,8 +30,9 @@ pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
 pub use path::{PathError, RootPath};
 pub use plan::{
     EncodedDerivation, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource,
-    NodeOrigin, OutputDifference, PackageChange, PackageDifference, Plan, PlanDifference,
-    PlanError, PlanNode, PlanRoot,
+    NodeOrigin, OutputDifference, PackageChange, PackageDifference, PartDifference, Plan,
+    PlanDifference, PlanError, PlanNode, PlanRoot, RecipePart, SCRIPT_PREAMBLE, SCRIPT_SHELL,
+    Standing, Succession,
 };
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};

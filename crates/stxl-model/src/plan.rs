@@ -3,6 +3,7 @@
 mod difference;
 mod encoded;
 mod fragment;
+mod recipe;
 mod serialized;
 
 use std::collections::BTreeMap;
@@ -15,9 +16,12 @@ use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 
-pub use difference::{OutputDifference, PackageChange, PackageDifference, PlanDifference};
+pub use difference::{
+    OutputDifference, PackageChange, PackageDifference, PlanDifference, Standing, Succession,
+};
 pub use encoded::EncodedDerivation;
 pub use fragment::{Fragment, FragmentInput, FragmentWriter};
+pub use recipe::{PartDifference, RecipePart, SCRIPT_PREAMBLE, SCRIPT_SHELL};
 
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
 ///

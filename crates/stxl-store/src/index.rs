@@ -13,7 +13,7 @@ use crate::entry::EntryKind;
 use crate::error::StoreError;
 use crate::record::{HistoryEntry, Record, join_trees, trees_of};
 
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -24,7 +24,7 @@ CREATE TABLE realisations(action BLOB NOT NULL, position INTEGER NOT NULL, tree 
 CREATE TABLE choices(action BLOB PRIMARY KEY, tree BLOB NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE memos(derivation BLOB PRIMARY KEY, action BLOB NOT NULL, generation INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE durations(label TEXT NOT NULL, step TEXT NOT NULL, duration_ms INTEGER NOT NULL, PRIMARY KEY(label, step)) WITHOUT ROWID;
-CREATE TABLE history(workspace TEXT NOT NULL, request TEXT NOT NULL, plan BLOB NOT NULL, outputs BLOB NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(workspace, request)) WITHOUT ROWID;
+CREATE TABLE history(workspace TEXT NOT NULL, request TEXT NOT NULL, plan BLOB NOT NULL, outputs BLOB NOT NULL, created INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY(workspace, request)) WITHOUT ROWID;
 CREATE TABLE roots(name TEXT PRIMARY KEY, tree BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE out_links(path BLOB PRIMARY KEY, tree BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE answers(request BLOB PRIMARY KEY, generation INTEGER NOT NULL, sweep INTEGER NOT NULL, made INTEGER NOT NULL, digest BLOB NOT NULL, trees BLOB NOT NULL) WITHOUT ROWID;
@@ -324,7 +324,7 @@ pub(crate) fn apply(
                 .prepare_cached("INSERT OR REPLACE INTO durations VALUES(?1, ?2, ?3)")?
                 .execute(params![label, step, duration_ms.cast_signed()])?;
         }
-        Record::History(entry) => apply_history(transaction, created, entry)?,
+        Record::History(entry) => apply_history(transaction, (position, created), entry)?,
         Record::Root { name, tree } => set_tree(transaction, "roots", "name", name, *tree)?,
         Record::OutLink { path, tree } => set_tree(transaction, "out_links", "path", path, *tree)?,
         Record::Layers { tree, layers } => {
@@ -350,17 +350,18 @@ pub(crate) fn apply(
 
 fn apply_history(
     transaction: &Transaction<'_>,
-    created: u64,
+    (position, created): (u64, u64),
     entry: &HistoryEntry,
 ) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO history VALUES(?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached("INSERT OR REPLACE INTO history VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![
             entry.workspace,
             entry.request,
             entry.plan.digest().as_bytes().as_slice(),
             join_trees(&entry.outputs),
-            created.cast_signed()
+            created.cast_signed(),
+            position.cast_signed()
         ])?;
     Ok(())
 }

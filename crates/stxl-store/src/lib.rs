@@ -12,6 +12,7 @@ mod error;
 mod failpoints;
 mod fsck;
 mod gc;
+mod history;
 mod import;
 mod index;
 mod intake;

@@ -223,19 +223,6 @@ impl Store {
         Ok(durations)
     }
 
-    /// Remembers what was asked for in a workspace; its outputs are kept from collection.
-    pub fn set_history(&self, entry: HistoryEntry) {
-        self.remember(Record::History(entry));
-    }
-
-    /// What a request in a workspace last came to.
-    pub fn history(&self, workspace: &str, request: &str) -> Result<Option<HistoryEntry>> {
-        let entries = self.roots()?.history;
-        Ok(entries
-            .into_iter()
-            .find(|entry| entry.workspace == workspace && entry.request == request))
-    }
-
     /// Gives a tree a name that keeps it from collection, or takes the name away.
     pub fn set_root(&self, name: &str, tree: Option<TreeId>) {
         self.remember(Record::Root {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use stxl_tests::processes::processes_with;
 
@@ -13,30 +13,6 @@ use crate::place::Place;
 fn hello() -> Vec<u8> {
     let text = include_bytes!("../../../crates/stxl-cli/src/command/init/hello.hex");
     stxl_model::decode_hex_text(text).unwrap()
-}
-
-/// A small program for 32-bit x86, of C without any library.
-fn compile(place: &Place, source: &str) -> Vec<u8> {
-    let (text, program) = (place.path().join("program.c"), place.path().join("program"));
-    fs::write(&text, format!("{CALL}{source}")).unwrap();
-    let compiled = Command::new("gcc")
-        .args([
-            "-m32",
-            "-static",
-            "-nostdlib",
-            "-ffreestanding",
-            "-fno-stack-protector",
-        ])
-        .args(["-fno-pic", "-no-pie", "-O1", "-Wl,--build-id=none", "-o"])
-        .args([&program, &text])
-        .output()
-        .expect("this test needs gcc");
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    fs::read(program).unwrap()
 }
 
 /// Adds the package `first/step`, whose one step runs a program.
@@ -64,16 +40,6 @@ fn build(p) {
     let done = root().put(p.seeds.program, "/program", "exec").mkdir("/out")
         .run(ARGV);
     #{ main: done.out("/out") }
-}
-"#;
-
-/// System calls for programs without a library.
-const CALL: &str = r#"
-static long call(long number, long first, long second, long third) {
-    long result;
-    __asm__ volatile("int $0x80" : "=a"(result)
-                     : "a"(number), "b"(first), "c"(second), "d"(third) : "memory");
-    return result;
 }
 "#;
 
@@ -162,7 +128,7 @@ fn the_log_of_a_step_is_kept_whole() {
 #[test]
 fn the_log_of_a_failed_step_is_kept_too() {
     let place = Place::with_first_package();
-    let program = compile(&place, FAILS);
+    let program = place.compile(FAILS);
     with_step(&place, &program, r#"["/program"]"#);
     let ran = place.run(&["build", "first/step"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -215,7 +181,7 @@ void _start(void) {
 #[test]
 fn a_step_that_differs_the_second_time_is_4_with_path_and_byte() {
     let place = Place::with_first_package();
-    let program = compile(&place, CLOCK);
+    let program = place.compile(CLOCK);
     with_step(&place, &program, r#"["/program"]"#);
     let built = place.run(&["build", "first/step"]);
     assert_eq!(built.code, 0, "{built:?}");
@@ -243,7 +209,7 @@ void _start(void) {
 fn a_scratch_is_where_and_as_large_as_it_is_asked_for() {
     let trees = ["memory", "disk"].map(|medium| {
         let place = Place::with_first_package();
-        with_step(&place, &compile(&place, FILLS), r#"["/program"]"#);
+        with_step(&place, &place.compile(FILLS), r#"["/program"]"#);
         let build = ["build", "first/step", "--json", "--scratch", medium];
         let small: Vec<&str> = build
             .iter()
@@ -280,7 +246,7 @@ void _start(void) {
 #[test]
 fn an_interrupt_is_130_and_leaves_nothing_running() {
     let place = Place::with_first_package();
-    let program = compile(&place, WAITS);
+    let program = place.compile(WAITS);
     let mark = format!("waits-for-{}", std::process::id());
     with_step(&place, &program, &format!(r#"["/program", "{mark}"]"#));
     let mut command = place.command();

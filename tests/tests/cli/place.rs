@@ -22,6 +22,16 @@ fn build(p) {
 }
 "#;
 
+/// System calls for programs without a library.
+const CALL: &str = r#"
+static long call(long number, long first, long second, long third) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result)
+                     : "a"(number), "b"(first), "c"(second), "d"(third) : "memory");
+    return result;
+}
+"#;
+
 /// A workspace and a store that vanish.
 pub(crate) struct Place {
     directory: TempDir,
@@ -105,6 +115,30 @@ impl Place {
             .env("XDG_CACHE_HOME", self.path().join("cache"))
             .env("PATH", "/usr/bin:/bin");
         command
+    }
+
+    /// A small program for 32-bit x86, of C without any library.
+    pub(crate) fn compile(&self, source: &str) -> Vec<u8> {
+        let (text, program) = (self.path().join("program.c"), self.path().join("program"));
+        fs::write(&text, format!("{CALL}{source}")).unwrap();
+        let compiled = Command::new("gcc")
+            .args([
+                "-m32",
+                "-static",
+                "-nostdlib",
+                "-ffreestanding",
+                "-fno-stack-protector",
+            ])
+            .args(["-fno-pic", "-no-pie", "-O1", "-Wl,--build-id=none", "-o"])
+            .args([&program, &text])
+            .output()
+            .expect("this test needs gcc");
+        assert!(
+            compiled.status.success(),
+            "{}",
+            String::from_utf8_lossy(&compiled.stderr)
+        );
+        fs::read(program).unwrap()
     }
 
     /// Writes a file of the workspace.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use stxl_model::{
     BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, Keep, NodeOrigin, OutputName,
-    PackageLabel, Plan, PlanDifference, PlanRoot, Platform, RootPath, Sha256, TreeOp,
+    PackageLabel, PartDifference, Plan, PlanDifference, PlanRoot, Platform, RootPath, Sha256,
+    Standing, Succession, TreeOp,
 };
 
 fn origin(label: &str, name: &str) -> NodeOrigin {
@@ -286,4 +287,80 @@ fn a_derivation_that_two_packages_share_is_no_news_of_either() {
     let difference = PlanDifference::between(&plan(two), &plan(one));
     let expected = "core/a removed +0 -0 []\ncore/a:main some -> none\n";
     assert_eq!(shown(&difference), expected);
+}
+
+/// What stands in the place of what after the edits, and in which parts they differ; one line for
+/// each derivation that is another.
+const STANDINGS: &[Case] = &[
+    (
+        "a recipe",
+        &[("headers", "more-headers")],
+        "core/a: dev replaces core/a: dev: command 1
+core/c: run follows core/c: run
+core/d: root follows core/d: root
+core/d: run follows core/d: run
+",
+    ),
+    (
+        "a name",
+        &[
+            ("core/b.install = install", "core/b.put = put"),
+            ("core/b.install", "core/b.put"),
+        ],
+        "core/b: put replaces core/b: install: command 1
+core/d: root follows core/d: root
+core/d: run follows core/d: run
+",
+    ),
+    (
+        "a step more, and one need less",
+        &[
+            (
+                "core/c.run = compile <- core/a.dev",
+                "core/c.tidy = tidy <- core/a.dev\n    core/c.run = compile <- core/c.tidy",
+            ),
+            (
+                "core/d.root = merge <- core/b.install core/c.run",
+                "core/d.root = merge <- core/b.install core/a.run",
+            ),
+        ],
+        "core/c: tidy new
+core/c: run replaces core/c: run:
+core/d: root replaces core/d: root: operations
+core/d: run follows core/d: run
+",
+    ),
+];
+
+#[test]
+fn what_stands_in_the_place_of_what_is_told() {
+    let before = plan(BEFORE);
+    for (name, edits, expected) in STANDINGS {
+        let mut text = BEFORE.to_owned();
+        for (from, to) in *edits {
+            text = text.replace(from, to);
+        }
+        let after = plan(&text);
+        let succession = Succession::between(&before, &after);
+        let mut shown = String::new();
+        for node in after.nodes() {
+            let former = |id| before.node(id).unwrap();
+            let name = &node.origin.name;
+            match succession.standing(&before, &node.id) {
+                Standing::Same => {}
+                Standing::New => shown += &format!("{name} new\n"),
+                Standing::Follows(id) => {
+                    shown += &format!("{name} follows {}\n", former(&id).origin.name);
+                }
+                Standing::Replaces(id) => {
+                    let former = former(&id);
+                    let parts = PartDifference::between((&before, former), (&after, node)).unwrap();
+                    let parts = parts.iter().map(|it| format!(" {}", it.part));
+                    let parts: String = parts.collect();
+                    shown += &format!("{name} replaces {}:{parts}\n", former.origin.name);
+                }
+            }
+        }
+        assert_eq!(shown, *expected, "{name}");
+    }
 }

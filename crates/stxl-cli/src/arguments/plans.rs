@@ -5,6 +5,20 @@ use clap::{Args, ValueHint};
 use super::Variant;
 
 #[derive(Debug, Args)]
+pub(crate) struct WhyArguments {
+    /// The package or output
+    #[arg(value_name = "LABEL")]
+    pub(crate) label: String,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DependsArguments {
     /// The package or output that needs others
     #[arg(value_name = "LABEL")]

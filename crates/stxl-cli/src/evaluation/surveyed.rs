@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use stxl_eval::{
-    ChildRequest, Memory, NeedPlace, Survey, TraceFolder, places_of_needs, survey_remembering,
+    ChildRequest, EvaluationRequest, Memory, NeedPlace, Provenance, Survey, TraceFolder,
+    explain_alone_in_child, places_of_needs, survey_remembering,
 };
-use stxl_model::{Plan, Selector};
+use stxl_model::{PackageLabel, Plan, Selector};
 
 use super::{Audience, child_request, evaluated, evaluator, traces};
 use crate::arguments::Selection;
@@ -60,6 +61,19 @@ impl Surveyed {
             Failure::usage(format!("`{package}` has no output `{output}`"))
                 .hint(format!("its outputs are: {}", names.join(", "))),
         )
+    }
+
+    /// Where a value of a package comes from; none when it cannot be told.
+    pub(crate) fn origin(&self, label: &PackageLabel, field: &str) -> Option<Provenance> {
+        let request = ChildRequest {
+            evaluation: EvaluationRequest {
+                selectors: vec![Selector::Package(label.clone())],
+                ..self.request.evaluation.clone()
+            },
+            ..self.request.clone()
+        };
+        let found = explain_alone_in_child(&evaluator(), &request, field);
+        found.ok().flatten()?.ok()
     }
 
     /// Where it is written that outputs need others, by their positions in the survey.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stxl_lang::{Command, Site};
-use stxl_model::{Argv, RootPath};
+use stxl_model::{Argv, RootPath, SCRIPT_PREAMBLE, SCRIPT_SHELL};
 
 use super::{Lowering, Reported, RootState};
 
@@ -17,10 +17,6 @@ const OUT_PATH: &str = "/out";
 /// The default of `SOURCE_DATE_EPOCH` and the time of every file in a root: 1980-01-01, the
 /// earliest that zip can hold.
 const SOURCE_DATE_EPOCH: &str = "315532800";
-
-/// Before every script, on its first line so that the shell's line numbers stay those of the text:
-/// `pipefail` where the shell has it, and every command into the log.
-const SCRIPT_PREAMBLE: &str = "(set -o pipefail) 2>/dev/null && set -o pipefail; set -x; ";
 
 /// Variables that have one meaning everywhere, and those that are outside of every key.
 const RESERVED_VARIABLES: [&str; 3] = ["JOBS", "MAKEFLAGS", "OUT"];
@@ -83,9 +79,8 @@ impl Lowering<'_> {
                         lowered.script = Some(script.clone());
                     }
                     let text = format!("{SCRIPT_PREAMBLE}{text}");
-                    ["/bin/sh", "-eu", "-c", &text]
-                        .map(|word| word.as_bytes().to_vec())
-                        .to_vec()
+                    let words = SCRIPT_SHELL.into_iter().chain([text.as_str()]);
+                    words.map(|word| word.as_bytes().to_vec()).collect()
                 }
             };
             lowered.argvs.push(argv);

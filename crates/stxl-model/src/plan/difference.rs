@@ -4,6 +4,8 @@
 //! recipes that are others, and only the number of those that follow, so a derivation of the newer
 //! plan is compared with one of the older plan that it may stand in the place of.
 
+mod succession;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +13,8 @@ use super::{Plan, PlanNode, PlanRoot};
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
+
+pub use succession::{Standing, Succession};
 
 /// What is different between an older plan and a newer one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
