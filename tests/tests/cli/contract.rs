@@ -32,7 +32,9 @@ fn eval_prints_one_record() {
     for one in derivations {
         assert_eq!(
             keys(one),
-            ["file", "id", "inputs", "kind", "label", "line", "name"]
+            [
+                "file", "id", "inputs", "kind", "label", "line", "name", "opaque"
+            ]
         );
         for input in one["inputs"].as_array().unwrap() {
             assert!(
