@@ -41,7 +41,7 @@ pub use event::{
 pub use exec::PreparedStep;
 pub use failure::{BuildError, CommandPosition, FailureCause};
 pub use fetch::{FetchError, Tried};
-pub use forecast::{Forecast, forecast};
+pub use forecast::{Forecast, Work, forecast};
 pub use history::{BuiltPlan, last_plan_with};
 pub use options::{
     BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,

@@ -5,10 +5,10 @@ mod plans;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use stxl_model::Platform;
 
-pub(crate) use plans::{AffectedArguments, DependsArguments, WhyArguments};
+pub(crate) use plans::{AffectedArguments, DependsArguments, DiffArguments, WhyArguments};
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -70,6 +70,7 @@ impl Command {
             Self::Eval(eval) => eval.json,
             Self::Build(build) => build.json,
             Self::Why(why) => why.json,
+            Self::Diff(diff) => diff.json,
             Self::Depends(depends) => depends.json,
             Self::Affected(affected) => affected.json,
             Self::Doctor(doctor) => doctor.json,
@@ -117,6 +118,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl why core/zlib\n  stxl why core/zlib --json | jq '.causes[].parts'"
     )]
     Why(WhyArguments),
+    /// Tell how two plans differ: of revisions, of files, of the workspace as it is
+    #[command(
+        after_help = "Examples:\n  stxl diff HEAD\n  stxl diff v1.0 main --of user/redis\n  stxl eval --save-plan before.plan; stxl diff before.plan"
+    )]
+    Diff(DiffArguments),
     /// Tell what a package needs, or how it comes to need another
     #[command(
         after_help = "Examples:\n  stxl depends core/zlib\n  stxl depends user/redis --on stage1/musl\n  stxl depends user/redis --on stage1/musl --all"
@@ -208,7 +214,7 @@ pub(crate) struct EvalArguments {
     pub(crate) json: bool,
 
     /// Evaluate again whenever something changes, and tell what is different in the plan
-    #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "profile", "origin"])]
+    #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "save_plan", "profile", "origin"])]
     pub(crate) watch: bool,
 
     #[command(flatten)]
@@ -225,6 +231,11 @@ pub(crate) struct EvalDetails {
     /// Tell what was recalled from earlier evaluations, and why the rest was evaluated
     #[arg(long)]
     pub(crate) explain_cache: bool,
+
+    /// Save the plan in this file, for `stxl diff`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["origin", "profile"])]
+    pub(crate) save_plan: Option<PathBuf>,
 
     /// Tell where a value of the package comes from in the place of the plan
     ///

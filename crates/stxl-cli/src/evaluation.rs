@@ -263,6 +263,19 @@ pub(crate) fn plan(
     Ok(evaluated.remember(terminal))
 }
 
+/// Evaluates a workspace that is there for a moment only: nothing is recalled or remembered.
+pub(crate) fn forgotten_plan(
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Plan, Failure> {
+    let request = child_request(workspace, selection)?;
+    let remembered = evaluate_remembering(&evaluator(), &request, Memory::None);
+    let remembered = remembered.map_err(Failure::environment)?;
+    Ok(evaluated(remembered, workspace, audience, terminal)?.plan)
+}
+
 /// What tells this program from every other: its version, and which file it is. Another build of
 /// the same version may evaluate differently.
 fn this_program() -> std::io::Result<String> {

@@ -15,6 +15,7 @@ mod place;
 mod program;
 mod progress;
 mod relay;
+mod revision;
 mod session;
 mod steps;
 mod terminal;

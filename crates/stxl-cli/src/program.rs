@@ -68,6 +68,7 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
         Command::Why(why) => command::why::run(arguments, why, terminal),
+        Command::Diff(diff) => command::diff::run(arguments, diff, terminal),
         Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
         Command::Affected(affected) => command::affected::run(arguments, affected, terminal),
         Command::Store(store) => dispatch_store(arguments, store, terminal),

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
-use crate::place::Place;
+use crate::place::{Place, Ran};
 
 /// The sha256 of [`SOURCE`].
 pub(crate) const SOURCE_HASH: &str =
@@ -156,6 +157,33 @@ impl Place {
             format!("{toml}\"first/tool\" = [\"{hash}\"]\n")
         });
         place
+    }
+
+    /// Builds with the source at hand.
+    pub(crate) fn build(&self, words: &[&str]) -> Ran {
+        let sources = self.sources();
+        let sources = ["--source-dir", sources.to_str().expect("text")];
+        self.run(&[&["build"], words, &sources].concat())
+    }
+
+    /// Runs git in the workspace, and gives what it prints.
+    pub(crate) fn git(&self, words: &[&str]) -> String {
+        let output = Command::new("git")
+            .current_dir(self.workspace())
+            .args(["-c", "user.name=x", "-c", "user.email=x@example.invalid"])
+            .args(words)
+            .output()
+            .expect("this test needs git");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        let text = String::from_utf8(output.stdout).expect("git prints text");
+        text.trim().to_owned()
+    }
+
+    /// Commits everything, and gives the first digits of the commit.
+    pub(crate) fn commit(&self, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+        self.git(&["rev-parse", "--short=12", "HEAD"])
     }
 
     /// The folder that has the source, for `--source-dir`.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -220,34 +219,11 @@ fn built() -> Place {
     fs::write(folder.join("sh"), shell).unwrap();
     place.write("stages/first/script/more.sh", "a\nb\n");
     place.write("stages/first/script/package.rhai", SCRIPT_PACKAGE);
-    git(&place, &["init", "-q"]);
-    commit(&place, "the packages");
-    let ran = build(&place, &[]);
+    place.git(&["init", "-q"]);
+    place.commit("the packages");
+    let ran = place.build(&[]);
     assert_eq!(ran.code, 0, "{ran:?}");
     place
-}
-
-fn git(place: &Place, words: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(place.workspace())
-        .args(["-c", "user.name=x", "-c", "user.email=x@example.invalid"])
-        .args(words)
-        .output()
-        .expect("this test needs git");
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn commit(place: &Place, message: &str) -> String {
-    git(place, &["add", "-A"]);
-    git(place, &["commit", "-q", "-m", message]);
-    git(place, &["rev-parse", "--short=12", "HEAD"])
-}
-
-fn build(place: &Place, words: &[&str]) -> Ran {
-    let sources = place.sources();
-    let sources = ["--source-dir", sources.to_str().unwrap()];
-    place.run(&[&["build"], words, &sources].concat())
 }
 
 fn why(place: &Place, words: &[&str]) -> Ran {
@@ -259,7 +235,7 @@ fn why(place: &Place, words: &[&str]) -> Ran {
 #[test]
 fn what_is_another_is_told_with_its_line() {
     let place = built();
-    let head = git(&place, &["rev-parse", "--short=12", "HEAD"]);
+    let head = place.git(&["rev-parse", "--short=12", "HEAD"]);
     for edit in EDITS {
         let Edit {
             file,
@@ -279,7 +255,7 @@ fn what_is_another_is_told_with_its_line() {
             "{file}: {to}: {}",
             ran.stderr
         );
-        git(&place, &["checkout", "-q", "."]);
+        place.git(&["checkout", "-q", "."]);
     }
     let ran = why(&place, &["first/top"]);
     assert_eq!(
@@ -294,11 +270,11 @@ fn what_is_committed_is_told_with_its_commit() {
     place.edit("stages/first/low/package.rhai", |text| {
         text.replace("version: \"3\"", "version: \"4\"")
     });
-    let first = commit(&place, "low: 4\n\nA longer text.");
+    let first = place.commit("low: 4\n\nA longer text.");
     place.edit("stages/first/low/package.rhai", |text| {
         format!("// A comment.\n{text}")
     });
-    commit(&place, "low: a comment");
+    place.commit("low: a comment");
     place.edit("stages/first/low/package.rhai", |text| {
         format!("// Another.\n{text}")
     });
@@ -326,7 +302,7 @@ fn what_was_never_built_failed_or_is_gone_is_told() {
         ran.stdout,
         "first/later was never built here: 2 steps to run, 0 cached\n"
     );
-    assert_eq!(build(&place, &["first/later"]).code, 1, "there is no shell");
+    assert_eq!(place.build(&["first/later"]).code, 1, "there is no shell");
     let ran = why(&place, &["first/later"]);
     let failed = "first/later was never built here: 2 steps to run, 0 cached\n\
         first/later: run 1 of 2 failed when it ran last: see `stxl log first/later`\n";
@@ -338,7 +314,7 @@ fn what_was_never_built_failed_or_is_gone_is_told() {
     let low = "stages/first/low/package.rhai";
     place.edit(low, |text| text.replace("/out/low", "/out/other"));
     fs::remove_dir_all(place.workspace().join("stages/first/later")).unwrap();
-    assert_eq!(build(&place, &[]).code, 0);
+    assert_eq!(place.build(&[]).code, 0);
     place.edit(low, |text| text.replace("/out/other", "/out/low"));
     let cached = "first/low is cached: the result of its step is known\n";
     assert_eq!(why(&place, &["first/low"]).stdout, cached);
@@ -348,7 +324,7 @@ fn what_was_never_built_failed_or_is_gone_is_told() {
         "the result of first/low is known and not in the store any more: a build makes it again\n";
     let ran = why(&place, &["first/low"]);
     assert_eq!(ran.stdout, format!("{cached}{lost}"));
-    let ran = build(&place, &["first/low"]);
+    let ran = place.build(&["first/low"]);
     assert!(ran.stderr.contains("1 ran"), "{ran:?}");
 }
 
@@ -367,12 +343,12 @@ fn a_plan_that_gave_the_same_is_what_the_next_is_compared_with() {
             _ => "    - a\n    + b\n",
         };
         assert!(ran.stdout.contains(expected), "{ran:?}");
-        let ran = build(&place, &["first/mid"]);
+        let ran = place.build(&["first/mid"]);
         assert!(ran.stderr.contains("1 ran"), "{ran:?}");
         let ran = why(&place, &["first/top"]);
         let cached = "first/top is cached: the results of 4 steps are known\n";
         assert_eq!(ran.stdout, cached, "what it gives is the same");
-        assert_eq!(build(&place, &["first/top"]).code, 0);
+        assert_eq!(place.build(&["first/top"]).code, 0);
     }
 }
 
@@ -385,7 +361,7 @@ fn what_ran_since_is_a_cause_only_if_it_gave_something_else() {
         text.replace("words::name()", "\"other\"")
     });
     for label in ["first/mid", "first/lib"] {
-        assert_eq!(build(&place, &[label]).code, 0);
+        assert_eq!(place.build(&[label]).code, 0);
     }
     let record = why(&place, &["first/top", "--json"]).json();
     let causes = record["causes"].as_array().unwrap();
@@ -509,9 +485,9 @@ fn a_repository_runs_no_program_of_its_own() {
         "diff.external",
         "gpg.program",
     ] {
-        git(&place, &["config", name, program]);
+        place.git(&["config", name, program]);
     }
-    git(&place, &["config", "log.showSignature", "true"]);
+    place.git(&["config", "log.showSignature", "true"]);
     place.write(".git/info/attributes", "* filter=x diff=x\n");
     let hooks = place.workspace().join(".git/hooks");
     for hook in [

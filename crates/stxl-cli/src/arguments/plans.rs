@@ -19,6 +19,28 @@ pub(crate) struct WhyArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The older plan: a git revision of the workspace, or a file that `eval --save-plan` wrote
+    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    pub(crate) before: String,
+
+    /// The newer plan, likewise (default: of the workspace as it is)
+    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    pub(crate) after: Option<String>,
+
+    /// Plan only this package, output or stage, and what it needs; may be given several times
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) of: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DependsArguments {
     /// The package or output that needs others
     #[arg(value_name = "LABEL")]

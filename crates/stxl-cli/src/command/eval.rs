@@ -49,6 +49,12 @@ pub(crate) fn run(
         terminal.text(&account_text(&evaluated.account));
     }
     let plan = evaluated.plan();
+    if let Some(file) = &eval.details.save_plan {
+        std::fs::write(file, plan.to_bytes()).map_err(|error| {
+            let file = file.display();
+            Failure::environment(format!("`{file}` cannot be written: {error}"))
+        })?;
+    }
     let status = if eval.details.status {
         let store = session::open_store_only(arguments)?;
         Some(stxl_build::status(&store, plan).map_err(|error| of_store(&error))?)

@@ -12,6 +12,9 @@ use crate::label::{OutputName, PackageLabel};
 
 const PLAN_MAGIC: &[u8; 8] = b"stxlpln2";
 
+/// What plans of all versions begin with.
+const ANY_PLAN_MAGIC: &[u8] = b"stxlpl";
+
 impl Plan {
     /// Writes the plan as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -26,6 +29,11 @@ impl Plan {
             encode_root(&mut encoder, root);
         }
         encoder.finish()
+    }
+
+    /// Whether bytes begin as a plan of this version or of another one does.
+    pub fn is_begun_by(bytes: &[u8]) -> bool {
+        bytes.starts_with(ANY_PLAN_MAGIC)
     }
 
     /// Reads a plan and checks that every derivation has the id it is recorded under.

@@ -261,9 +261,9 @@ fn facts(
         cascade: cascade.collect(),
         lost: why.lost.iter().map(ToString::to_string).collect(),
         failed,
-        steps: forecast.steps,
-        unknown: forecast.unknown,
-        work_ms: forecast.work_ms,
+        steps: forecast.work.steps,
+        unknown: forecast.work.unknown,
+        work_ms: forecast.work.ms,
     })
 }
 
