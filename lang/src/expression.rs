@@ -5,10 +5,13 @@
 
 mod sharing;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stxl_model::{BuildUid, OutputName, PackageLabel, Platform, PutMode, RootPath, Sha256, TreeOp};
+use stxl_model::{
+    BuildUid, OutputName, PackageAddress, PackageLabel, Platform, PutMode, RootPath, Sha256, TreeOp,
+};
 
 use crate::source::SourcePath;
 
@@ -146,10 +149,10 @@ pub enum Operand {
 
 impl Operand {
     /// The name of a single file; nothing for what is a tree.
-    pub fn file_name(&self) -> Option<&str> {
+    pub fn file_name(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::File(file) => Some(file.path.file_name()),
-            Self::Seed(seed) => Some(seed.path.file_name()),
+            Self::File(file) => Some(file.path.file_name().into()),
+            Self::Seed(seed) => Some(seed.path.file_name().into()),
             Self::Fetch(source) => Some(source.file_name()),
             Self::Package(_) | Self::Directory(_) | Self::Root(_) | Self::Output(_) => None,
         }
@@ -220,11 +223,15 @@ pub struct FetchSource {
 }
 
 impl FetchSource {
-    /// The last part of the first address.
-    pub fn file_name(&self) -> &str {
+    /// The last part of the first address; of a package URL the name that its ecosystem gives to
+    /// the file.
+    pub fn file_name(&self) -> Cow<'_, str> {
         let url = self.urls.first().map_or("", String::as_str);
+        if let Ok(package) = PackageAddress::parse(url) {
+            return package.file_name().into();
+        }
         let path = url.split(['?', '#']).next().unwrap_or(url);
-        path.rsplit('/').next().unwrap_or(path)
+        path.rsplit('/').next().unwrap_or(path).into()
     }
 }
 

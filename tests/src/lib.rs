@@ -5,6 +5,7 @@ pub mod edits;
 #[cfg(feature = "sandbox")]
 pub mod launcher;
 pub mod processes;
+pub mod server;
 #[cfg(feature = "store")]
 pub mod store;
 

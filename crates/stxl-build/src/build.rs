@@ -6,8 +6,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::unbounded;
-use stxl_model::{BlobHasher, DerivationId, Digest, Kind, Label, Plan, TreeId};
-use stxl_store::{Store, StoreError};
+use stxl_fetch::Fetcher;
+use stxl_model::{BlobHasher, Derivation, DerivationId, Digest, Kind, Label, Plan, TreeId};
+use stxl_store::{ScratchDirectory, Store, StoreError};
 
 use crate::conduct::{Channels, Conducted, Conductor, Pools};
 use crate::context::BuildContext;
@@ -17,6 +18,7 @@ use crate::event::{
 use crate::failure::BuildError;
 use crate::graph::{Graph, critical_paths};
 use crate::history::{Remembered, remember_request, set_unfinished};
+use crate::ledger;
 use crate::options::{BuildOptions, Check, OutputPaths};
 use crate::records::{self, Memos};
 use crate::schedule::{Demand, End, Schedule};
@@ -25,6 +27,9 @@ use crate::worker::{JobContext, work};
 
 /// How many operations without a process run at once.
 const OPERATIONS: usize = 2;
+
+/// How many sources are fetched at once. They take no place of a step.
+const FETCHES_MAX: usize = 4;
 
 /// Builds the requested outputs of a plan; what succeeded is committed before this returns.
 ///
@@ -64,6 +69,7 @@ fn nothing_to_do(
         pending: 0,
         jobs: options.jobs,
     });
+    tell_doubts(store, plan, events)?;
     for node in plan.nodes() {
         if node.derivation.kind() == Kind::Exec {
             events(BuildEvent::Cached { node });
@@ -113,6 +119,7 @@ fn build_missing(context: BuildContext<'_>, events: EventSink<'_>) -> Result<Sum
         conductor.read_failed_logs()?;
         conductor.settle()?;
         conductor.weigh(&graph)?;
+        tell_doubts(store, plan, conductor.events)?;
         let built = conductor.run().and_then(|()| check(conductor, &graph));
         // Whatever ended the build, what is finished stays.
         let committed = store.commit();
@@ -126,6 +133,25 @@ fn build_missing(context: BuildContext<'_>, events: EventSink<'_>) -> Result<Sum
         }
         Ok(summary)
     })
+}
+
+/// Tells what the ledger makes one doubt about the sources of the plan.
+fn tell_doubts(store: &Store, plan: &Plan, events: EventSink<'_>) -> Result<(), StoreError> {
+    if plan.count_of(Kind::Fetch) == 0 {
+        return Ok(());
+    }
+    let ledger = store.ledger()?;
+    for node in plan.nodes() {
+        if node.derivation.kind() == Kind::Fetch
+            && let Ok(Derivation::Fetch(recipe)) = node.derivation.decode()
+        {
+            for text in ledger::doubts(&ledger, &recipe, node) {
+                let text = &text;
+                events(BuildEvent::Warning { node, text });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What came of running steps again.
@@ -175,8 +201,12 @@ fn conduct<T>(
     let memos = Memos::read(store, plan)?;
     let pools = Pools {
         processes: options.jobs.max(1),
+        fetches: plan.count_of(Kind::Fetch).min(FETCHES_MAX),
         operations: OPERATIONS,
     };
+    let folder = clients_folder(store, plan)?;
+    let path = folder.as_ref().map(|it| store.path().join(it.path()));
+    let fetcher = Fetcher::new(options.network.clone(), path.unwrap_or_default());
     let last_commit = Mutex::new(Instant::now());
     std::thread::scope(|scope| {
         let job = JobContext {
@@ -184,6 +214,7 @@ fn conduct<T>(
             launcher,
             plan,
             options,
+            fetcher: &fetcher,
             last_commit: &last_commit,
         };
         let channels = start_workers(scope, job, pools);
@@ -196,9 +227,17 @@ fn conduct<T>(
             events,
             channels,
             pools,
+            fetcher: &fetcher,
         });
         lead(&mut conductor)
     })
+}
+
+/// Where the clients of ecosystems may write, if the plan has a source by name and version.
+fn clients_folder(store: &Store, plan: &Plan) -> Result<Option<ScratchDirectory>, StoreError> {
+    let addresses = plan.nodes().iter().flat_map(|node| &node.origin.urls);
+    let mut packages = addresses.filter(|address| address.starts_with("pkg:"));
+    packages.next().map(|_| store.scratch()).transpose()
 }
 
 /// Starts the workers; they end when the conductor and its channels are gone.
@@ -208,6 +247,7 @@ fn start_workers<'scope>(
     pools: Pools,
 ) -> Channels {
     let (processes, process_jobs) = unbounded();
+    let (fetches, fetch_jobs) = unbounded();
     let (operations, operation_jobs) = unbounded();
     let (tell, reports) = unbounded();
     let start = |jobs: &crossbeam_channel::Receiver<_>| -> ScopedJoinHandle<'scope, ()> {
@@ -217,11 +257,15 @@ fn start_workers<'scope>(
     for _ in 0..pools.processes {
         drop(start(&process_jobs));
     }
+    for _ in 0..pools.fetches {
+        drop(start(&fetch_jobs));
+    }
     for _ in 0..pools.operations {
         drop(start(&operation_jobs));
     }
     Channels {
         processes,
+        fetches,
         operations,
         reports,
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use stxl_fetch::Fetcher;
 use stxl_model::{Action, ActionId, DerivationId, Kind, Plan, PlanNode, TreeId};
 use stxl_sandbox::KillHandle;
 use stxl_store::{Store, StoreError};
@@ -51,6 +52,8 @@ pub(crate) struct Job {
 pub(crate) struct Channels {
     /// Jobs that run processes.
     pub processes: Sender<Job>,
+    /// Jobs that have sources from outside.
+    pub fetches: Sender<Job>,
     /// Jobs that do not.
     pub operations: Sender<Job>,
     /// What workers tell.
@@ -62,6 +65,8 @@ pub(crate) struct Channels {
 pub(crate) struct Pools {
     /// Jobs that run processes.
     pub processes: usize,
+    /// Jobs that have sources from outside.
+    pub fetches: usize,
     /// Jobs that do not.
     pub operations: usize,
 }
@@ -79,6 +84,7 @@ pub(crate) struct Conductor<'a, 'e> {
     pub(crate) mismatches: Vec<CheckMismatch>,
     pub(crate) channels: Channels,
     pub(crate) pools: Pools,
+    fetcher: &'a Fetcher,
     in_flight: Pools,
     running: BTreeMap<usize, RunningStep>,
     retries: BTreeMap<usize, u32>,
@@ -102,6 +108,7 @@ pub(crate) struct Conducted<'a, 'e> {
     pub(crate) events: EventSink<'e>,
     pub(crate) channels: Channels,
     pub(crate) pools: Pools,
+    pub(crate) fetcher: &'a Fetcher,
 }
 
 /// Whether jobs are still started.
@@ -132,6 +139,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
             events,
             channels,
             pools,
+            fetcher,
         } = parts;
         Self {
             store,
@@ -147,8 +155,10 @@ impl<'a, 'e> Conductor<'a, 'e> {
             checked: BTreeSet::new(),
             channels,
             pools,
+            fetcher,
             in_flight: Pools {
                 processes: 0,
+                fetches: 0,
                 operations: 0,
             },
             running: BTreeMap::new(),
@@ -179,7 +189,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 self.break_off(error.into());
             }
             self.start_jobs();
-            if self.in_flight.processes + self.in_flight.operations == 0 {
+            let Pools {
+                processes,
+                fetches,
+                operations,
+            } = self.in_flight;
+            if processes + fetches + operations == 0 {
                 break;
             }
             match self.channels.reports.recv_timeout(TICK) {
@@ -272,6 +287,13 @@ impl<'a, 'e> Conductor<'a, 'e> {
             self.in_flight.operations += 1;
             self.start(node, JobClass::Operation);
         }
+        while self.in_flight.fetches < self.pools.fetches {
+            let Some(node) = self.schedule.next_job(JobClass::Fetch) else {
+                break;
+            };
+            self.in_flight.fetches += 1;
+            self.start(node, JobClass::Fetch);
+        }
         while self.in_flight.processes < self.pools.processes {
             let Some(node) = self.schedule.next_job(JobClass::Process) else {
                 break;
@@ -294,7 +316,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
         (self.events)(started);
         let hints = match class {
             JobClass::Process => self.schedule.trees_below_inputs(node),
-            JobClass::Operation => Vec::new(),
+            JobClass::Fetch | JobClass::Operation => Vec::new(),
         };
         let records = if self.checked.contains(&node) {
             RecordUse::Repeat
@@ -310,6 +332,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
         };
         let sender = match class {
             JobClass::Process => &self.channels.processes,
+            JobClass::Fetch => &self.channels.fetches,
             JobClass::Operation => &self.channels.operations,
         };
         sender
@@ -327,6 +350,14 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 let node = self.node(node);
                 (self.events)(BuildEvent::Materialising { node });
             }
+            Report::Fetching { node, progress } => {
+                let node = self.node(node);
+                (self.events)(BuildEvent::Fetching {
+                    node,
+                    bytes: progress.bytes,
+                    total: progress.total,
+                });
+            }
             Report::Running { node, kill, log } => {
                 if self.phase == Phase::Cancelling {
                     kill.kill();
@@ -341,6 +372,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
     fn take_end(&mut self, node: usize, action: ActionId, end: JobEnd) {
         match self.schedule.class(node) {
             JobClass::Process => self.in_flight.processes -= 1,
+            JobClass::Fetch => self.in_flight.fetches -= 1,
             JobClass::Operation => self.in_flight.operations -= 1,
         }
         self.tell_log(node);
@@ -448,15 +480,19 @@ impl<'a, 'e> Conductor<'a, 'e> {
     /// Remembers the first error that ends the build, and kills what runs.
     fn break_off(&mut self, error: BuildError) {
         self.broken.get_or_insert(error);
+        self.end_running();
+    }
+
+    fn end_running(&mut self) {
         self.phase = Phase::Cancelling;
+        self.fetcher.stop();
         self.running.values().for_each(|step| step.kill.kill());
     }
 
     fn look_for_cancel(&mut self) {
         if self.options.cancel.is_cancelled() && self.phase != Phase::Cancelling {
-            self.phase = Phase::Cancelling;
             (self.events)(BuildEvent::Cancelling);
-            self.running.values().for_each(|step| step.kill.kill());
+            self.end_running();
         }
     }
 

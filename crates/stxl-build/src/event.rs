@@ -50,6 +50,15 @@ pub enum BuildEvent<'a> {
         /// The step.
         node: &'a PlanNode,
     },
+    /// A source is on its way over the network.
+    Fetching {
+        /// The step.
+        node: &'a PlanNode,
+        /// How much of it is there.
+        bytes: u64,
+        /// How large it is, if that is known.
+        total: Option<u64>,
+    },
     /// A process of a step wrote to its log.
     Log {
         /// The step.

@@ -7,6 +7,7 @@ use stxl_model::{BlobId, PackageLabel, Plan, TreeId};
 use stxl_store::{HistoryEntry, Store, StoreError};
 
 use crate::event::BuiltOutput;
+use crate::kept_plan::kept_bytes;
 use crate::options::BuildOptions;
 
 /// How the request ends under which is kept what a build that did not finish has made; no
@@ -38,7 +39,7 @@ pub(crate) fn set_unfinished(
     store.set_history(HistoryEntry {
         workspace,
         request,
-        plan: store.put_blob(&plan.to_bytes())?,
+        plan: store.put_blob(&kept_bytes(plan))?,
         outputs,
     });
     Ok(())
@@ -75,7 +76,7 @@ pub(crate) fn remember_request(
     let known = store.requests(&workspace)?.into_iter();
     let known: BTreeMap<String, HistoryEntry> =
         known.map(|entry| (entry.request.clone(), entry)).collect();
-    let bytes = plan.to_bytes();
+    let bytes = kept_bytes(plan);
     // Another plan may give the same trees: it is what the next one is compared with.
     let plan = BlobId::of(&bytes);
     let mut remembered = Remembered::Known;

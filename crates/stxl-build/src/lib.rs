@@ -17,6 +17,8 @@ mod forecast;
 mod graph;
 mod history;
 mod import;
+mod kept_plan;
+mod ledger;
 mod options;
 mod records;
 mod regular_file;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use stxl_fetch::FetchOptions;
 use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
@@ -27,6 +28,8 @@ pub struct BuildOptions {
     pub variant: String,
     /// A directory searched for sources by their sha256 before anything else.
     pub source_dir: Option<PathBuf>,
+    /// How the network is reached, for sources.
+    pub network: FetchOptions,
     /// How many steps run at once; at least 1.
     pub jobs: usize,
     /// What a step is told as `JOBS` and in `MAKEFLAGS`; in no key.
@@ -111,6 +114,7 @@ impl BuildOptions {
             request,
             variant: String::new(),
             source_dir: None,
+            network: FetchOptions::default(),
             jobs: 1,
             jobs_per_step: 1,
             on_failure: OnFailure::Stop,

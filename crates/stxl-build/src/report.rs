@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use stxl_fetch::Progress;
 use stxl_model::{ActionId, BlobId, TreeId};
 use stxl_sandbox::KillHandle;
 use stxl_store::StoreError;
@@ -16,6 +17,8 @@ pub(crate) enum Report {
     Waiting { node: usize },
     /// Trees are being checked out.
     Materialising { node: usize },
+    /// A source is on its way.
+    Fetching { node: usize, progress: Progress },
     /// A sandbox runs; its log grows.
     Running {
         node: usize,

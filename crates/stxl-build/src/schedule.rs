@@ -27,6 +27,7 @@ pub(crate) struct Schedule<'p> {
     to_look_up: Vec<usize>,
     to_probe: Vec<usize>,
     processes: BinaryHeap<(u64, Reverse<usize>)>,
+    fetches: BinaryHeap<(u64, Reverse<usize>)>,
     operations: BinaryHeap<(u64, Reverse<usize>)>,
 }
 
@@ -44,6 +45,8 @@ pub(crate) enum Question {
 pub(crate) enum JobClass {
     /// Runs processes; limited by the number of jobs.
     Process,
+    /// Has a source from outside; waits for others more than it works.
+    Fetch,
     /// Pure operations and reading; never waits behind a long process.
     Operation,
 }
@@ -140,13 +143,14 @@ impl<'p> Schedule<'p> {
             to_look_up: Vec::new(),
             to_probe: Vec::new(),
             processes: BinaryHeap::new(),
+            fetches: BinaryHeap::new(),
             operations: BinaryHeap::new(),
         }
     }
 
     /// Replaces how urgent each node is, those that wait for a worker included.
     pub(crate) fn set_urgency(&mut self, urgency: Vec<u64>) {
-        for queue in [&mut self.processes, &mut self.operations] {
+        for queue in [&mut self.processes, &mut self.fetches, &mut self.operations] {
             let waiting = std::mem::take(queue).into_iter();
             *queue = waiting
                 .map(|(_, Reverse(node))| (urgency[node], Reverse(node)))
@@ -241,6 +245,7 @@ impl<'p> Schedule<'p> {
     pub(crate) fn next_job(&mut self, class: JobClass) -> Option<usize> {
         let queue = match class {
             JobClass::Process => &mut self.processes,
+            JobClass::Fetch => &mut self.fetches,
             JobClass::Operation => &mut self.operations,
         };
         while let Some((_, Reverse(node))) = queue.pop() {
@@ -426,6 +431,7 @@ impl<'p> Schedule<'p> {
             let job = (self.urgency[node], Reverse(node));
             match self.class(node) {
                 JobClass::Process => self.processes.push(job),
+                JobClass::Fetch => self.fetches.push(job),
                 JobClass::Operation => self.operations.push(job),
             }
         }
@@ -435,12 +441,10 @@ impl<'p> Schedule<'p> {
     pub(crate) fn class(&self, node: usize) -> JobClass {
         match self.plan.nodes()[node].derivation.kind() {
             Kind::Exec => JobClass::Process,
-            Kind::Fetch
-            | Kind::Import
-            | Kind::Unpack
-            | Kind::Compose
-            | Kind::Archive
-            | Kind::Image => JobClass::Operation,
+            Kind::Fetch => JobClass::Fetch,
+            Kind::Import | Kind::Unpack | Kind::Compose | Kind::Archive | Kind::Image => {
+                JobClass::Operation
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use stxl_fetch::Fetcher;
 use stxl_model::{Action, ActionId, Plan, PlanNode, RealisationScope, TreeId};
 use stxl_sandbox::Launcher;
 use stxl_store::{ActionLock, Recorded, Store, StoreError};
@@ -29,6 +30,7 @@ pub(crate) struct JobContext<'a> {
     pub(crate) launcher: &'a Launcher,
     pub(crate) plan: &'a Plan,
     pub(crate) options: &'a BuildOptions,
+    pub(crate) fetcher: &'a Fetcher,
     /// When finished results were last made to survive a loss of power.
     pub(crate) last_commit: &'a Mutex<Instant>,
 }
@@ -145,7 +147,7 @@ fn make(
                 BuildError::Records(StoreError::Cancelled) => Box::new(JobEnd::Cancelled),
                 error => Box::new(JobEnd::Broken(error)),
             }),
-        Action::Fetch(recipe) => fetch::fetch(context.store, context.options, recipe, node),
+        Action::Fetch(recipe) => fetch::fetch(context, recipe, job.node, reports),
         Action::Unpack(recipe) => {
             unpack::unpack(context.store, &context.options.cancel, recipe, node)
         }

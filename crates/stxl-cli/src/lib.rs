@@ -11,6 +11,7 @@ mod git;
 mod interrupt;
 mod line_changes;
 mod link;
+mod network;
 mod place;
 mod program;
 mod progress;

@@ -1,4 +1,4 @@
-//! Where things are: the workspace, the store, this program. The only reader of the environment.
+//! Where things are: the workspace, the store, this program.
 
 use std::ffi::OsString;
 use std::io;

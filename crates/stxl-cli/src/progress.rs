@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use indicatif::{
-    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+    HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState,
+    ProgressStyle,
 };
 use stxl_build::{BuildEvent, CheckMismatch, StepFailure, Summary};
 use stxl_model::{DerivationId, Kind, PlanNode};
@@ -60,6 +61,11 @@ impl Progress {
                 );
             }
             BuildEvent::Materialising { node } => self.phase(node, "preparing its root"),
+            BuildEvent::Fetching { node, bytes, total } => {
+                let of = total.map(|total| format!(" of {}", HumanBytes(total)));
+                let of = of.unwrap_or_default();
+                self.phase(node, &format!("{}{of}", HumanBytes(bytes)));
+            }
             BuildEvent::Log { node, bytes } => self.log(node, bytes),
             BuildEvent::StepFinished {
                 node, duration_ms, ..

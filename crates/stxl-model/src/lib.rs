@@ -8,6 +8,7 @@ mod derivation;
 mod digest;
 mod hex_text;
 mod label;
+mod package;
 mod path;
 mod pieces;
 mod plan;
@@ -27,6 +28,7 @@ pub use digest::{
 };
 pub use hex_text::{HEX_TEXT_BYTES_MAX, HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
+pub use package::{DebianFile, DebianKind, NameAndVersion, PackageAddress};
 pub use path::{PathError, RootPath};
 pub use plan::{
     EncodedDerivation, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource,

@@ -24,7 +24,7 @@ pub enum KeptCapability {
     /// Nothing.
     None,
     /// `CAP_DAC_OVERRIDE`, so that files of the root user stay reachable; not inherited by
-    /// programs it executes.
+    /// programs it executes. It may hand them the weaker `CAP_DAC_READ_SEARCH`, to read only.
     DacOverride,
 }
 
@@ -112,14 +112,18 @@ pub fn become_unprivileged(
     }
     let keeps = keep == KeptCapability::DacOverride;
     kernel::become_user(identity, keeps).map_err(|(step, source)| refused(step, source))?;
-    let kept = if keeps {
-        CapabilitySet::DAC_OVERRIDE
+    let (effective, permitted) = if keeps {
+        let reading = CapabilitySet::DAC_READ_SEARCH;
+        (
+            CapabilitySet::DAC_OVERRIDE,
+            CapabilitySet::DAC_OVERRIDE | reading,
+        )
     } else {
-        CapabilitySet::empty()
+        (CapabilitySet::empty(), CapabilitySet::empty())
     };
     let sets = CapabilitySets {
-        effective: kept,
-        permitted: kept,
+        effective,
+        permitted,
         inheritable: CapabilitySet::empty(),
     };
     rustix::thread::set_capabilities(None, sets)

@@ -48,10 +48,11 @@ pub struct FsckReport {
     pub breaches: Vec<Breach>,
 }
 
-pub(crate) const KNOWN_NAMES: [&[u8]; 16] = [
+pub(crate) const KNOWN_NAMES: [&[u8]; 18] = [
     b"ballast",
     b"blobs",
     b"checkouts",
+    b"downloads",
     b"format",
     b"index.db",
     b"index.db-shm",
@@ -59,6 +60,7 @@ pub(crate) const KNOWN_NAMES: [&[u8]; 16] = [
     b"index.sum",
     b"journal",
     b"leases",
+    b"ledger",
     b"locks",
     b"packs",
     b"quarantine",

@@ -99,6 +99,7 @@ impl Store {
         let mut marked = Marked::default();
         self.mark(policy, &mut marked)?;
         self.remove_quarantine()?;
+        self.remove_partial_files(0, 0)?;
         self.evict_checkouts(&mut report)?;
         let dead = self.choose_dead(policy, &marked)?;
         let mut sweep = Sweeping {

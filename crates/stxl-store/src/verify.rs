@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::index::{self, JOURNAL};
 use crate::journal::JOURNAL_FILE;
 use crate::lease::{SWEEPS_FILE, is_sweeps_file_whole, read_leases};
+use crate::ledger::{LEDGER_FILE, damaged_lines};
 use crate::pack;
 use crate::record::Record;
 use crate::store::{FORMAT_FILE, INDEX_FILE, Store, format_bytes, lock};
@@ -127,6 +128,9 @@ impl Store {
             && !is_sweeps_file_whole(&bytes)
         {
             findings.add(SWEEPS_FILE, 0, "not a count with its checksum");
+        }
+        for offset in damaged_lines(&self.whole_file(LEDGER_FILE)?.unwrap_or_default()) {
+            findings.add(LEDGER_FILE, offset as u64, "a line without its checksum");
         }
         Ok(())
     }

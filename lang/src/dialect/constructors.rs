@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
-use stxl_model::{Label, OutputName, Platform, Sha256};
+use stxl_model::{Label, OutputName, PackageAddress, Platform, Sha256};
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
@@ -129,14 +129,38 @@ fn addresses(address: &Dynamic) -> Result<Vec<String>, Complaint> {
     Complaint::all(mirrors.map(|(item, value)| check(Some(item), value)))
 }
 
+/// Whether an address of a server says who asks.
+fn has_userinfo(url: &str) -> bool {
+    let after = url.split_once("://").map_or("", |(_, after)| after);
+    let authority = after.split(['/', '?', '#', '\\']).next();
+    authority.is_some_and(|authority| authority.contains('@'))
+}
+
+/// Looks at an address once its templates are expanded.
+pub(crate) fn check_package_url(url: &str) -> Result<(), Complaint> {
+    if !url.starts_with("pkg:") {
+        return Ok(());
+    }
+    PackageAddress::parse(url).map(drop).map_err(|reason| {
+        Complaint::new("bad-url", format!("`{url}` is not a package URL")).hint(reason)
+    })
+}
+
 fn check_url(url: &str) -> Result<(), Complaint> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
+    let rest = ["https://", "http://", "file:/", "pkg:"]
+        .into_iter()
+        .find_map(|beginning| url.strip_prefix(beginning));
     if rest.is_none_or(str::is_empty) || url.contains(char::is_whitespace) {
         return Err(
-            Complaint::new("bad-url", format!("`{url}` is not an address"))
-                .hint("an address begins with `https://` or `http://` and has no blanks"),
+            Complaint::new("bad-url", format!("`{url}` is not an address")).hint(
+                "an address begins with `https://`, `http://`, `file:///` or `pkg:`, and has no blanks",
+            ),
+        );
+    }
+    if has_userinfo(url) {
+        return Err(
+            Complaint::new("bad-url", "An address in a definition names no user")
+                .hint("who asks belongs in your `.netrc`, where nobody else reads it"),
         );
     }
     if url.contains("${") {
@@ -146,7 +170,9 @@ fn check_url(url: &str) -> Result<(), Complaint> {
         );
     }
     match template::unknown_names(url).first() {
-        None => Ok(()),
+        // Which version it names may be known later only.
+        None if url.contains('{') => Ok(()),
+        None => check_package_url(url),
         Some(name) => Err(template::unknown_in_url(name)),
     }
 }

@@ -10,6 +10,7 @@ use stxl_model::Platform;
 use crate::definition::{Definition, Fields, Value};
 use crate::dialect::calls::FieldStep;
 use crate::dialect::complaint::Complaint;
+use crate::dialect::constructors::check_package_url;
 use crate::dialect::frame::{Frame, with_frame};
 use crate::dialect::template::Template;
 use crate::dialect::values::{ScriptValue, empty_of, to_dynamic};
@@ -295,10 +296,10 @@ fn expand(template: &Template<'_>, value: &Value, in_keys: bool) -> Result<Value
 }
 
 fn expand_source(template: &Template<'_>, source: &FetchSource) -> Result<FetchSource, Complaint> {
-    let urls = source
-        .urls
-        .iter()
-        .map(|url| template.expand(url).map(std::borrow::Cow::into_owned));
+    let urls = source.urls.iter().map(|url| {
+        let url = template.expand(url)?.into_owned();
+        check_package_url(&url).map(|()| url)
+    });
     Ok(FetchSource {
         urls: urls.collect::<Result<_, _>>()?,
         ..source.clone()

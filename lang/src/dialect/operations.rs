@@ -410,7 +410,8 @@ fn unpack(
         | Operand::Seed(_)
         | Operand::Fetch(_)
         | Operand::Output(_) => {
-            let format = archive.file_name().and_then(ArchiveFormat::of_file_name);
+            let name = archive.file_name();
+            let format = name.as_deref().and_then(ArchiveFormat::of_file_name);
             let default = format.map_or(1, ArchiveFormat::strip_components_default);
             let strip_components = strip.map_or(Ok(default), |strip| strip_components(strip, 2))?;
             RootOperation::Unpack {

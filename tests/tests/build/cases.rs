@@ -5,6 +5,7 @@ mod failures;
 mod outside;
 mod records;
 mod scratch;
+mod sources;
 mod steps;
 mod trees;
 
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         outside::CASES,
         records::CASES,
         scratch::CASES,
+        sources::CASES,
         steps::CASES,
         trees::CASES,
         unpack::CASES,

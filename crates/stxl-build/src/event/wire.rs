@@ -59,6 +59,15 @@ pub enum WireEvent {
         /// The step.
         step: WireStep,
     },
+    /// See [`BuildEvent::Fetching`].
+    Fetching {
+        /// The step.
+        step: WireStep,
+        /// How much is there.
+        bytes: u64,
+        /// How much there is.
+        total: Option<u64>,
+    },
     /// See [`BuildEvent::Log`].
     Log {
         /// The step.
@@ -196,6 +205,11 @@ impl WireEvent {
             },
             BuildEvent::Materialising { node } => Self::Materialising {
                 step: step_of(node),
+            },
+            BuildEvent::Fetching { node, bytes, total } => Self::Fetching {
+                step: step_of(node),
+                bytes: *bytes,
+                total: *total,
             },
             BuildEvent::Log { node, bytes } => Self::Log {
                 step: step_of(node),

@@ -20,7 +20,7 @@ use crate::link;
 use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
-use crate::{interrupt, place};
+use crate::{interrupt, network, place};
 
 /// What requested outputs may be together for each to be written out as files, so that its path can
 /// be told: as much as takes less time than a person notices.
@@ -125,6 +125,7 @@ fn options(
     Ok(BuildOptions {
         variant: evaluation::variant_text(&build.selection.variant),
         source_dir,
+        network: network::options(),
         jobs: jobs(build),
         jobs_per_step: jobs(build),
         on_failure: if build.keep_going {

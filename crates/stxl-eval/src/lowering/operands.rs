@@ -175,7 +175,7 @@ impl Lowering<'_> {
         let Some(file_name) = archive.file_name() else {
             return Ok(Unpacked::Tree(input));
         };
-        let Some(format) = ArchiveFormat::of_file_name(file_name) else {
+        let Some(format) = ArchiveFormat::of_file_name(&file_name) else {
             let at = at.child(file_name.as_bytes()).map_err(|error| {
                 let message = format!("A file cannot be put under its name: {error}");
                 self.report("bad-path", message, site)

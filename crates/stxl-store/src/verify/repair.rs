@@ -13,6 +13,7 @@ use crate::disk::Access;
 use crate::error::StoreError;
 use crate::journal::JOURNAL_FILE;
 use crate::lease::SWEEPS_FILE;
+use crate::ledger::LEDGER_FILE;
 use crate::pack;
 use crate::store::{INDEX_FILE, Store, lock};
 
@@ -52,6 +53,8 @@ impl Store {
                 self.session.end_sweep(&self.disk)?;
             } else if bytes == BALLAST_FILE || bytes == SWEEPS_FILE {
                 self.remake_small_file(bytes)?;
+            } else if bytes == LEDGER_FILE {
+                self.repair_ledger()?;
             }
         }
         self.rebuild_db()?;

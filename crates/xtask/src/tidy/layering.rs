@@ -9,15 +9,16 @@ use super::finding::Finding;
 use crate::workspace;
 
 /// What each package of the workspace may use of ours; `None` is everything.
-const EDGES: [(&str, Option<&[&str]>); 10] = [
+const EDGES: [(&str, Option<&[&str]>); 11] = [
     ("stxl-model", Some(&[])),
     ("stxl-lang", Some(&["stxl-model"])),
     ("stxl-eval", Some(&["stxl-model", "stxl-lang"])),
     ("stxl-store", Some(&["stxl-model"])),
     ("stxl-sandbox", Some(&[])),
+    ("stxl-fetch", Some(&["stxl-model"])),
     (
         "stxl-build",
-        Some(&["stxl-model", "stxl-store", "stxl-sandbox"]),
+        Some(&["stxl-model", "stxl-store", "stxl-sandbox", "stxl-fetch"]),
     ),
     ("stxl-cli", None),
     ("xtask", Some(&[])),
@@ -26,14 +27,17 @@ const EDGES: [(&str, Option<&[&str]>); 10] = [
 ];
 
 /// Heavy or dangerous dependencies and the only packages that may name them.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("rhai", &["stxl-lang"]),
     ("codespan-reporting", &["stxl-lang"]),
     ("salsa", &["stxl-eval"]),
     ("rusqlite", &["stxl-store"]),
     ("libc", &["stxl-sandbox"]),
     ("seccompiler", &["stxl-eval"]),
-    ("landlock", &["stxl-eval"]),
+    ("landlock", &["stxl-eval", "stxl-fetch"]),
+    ("ureq", &["stxl-fetch"]),
+    ("rustls", &["stxl-fetch", "stxl-tests"]),
+    ("url", &["stxl-fetch"]),
     ("clap", &["stxl-cli", "stxl-benches"]),
     ("clap_complete", &["stxl-cli"]),
     ("indicatif", &["stxl-cli", "stxl-benches"]),

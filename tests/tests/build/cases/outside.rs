@@ -113,7 +113,7 @@ fn cancelled_hash() {
     let sources = site.workspace().join("sources");
     fs::create_dir(&sources).expect("a directory");
     write_hole(&sources.join("thing.tar"), 1 << 30);
-    let urls = vec!["https://example.org/thing.tar".to_owned()];
+    let urls = vec!["http://127.0.0.1:1/thing.tar".to_owned()];
     let fetch = recipe.fetch(b"other bytes", urls);
     recipe.want("test/source", fetch);
     let options = BuildOptions {
