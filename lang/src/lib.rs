@@ -8,6 +8,7 @@
 mod definition;
 mod diagnostic;
 mod dialect;
+pub mod doc;
 mod expression;
 mod host;
 mod language;

@@ -73,6 +73,7 @@ impl Command {
             Self::Diff(diff) => diff.json,
             Self::Depends(depends) => depends.json,
             Self::Affected(affected) => affected.json,
+            Self::Doc(doc) => doc.json,
             Self::Doctor(doctor) => doctor.json,
             Self::Store(StoreCommand::Gc(gc)) => gc.json,
             Self::Store(StoreCommand::Verify(verify)) => verify.json,
@@ -136,6 +137,11 @@ pub(crate) enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Show what the language has: builders, constructors, operations
+    #[command(
+        after_help = "Examples:\n  stxl doc\n  stxl doc autotools\n  stxl doc unpack\n  stxl doc crates"
+    )]
+    Doc(DocArguments),
     /// Tell which guards of the sandbox this machine's kernel gives
     #[command(after_help = "Example:\n  stxl doctor")]
     Doctor(DoctorArguments),
@@ -474,6 +480,17 @@ pub(crate) struct RemoveRootArguments {
     /// The name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DocArguments {
+    /// A name, or words to look for; everything if none
+    #[arg(value_name = "WORD")]
+    pub(crate) words: Vec<String>,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

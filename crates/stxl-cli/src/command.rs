@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod depends;
 pub(crate) mod diff;
+pub(crate) mod doc;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod init;

@@ -148,7 +148,7 @@ impl Complaint {
             "wrong-arguments",
             format!("`{name}` cannot be called with {with}"),
         );
-        match vocabulary::usage(name) {
+        match vocabulary::usage_of(name) {
             Some(usage) => complaint.hint(format!("it is called as `{usage}`")),
             None => complaint,
         }

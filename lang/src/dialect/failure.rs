@@ -275,7 +275,7 @@ fn unknown_function(frame: &Frame<'_>, signature: &str) -> Complaint {
         .filter(|argument| !argument.is_empty())
         .map(kind_of_type)
         .collect();
-    if let Some(usage) = vocabulary::usage(name) {
+    if let Some(usage) = vocabulary::usage_of(name) {
         // What stands before the dot is none of them.
         let before = usize::from(usage.starts_with('.'));
         let kinds: Vec<&str> = arguments.iter().skip(before).map(String::as_str).collect();
@@ -329,7 +329,7 @@ fn unknown_builder(frame: &Frame<'_>, error: &EvalAltResult) -> Option<Complaint
     };
     let name = signature.strip_suffix(" (map)")?;
     let is_builder = matches!(frame.task, Task::Define { .. })
-        && vocabulary::usage(name).is_none()
+        && vocabulary::usage_of(name).is_none()
         && vocabulary::absent(name).is_none();
     is_builder.then(|| {
         let complaint = Complaint::new("unknown-builder", format!("There is no builder `{name}`"));

@@ -90,6 +90,12 @@ impl Stdlib {
     }
 }
 
+/// The text of a file of it.
+pub(crate) fn text_of(path: &SourcePath) -> Option<&'static str> {
+    let file = FILES.iter().find(|(name, _)| *name == path.as_str());
+    file.map(|(_, text)| *text)
+}
+
 /// The file with `build` of a builder.
 pub(crate) fn path_of(builder: &str) -> SourcePath {
     SourcePath::new(&format!("stdlib/{builder}.rhai"))

@@ -306,3 +306,26 @@ fn doctor_finds_every_guard() {
     assert_eq!(record["healthy"], true);
     assert!(record["guards"].as_array().unwrap().len() > 30);
 }
+
+#[test]
+fn doc_shows_and_searches() {
+    let place = Place::with_stage0();
+    let all = place.run(&["doc", "--json"]).json();
+    assert_eq!(keys(&all), ["entries", "event", "version"]);
+    for entry in all["entries"].as_array().unwrap() {
+        assert_eq!(
+            keys(entry),
+            ["example", "fields", "kind", "name", "text", "usage"]
+        );
+        assert!(entry["text"].as_str().unwrap().ends_with('.'), "{entry}");
+    }
+    let named = place.run(&["doc", "autotools"]).stdout;
+    assert!(named.contains("Arguments of `./configure`"), "{named}");
+    assert!(named.contains("autotools(#{ version: \"1\""), "{named}");
+    // A word that is no name leads to what speaks of it.
+    let spoken = place.run(&["doc", "lock", "crates", "--json"]).json();
+    let names = spoken["entries"].as_array().unwrap().iter();
+    let names: Vec<&str> = names.map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cargo", "lock"]);
+    assert_eq!(place.run(&["doc", "quux"]).code, 4);
+}
