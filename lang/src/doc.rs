@@ -86,7 +86,7 @@ pub fn entries() -> Vec<Entry> {
                 kind: EntryKind::Builder,
                 name: builder.name.to_owned(),
                 usage: format!("{}(#{{ … }})", builder.name),
-                text: format!("{} {text}", builder.doc).trim_end().to_owned(),
+                text: if text.is_empty() { builder.doc.to_owned() } else { text },
                 example,
                 fields: builder.fields().collect(),
             }

@@ -323,7 +323,7 @@ fn doc_shows_and_searches() {
     assert!(named.contains("Arguments of `./configure`"), "{named}");
     assert!(named.contains("autotools(#{ version: \"1\""), "{named}");
     // A word that is no name leads to what speaks of it.
-    let spoken = place.run(&["doc", "lock", "crates", "--json"]).json();
+    let spoken = place.run(&["doc", "lock", "crate", "--json"]).json();
     let names = spoken["entries"].as_array().unwrap().iter();
     let names: Vec<&str> = names.map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["cargo", "lock"]);
