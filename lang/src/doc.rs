@@ -64,10 +64,7 @@ impl Entry {
     /// Whether a word stands in its name, its text or one of its fields, whatever the case.
     pub fn mentions(&self, word: &str) -> bool {
         let word = word.to_lowercase();
-        let fields = self
-            .fields
-            .iter()
-            .flat_map(|field| [field.name, field.doc]);
+        let fields = self.fields.iter().flat_map(|field| [field.name, field.doc]);
         let texts = [self.name.as_str(), &self.usage, &self.text];
         let mut texts = texts.into_iter().chain(fields);
         texts.any(|text| text.to_lowercase().contains(&word))
@@ -86,20 +83,24 @@ pub fn entries() -> Vec<Entry> {
                 kind: EntryKind::Builder,
                 name: builder.name.to_owned(),
                 usage: format!("{}(#{{ … }})", builder.name),
-                text: if text.is_empty() { builder.doc.to_owned() } else { text },
+                text: if text.is_empty() {
+                    builder.doc.to_owned()
+                } else {
+                    text
+                },
                 example,
                 fields: builder.fields().collect(),
             }
         })
         .collect();
     entries.extend(vocabulary::functions().map(|function| Entry {
-        kind: if function.usage.starts_with('.') {
+        kind: if function.call.starts_with('.') {
             EntryKind::Operation
         } else {
             EntryKind::Constructor
         },
         name: function.name.to_owned(),
-        usage: function.usage.to_owned(),
+        usage: function.call.to_owned(),
         text: function.doc.to_owned(),
         example: String::new(),
         fields: Vec::new(),

@@ -4,62 +4,182 @@
 pub(crate) struct Usage {
     pub(crate) name: &'static str,
     /// One call or several, ready to stand in back-ticks.
-    pub(crate) usage: &'static str,
+    pub(crate) call: &'static str,
     /// A sentence; empty for builders.
     pub(crate) doc: &'static str,
 }
 
-const fn usage(name: &'static str, usage: &'static str, doc: &'static str) -> Usage {
-    Usage { name, usage, doc }
+const fn usage(name: &'static str, call: &'static str, doc: &'static str) -> Usage {
+    Usage { name, call, doc }
 }
 
 /// Functions and operations, sorted by name.
 const USAGES: &[Usage] = &[
     usage("add", ".add([\"core/gcc\"])", "Merges more over a root."),
-    usage("argvs", ".argvs(#\"…\"#)", "Runs a program on every line, split at blanks, without quoting; each is a step of its own."),
-    usage("assert_equal", ".assert_equal(\"/a\", \"/b\")", "An output that is empty, and fails unless two paths are equal."),
+    usage(
+        "argvs",
+        ".argvs(#\"…\"#)",
+        "Runs a program on every line, split at blanks, without quoting; each is a step of its own.",
+    ),
+    usage(
+        "assert_equal",
+        ".assert_equal(\"/a\", \"/b\")",
+        "An output that is empty, and fails unless two paths are equal.",
+    ),
     usage("autotools", "autotools(#{ … })", ""),
     usage("cargo", "cargo(#{ … })", ""),
-    usage("cd", ".cd(\"/src\")", "The directory of the commands after it."),
-    usage("change", ".change(#{ … })", "A definition or source with other fields."),
+    usage(
+        "cd",
+        ".cd(\"/src\")",
+        "The directory of the commands after it.",
+    ),
+    usage(
+        "change",
+        ".change(#{ … })",
+        "A definition or source with other fields.",
+    ),
     usage("cmake", "cmake(#{ … })", ""),
-    usage("copy", ".copy(\"/from\", \"/to\")", "Copies a file or directory in a root."),
+    usage(
+        "copy",
+        ".copy(\"/from\", \"/to\")",
+        "Copies a file or directory in a root.",
+    ),
     usage("custom", "custom(#{ … })", ""),
-    usage("dir", "dir(\"../zlib\", #{ ignore: [\"*.o\"] })", "A directory beside the definition; `../x` is counted from the workspace's folder."),
-    usage("drop", ".drop([\"usr/share/**\"])", "An output without what globs match; each has to match."),
-    usage("env", ".env(#{ CC: \"clang\" })", "Variables for the commands after it."),
+    usage(
+        "dir",
+        "dir(\"../zlib\", #{ ignore: [\"*.o\"] })",
+        "A directory beside the definition; `../x` is counted from the workspace's folder.",
+    ),
+    usage(
+        "drop",
+        ".drop([\"usr/share/**\"])",
+        "An output without what globs match; each has to match.",
+    ),
+    usage(
+        "env",
+        ".env(#{ CC: \"clang\" })",
+        "Variables for the commands after it.",
+    ),
     usage("file", "file(\"name\")", "A file beside the definition."),
     usage("golang", "golang(#{ … })", ""),
-    usage("keep", ".keep([\"usr/bin/*\"])", "An output of only what globs match; each has to match."),
-    usage("lock", "lock(\"Cargo.lock\")", "A lock file beside the definition, and a source for every crate in it."),
+    usage(
+        "keep",
+        ".keep([\"usr/bin/*\"])",
+        "An output of only what globs match; each has to match.",
+    ),
+    usage(
+        "lock",
+        "lock(\"Cargo.lock\")",
+        "A lock file beside the definition, and a source for every crate in it.",
+    ),
     usage("make", "make(#{ … })", ""),
     usage("meson", "meson(#{ … })", ""),
-    usage("mkdir", ".mkdir(\"/out/bin\")", "Makes a directory, with those above it."),
-    usage("move", ".move(\"/from\", \"/to\")", "Moves a file or directory in a root."),
+    usage(
+        "mkdir",
+        ".mkdir(\"/out/bin\")",
+        "Makes a directory, with those above it.",
+    ),
+    usage(
+        "move",
+        ".move(\"/from\", \"/to\")",
+        "Moves a file or directory in a root.",
+    ),
     usage("on", ".on(\"i686\")", "A reference for another platform."),
-    usage("out", ".out(\"/out\")", "An output: `/out`, or another directory of a root."),
+    usage(
+        "out",
+        ".out(\"/out\")",
+        "An output: `/out`, or another directory of a root.",
+    ),
     usage("output", ".output(\"name\")", "A reference to an output."),
     usage("pallet", "pallet(#{ … })", ""),
-    usage("patch", ".patch([file(\"x.patch\")])", "Applies patches below the working directory."),
-    usage("pkg", "pkg(\"core/zlib\")", "A reference to a package; its fields can be read."),
+    usage(
+        "patch",
+        ".patch([file(\"x.patch\")])",
+        "Applies patches below the working directory.",
+    ),
+    usage(
+        "pkg",
+        "pkg(\"core/zlib\")",
+        "A reference to a package; its fields can be read.",
+    ),
     usage("prior", "prior()", "What an overlay replaces."),
-    usage("put", ".put(file(\"x\"), \"/path\")` or `.put(file(\"x\"), \"/path\", \"exec\")", "Puts a file at a path, or a tree below it."),
+    usage(
+        "put",
+        ".put(file(\"x\"), \"/path\")` or `.put(file(\"x\"), \"/path\", \"exec\")",
+        "Puts a file at a path, or a tree below it.",
+    ),
     usage("python", "python(#{ … })", ""),
-    usage("remove", ".remove(\"/path\")", "Removes a file or directory from a root."),
-    usage("root", "root([\"core/busybox\"])", "An empty root, or the merge of what is listed."),
-    usage("run", ".run([\"/bin/tool\", \"argument\"])` or `.run(#\"…\"#)", "Runs a program without a shell, or a script in the root's shell."),
-    usage("run_all", ".run_all([[\"/bin/tool\"], [\"/bin/other\"]])", "Runs several commands in one sandbox: one cached step."),
+    usage(
+        "remove",
+        ".remove(\"/path\")",
+        "Removes a file or directory from a root.",
+    ),
+    usage(
+        "root",
+        "root([\"core/busybox\"])",
+        "An empty root, or the merge of what is listed.",
+    ),
+    usage(
+        "run",
+        ".run([\"/bin/tool\", \"argument\"])` or `.run(#\"…\"#)",
+        "Runs a program without a shell, or a script in the root's shell.",
+    ),
+    usage(
+        "run_all",
+        ".run_all([[\"/bin/tool\"], [\"/bin/other\"]])",
+        "Runs several commands in one sandbox: one cached step.",
+    ),
     usage("script", "script(#{ … })", ""),
-    usage("seed", "seed(\"x.hex\", \"sha256:…\")", "The bytes that an annotated hexadecimal text stands for."),
-    usage("set_executable", ".set_executable(\"/path\", true)", "Sets or clears the executable bit."),
-    usage("substitute", ".substitute(\"/path\", \"old\", \"new\")", "Replaces text in a file, at least once."),
-    usage("symlink", ".symlink(\"/path\", \"target\")", "Makes a symlink."),
-    usage("timeout", ".timeout(600)", "Time limits of the commands after it, in seconds: in all, and without output."),
-    usage("unpack", ".unpack(p.source, \"/src\")", "Takes an archive apart below a path."),
-    usage("url", "url(\"https://…\", \"sha256:…\")", "A source from outside, locked by its hash; several addresses are mirrors."),
-    usage("user", ".user(\"tester\")", "The user of the commands after it: `root` or `tester`."),
-    usage("with", ".with(#{ option: \"value\" })", "A reference with options set."),
-    usage("write", ".write(\"/path\", \"text\")` or `.write(\"/path\", \"text\", \"exec\")", "Writes a file."),
+    usage(
+        "seed",
+        "seed(\"x.hex\", \"sha256:…\")",
+        "The bytes that an annotated hexadecimal text stands for.",
+    ),
+    usage(
+        "set_executable",
+        ".set_executable(\"/path\", true)",
+        "Sets or clears the executable bit.",
+    ),
+    usage(
+        "substitute",
+        ".substitute(\"/path\", \"old\", \"new\")",
+        "Replaces text in a file, at least once.",
+    ),
+    usage(
+        "symlink",
+        ".symlink(\"/path\", \"target\")",
+        "Makes a symlink.",
+    ),
+    usage(
+        "timeout",
+        ".timeout(600)",
+        "Time limits of the commands after it, in seconds: in all, and without output.",
+    ),
+    usage(
+        "unpack",
+        ".unpack(p.source, \"/src\")",
+        "Takes an archive apart below a path.",
+    ),
+    usage(
+        "url",
+        "url(\"https://…\", \"sha256:…\")",
+        "A source from outside, locked by its hash; several addresses are mirrors.",
+    ),
+    usage(
+        "user",
+        ".user(\"tester\")",
+        "The user of the commands after it: `root` or `tester`.",
+    ),
+    usage(
+        "with",
+        ".with(#{ option: \"value\" })",
+        "A reference with options set.",
+    ),
+    usage(
+        "write",
+        ".write(\"/path\", \"text\")` or `.write(\"/path\", \"text\", \"exec\")",
+        "Writes a file.",
+    ),
 ];
 
 /// Functions of Rhai that the dialect does not have.
@@ -86,7 +206,7 @@ pub(crate) fn absent(name: &str) -> Option<&'static str> {
 /// How a function of ours is called.
 pub(crate) fn usage_of(name: &str) -> Option<&'static str> {
     let known = USAGES.iter().find(|known| known.name == name);
-    known.map(|known| known.usage)
+    known.map(|known| known.call)
 }
 
 /// All functions of ours but the builders.
@@ -101,7 +221,7 @@ pub(crate) fn names<'a>() -> impl Iterator<Item = &'a str> {
 
 /// The names of our methods.
 pub(crate) fn methods<'a>() -> impl Iterator<Item = &'a str> {
-    let methods = USAGES.iter().filter(|it| it.usage.starts_with('.'));
+    let methods = USAGES.iter().filter(|it| it.call.starts_with('.'));
     methods.map(|it| it.name)
 }
 

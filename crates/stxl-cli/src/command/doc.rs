@@ -109,7 +109,11 @@ fn listed(entries: &[Entry], terminal: Terminal) -> String {
 /// Everything about one.
 fn whole(entry: &Entry, terminal: Terminal) -> String {
     let usage = entry.usage.replace("` or `", "\n");
-    let mut text = format!("{}\n\n{}\n", terminal.paint_data(Tone::Good, &usage), entry.text);
+    let mut text = format!(
+        "{}\n\n{}\n",
+        terminal.paint_data(Tone::Good, &usage),
+        entry.text
+    );
     if !entry.fields.is_empty() {
         let width = entry.fields.iter().map(|field| field.name.len()).max();
         let width = width.unwrap_or_default();
