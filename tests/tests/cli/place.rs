@@ -69,7 +69,8 @@ impl Place {
     pub(crate) fn with_stage0() -> Self {
         let place = Self::empty();
         let (from, to) = (repository(), place.workspace());
-        copy(&from.join("stages"), &to.join("stages"));
+        let stage = "stages/stage0";
+        copy(&from.join(stage), &to.join(stage));
         copy(&from.join("stxl.toml"), &to.join("stxl.toml"));
         place
     }
