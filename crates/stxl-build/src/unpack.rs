@@ -13,6 +13,7 @@ mod pipe;
 mod run;
 mod sink;
 mod tar;
+mod zip;
 
 pub use error::UnpackError;
 pub(crate) use run::unpack;

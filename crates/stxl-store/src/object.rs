@@ -1,6 +1,6 @@
 //! Putting and reading blobs and directories.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
@@ -44,6 +44,24 @@ impl Read for BlobReader {
         };
         self.offset += count as u64;
         Ok(count)
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let size = || match &self.source {
+            Source::Memory(bytes) => Ok(bytes.len() as u64),
+            Source::File(file) => {
+                Ok::<_, io::Error>(rustix::fs::fstat(file)?.st_size.cast_unsigned())
+            }
+        };
+        let offset = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::Current(by) => self.offset.checked_add_signed(by),
+            SeekFrom::End(by) => size()?.checked_add_signed(by),
+        };
+        self.offset = offset.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.offset)
     }
 }
 

@@ -65,7 +65,7 @@ fn chain(site: &Site, length: usize, version: &str) -> (stxl_model::Plan, Vec<De
 
 /// Fails unless every invariant of the store holds for whoever opens it next. Who has it open
 /// while another one is killed does not see what that one wrote last until it publishes itself.
-fn assert_sound(site: &Site) {
+pub(crate) fn assert_sound(site: &Site) {
     let opened = stxl_store::Store::open(&site.store_path(), stxl_store::OpenOptions::default());
     let report = opened
         .expect("the store opens")

@@ -12,9 +12,10 @@ const PACKAGES: [(&str, &str); 3] = [
     ("xz", "xz-utils"),
 ];
 
-/// The words of a command line; several blanks stand for none.
-pub(crate) fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
+/// The words of a command line. A no-break space is a blank within one.
+fn words(line: &str) -> Vec<String> {
+    let words = line.split(' ').filter(|word| !word.is_empty());
+    words.map(|word| word.replace('\u{a0}', " ")).collect()
 }
 
 /// Runs a command in a directory and returns what it printed; it has to end well.
@@ -27,7 +28,7 @@ pub(crate) fn run(line: &str, directory: &Path, input: &[u8]) -> Vec<u8> {
 /// Runs a command in a directory: whether it ended well, what it printed, and what it complained.
 pub(crate) fn try_run(line: &str, directory: &Path, input: &[u8]) -> (bool, Vec<u8>, String) {
     let words = words(line);
-    let mut child = command(words[0])
+    let mut child = command(&words[0])
         .args(&words[1..])
         .current_dir(directory)
         .stdin(Stdio::piped())
@@ -36,7 +37,7 @@ pub(crate) fn try_run(line: &str, directory: &Path, input: &[u8]) -> (bool, Vec<
         .spawn()
         .unwrap_or_else(|error| {
             let package = PACKAGES.iter().find(|(program, _)| *program == words[0]);
-            let package = package.map_or(words[0], |(_, package)| package);
+            let package = package.map_or(words[0].as_str(), |(_, package)| package);
             panic!(
                 "`{}` does not start ({error}): install the Debian package {package}, as .ci/run does",
                 words[0]

@@ -173,6 +173,14 @@ impl Site {
             .expect("the client starts")
     }
 
+    /// How much memory the client that ended last needed, in KiB.
+    pub(crate) fn memory_of_last_client(&self) -> u64 {
+        let path = self.workspace().with_extension("memory");
+        let text = std::fs::read_to_string(path).expect("a client ended");
+        let kib = text.split_whitespace().nth(1).expect("a number");
+        kib.parse().expect("a number")
+    }
+
     /// The objects of the store's index are not asked here: files are, with the store closed.
     pub(crate) fn reopen(self) -> Self {
         let Self {
@@ -253,6 +261,12 @@ pub(crate) fn client_main(arguments: &[String]) -> ExitCode {
     let summary = build(context, &mut |event| {
         println!("{}", WireEvent::new(&event).to_line());
     });
+    // What the process needed at most, for whoever started it; exact, as that of a waited child is
+    // not: it counts what its parent had when it began.
+    let status = std::fs::read_to_string("/proc/self/status").expect("the process sees itself");
+    let most = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let most = most.expect("the kernel counts memory");
+    std::fs::write(arguments[2].clone() + ".memory", most).expect("it is written");
     if summary.is_ok() {
         ExitCode::SUCCESS
     } else {

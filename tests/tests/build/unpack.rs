@@ -1,6 +1,8 @@
 //! Archives taken apart: as other programs do it, or not at all.
 
+mod forge;
 mod honest;
+mod hostile;
 
 use stxl_build::BuildOutcome;
 use stxl_model::{ArchiveFormat, TreeId};
@@ -13,6 +15,10 @@ pub(crate) const CASES: &[Case] = &[
     ("unpack_tars_of_other_programs", honest::tars),
     ("unpack_every_compression", honest::compressions),
     ("unpack_debian_packages", honest::debian_packages),
+    ("unpack_zips_of_other_programs", honest::zips),
+    ("unpack_git_archives", honest::git_archives),
+    ("unpack_no_hostile_archive", hostile::archives),
+    ("unpack_no_bomb", hostile::bombs),
 ];
 
 /// Unpacks one archive: its tree, or why not.

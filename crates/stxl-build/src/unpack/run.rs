@@ -10,7 +10,7 @@ use super::decompress::Decompressed;
 use super::error::{Stop, UnpackError};
 use super::input::Input;
 use super::sink::Sink;
-use super::{deb, pipe, tar};
+use super::{deb, pipe, tar, zip};
 use crate::failure::FailureCause;
 use crate::options::CancelHandle;
 use crate::worker::{Ended, Product, failed, store_end};
@@ -46,11 +46,14 @@ fn unpack_tree(
         return Err(UnpackError::NotAFile.into());
     };
     let open = || -> Result<Input<BlobReader>, Stop> { Ok(Input::new(store.open_blob(blob)?)) };
-    let mut sink = Sink::new(store, cancelled, recipe.strip_components);
+    let mut sink = Sink::new(store, cancelled, recipe, *size_bytes);
     match recipe.format {
         ArchiveFormat::Tar => read_tar(Decompressed::new(open()?, *size_bytes)?, &mut sink)?,
         ArchiveFormat::Deb => read_tar(deb::data_of(open()?)?, &mut sink)?,
-        ArchiveFormat::Cpio | ArchiveFormat::Zip => {
+        ArchiveFormat::Zip => {
+            zip::read(|| Ok(store.open_blob(blob)?), *size_bytes, &mut sink)?;
+        }
+        ArchiveFormat::Cpio => {
             let what = recipe.format.name().to_owned();
             return Err(UnpackError::Unsupported { what }.into());
         }

@@ -3,11 +3,14 @@
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use stxl_model::{Node, RootPath, TreeId};
+use stxl_model::{ArchiveFormat, Node, RootPath, TreeId, Unpack};
 use stxl_store::{Store, StoreError};
 
 use super::error::{Limit, Stop, UnpackError, shown};
-use super::limits::{DEPTH_MAX, NAME_BYTES_MAX, NODES_MAX, PATH_BYTES_MAX, UNPACKED_BYTES_MAX};
+use super::limits::{
+    DEPTH_MAX, NAME_BYTES_MAX, NODES_MAX, PATH_BYTES_MAX, RATIO_BYTES_MIN, RATIO_MAX,
+    UNPACKED_BYTES_MAX,
+};
 use crate::draft::{Added, Draft, DraftError, DraftLimits};
 use crate::scratch::{BlobStop, put_reader};
 
@@ -18,7 +21,9 @@ const WARNINGS_MAX: usize = 20;
 pub(super) struct Sink<'a> {
     store: &'a Store,
     cancelled: &'a AtomicBool,
+    format: ArchiveFormat,
     strip_components: u32,
+    archive_bytes: u64,
     draft: Draft,
     unpacked_bytes: u64,
     warnings: Vec<String>,
@@ -42,7 +47,12 @@ pub(super) struct FileEntry<'a> {
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(store: &'a Store, cancelled: &'a AtomicBool, strip_components: u32) -> Self {
+    pub(super) fn new(
+        store: &'a Store,
+        cancelled: &'a AtomicBool,
+        recipe: &Unpack<TreeId>,
+        archive_bytes: u64,
+    ) -> Self {
         let limits = DraftLimits {
             nodes_max: NODES_MAX,
             name_bytes_max: NAME_BYTES_MAX,
@@ -50,7 +60,9 @@ impl<'a> Sink<'a> {
         Self {
             store,
             cancelled,
-            strip_components,
+            format: recipe.format,
+            strip_components: recipe.strip_components,
+            archive_bytes,
             draft: Draft::new(limits),
             unpacked_bytes: 0,
             warnings: Vec::new(),
@@ -83,16 +95,13 @@ impl<'a> Sink<'a> {
             size_bytes,
             mode,
         } = entry;
-        self.unpacked_bytes = self.unpacked_bytes.saturating_add(size_bytes);
-        if self.unpacked_bytes > UNPACKED_BYTES_MAX {
-            return Err(UnpackError::from(Limit::Bytes).at(path).into());
-        }
+        self.count(size_bytes)
+            .map_err(|limit| UnpackError::from(limit).at(path))?;
         let mut content = content.take(size_bytes);
         let Some(at) = self.place(path)? else {
             let read = std::io::copy(&mut content, &mut std::io::sink())?;
             refuse_short(path, read, size_bytes)?;
-            self.drop_leaf(path);
-            return Ok(());
+            return self.drop_leaf(path);
         };
         if mode & 0o6000 != 0 {
             self.warn(format!("the setuid or setgid bit of `{at}` is not kept"));
@@ -123,8 +132,7 @@ impl<'a> Sink<'a> {
             return Err(UnpackError::bad_entry(path, reason).into());
         }
         let Some(at) = self.place(path)? else {
-            self.drop_leaf(path);
-            return Ok(());
+            return self.drop_leaf(path);
         };
         let target = target.to_vec();
         self.add(at, Node::Symlink { target })
@@ -134,8 +142,7 @@ impl<'a> Sink<'a> {
     pub(super) fn hard_link(&mut self, path: &[u8], target: &[u8]) -> Result<(), Stop> {
         let from = self.kept_part(target)?.map(|(_, from)| from);
         let Some(at) = self.place(path)? else {
-            self.drop_leaf(path);
-            return Ok(());
+            return self.drop_leaf(path);
         };
         let node = from.filter(|from| *from != at);
         let Some(node) = node.and_then(|from| self.draft.leaf(&from).cloned()) else {
@@ -170,9 +177,27 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
+    /// Counts bytes that an entry says it has, before any of them is read.
+    fn count(&mut self, size_bytes: u64) -> Result<(), Limit> {
+        self.unpacked_bytes = self.unpacked_bytes.saturating_add(size_bytes);
+        if self.unpacked_bytes > UNPACKED_BYTES_MAX {
+            return Err(Limit::Bytes);
+        }
+        let allowed = self.archive_bytes.saturating_mul(RATIO_MAX);
+        if self.unpacked_bytes > RATIO_BYTES_MIN.max(allowed) {
+            return Err(Limit::Ratio);
+        }
+        Ok(())
+    }
+
     fn add(&mut self, at: RootPath, node: Node) -> Result<(), Stop> {
         self.has_kept = true;
         match self.draft.add(&at, node) {
+            // Nobody appends to a zip what replaces a part of it.
+            Ok(Added::Same | Added::Replaced) if self.format == ArchiveFormat::Zip => {
+                let what = "stands there twice";
+                Err(UnpackError::Clash { path: at, what }.into())
+            }
             Ok(Added::Fresh | Added::Same) => Ok(()),
             Ok(Added::Replaced) if self.has_several_prefixes => Err(UnpackError::Clash {
                 path: at,
@@ -189,9 +214,16 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn drop_leaf(&mut self, path: &[u8]) {
+    /// Leaves out a file or symlink whose path has no more parts than are dropped.
+    fn drop_leaf(&mut self, path: &[u8]) -> Result<(), Stop> {
+        if path.split(|byte| *byte == b'/').all(is_no_part) {
+            let reason = "it names the top and is no directory".to_owned();
+            let path = shown(path);
+            return Err(UnpackError::BadPath { path, reason }.into());
+        }
         let dropped = self.dropped.get_or_insert_with(|| (0, shown(path)));
         dropped.0 += 1;
+        Ok(())
     }
 
     fn warn(&mut self, warning: String) {
@@ -231,7 +263,7 @@ impl<'a> Sink<'a> {
         }
         let parts: Vec<&[u8]> = path
             .split(|byte| *byte == b'/')
-            .filter(|part| !part.is_empty() && *part != b".")
+            .filter(|part| !is_no_part(part))
             .collect();
         if parts.len() > DEPTH_MAX {
             return Err(bad(format!("it is more than {DEPTH_MAX} directories deep")));
@@ -249,6 +281,11 @@ impl<'a> Sink<'a> {
         let (dropped, kept) = parts.split_at(dropped);
         Ok(Some((dropped.join(&b'/'), parse(kept)?)))
     }
+}
+
+/// Whether what stands between two slashes means nothing.
+fn is_no_part(part: &[u8]) -> bool {
+    part.is_empty() || part == b"."
 }
 
 fn refuse_short(path: &[u8], read: u64, size_bytes: u64) -> Result<(), UnpackError> {

@@ -11,7 +11,6 @@ use crate::build::site::Site;
 pub(super) const CASES: &[Case] = &[
     ("fetch_from_a_directory", fetch_from_a_directory),
     ("archive_and_unpack", archive_and_unpack),
-    ("hostile_archives", hostile_archives),
 ];
 
 fn fetch_from_a_directory() {
@@ -123,68 +122,4 @@ fn foreign(words: &[&str], input: &[u8]) -> String {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
     String::from_utf8(output.stdout).expect("text")
-}
-
-/// One tar header and its content, as hostile as the caller wants it.
-fn tar_entry(name: &str, kind: u8, link: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[100..108].copy_from_slice(b"0000755\0");
-    header[108..116].copy_from_slice(b"0000000\0");
-    header[116..124].copy_from_slice(b"0000000\0");
-    header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[148..156].copy_from_slice(b"        ");
-    header[156] = kind;
-    header[157..157 + link.len()].copy_from_slice(link.as_bytes());
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut bytes = header.to_vec();
-    bytes.extend_from_slice(content);
-    bytes.resize(bytes.len().next_multiple_of(512), 0);
-    bytes
-}
-
-fn hostile_archives() {
-    let site = Site::new();
-    let file = |name: &str| tar_entry(name, b'0', "", b"x");
-    let link = |name: &str, target: &str| tar_entry(name, b'2', target, b"");
-    let cases: Vec<(Vec<u8>, &str)> = vec![
-        (file("../escape"), "not `.` or `..`"),
-        (file("a/../../escape"), "not `.` or `..`"),
-        (file("/etc/passwd"), "it is absolute"),
-        (
-            [link("dir", "/etc"), file("dir/passwd")].concat(),
-            "lies below something that is not a directory",
-        ),
-        (
-            [file("a"), link("a", "/etc")].concat(),
-            "stands there twice",
-        ),
-        (tar_entry("h", b'1', "/etc/passwd", b""), "it is absolute"),
-        (
-            tar_entry("h", b'1', "missing", b""),
-            "is a hard link to `missing`",
-        ),
-        (tar_entry("fifo", b'6', "", b""), "is a FIFO"),
-        (tar_entry("dev", b'3', "", b""), "is a character device"),
-        (file("cut")[..512].to_vec(), "is cut off"),
-    ];
-    for (bytes, expected) in cases {
-        let mut recipe = site.recipe();
-        std::fs::write(site.workspace().join("archive"), &bytes).expect("it is written");
-        let archive = recipe.file("archive");
-        let tree = recipe.unpack(archive, ArchiveFormat::Tar, 0);
-        recipe.want("test/hostile", tree);
-        let told = site.build(&recipe.plan);
-        assert_eq!(
-            told.summary.failed.len(),
-            1,
-            "{expected}: {:#?}",
-            told.events
-        );
-        let cause = told.summary.failed[0].cause.to_string();
-        assert!(cause.contains(expected), "{expected} is not in: {cause}");
-    }
 }

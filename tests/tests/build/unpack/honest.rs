@@ -132,14 +132,15 @@ fn compare(site: &Site, what: &str, bytes: &[u8], readers: &[&str]) {
 }
 
 fn format_of(readers: &[&str]) -> ArchiveFormat {
-    if readers[0].starts_with("dpkg") {
-        ArchiveFormat::Deb
-    } else {
-        ArchiveFormat::Tar
+    match readers[0].split(' ').next() {
+        Some("dpkg-deb") => ArchiveFormat::Deb,
+        Some("unzip") => ArchiveFormat::Zip,
+        _ => ArchiveFormat::Tar,
     }
 }
 
 const TAR_READERS: [&str; 2] = ["tar -xf -", "bsdtar -xf -"];
+const GZIP_READERS: [&str; 2] = ["tar -xzf -", "bsdtar -xf -"];
 
 pub(super) fn tars() {
     let site = Site::new();
@@ -217,4 +218,61 @@ pub(super) fn debian_packages() {
             "{paths:?}"
         );
     }
+}
+
+/// Archivers of zips, some of which cannot look back at what they wrote.
+const ZIPPERS: [&str; 6] = [
+    "zip -qry archive.zip tree",
+    "zip -qry0 archive.zip tree",
+    "zip -qryX9 archive.zip tree -x *sizes*",
+    "zip -qryz archive.zip tree",
+    "bsdtar -a -cf archive.zip tree",
+    "sh -c zip\u{a0}-qry\u{a0}-\u{a0}tree>archive.zip",
+];
+
+pub(super) fn zips() {
+    let site = Site::new();
+    let place = directory(&site, "small");
+    small(&place);
+    let top = place.join("tree");
+    write(&top, "more", &noise(300_000), 0o644);
+    write(&top, "gr\u{fc}\u{df}e/\u{1f980}", b"unicode", 0o644);
+    write(&top, "sp ace*[a]", b"odd", 0o644);
+    let file = place.join("archive.zip");
+    let readers = [
+        format!("unzip -qq {}", file.display()),
+        format!("bsdtar -xf {}", file.display()),
+    ];
+    let readers = readers.each_ref().map(String::as_str);
+    for line in ZIPPERS {
+        run(line, &place, b"a comment");
+        let archive = std::fs::read(&file).expect("it was made");
+        compare(&site, line, &archive, &readers);
+        std::fs::remove_file(&file).expect("it is removed");
+    }
+}
+
+/// What git makes of a commit: a global header with its id, or a comment in a zip.
+pub(super) fn git_archives() {
+    let site = Site::new();
+    let place = directory(&site, "git");
+    small(&place);
+    write(&place.join("tree"), "n".repeat(150), b"long", 0o644);
+    run("git init -q .", &place, b"");
+    run("git add -A", &place, b"");
+    let identity = "-c user.name=n -c user.email=e";
+    run(&format!("git {identity} commit -qm first"), &place, b"");
+    let tar = run("git archive --format=tar HEAD", &place, b"");
+    compare(&site, "git archive", &tar, &TAR_READERS);
+    let compressed = run(
+        "git archive --format=tar.gz --prefix=a/b/ HEAD",
+        &place,
+        b"",
+    );
+    compare(&site, "git archive, compressed", &compressed, &GZIP_READERS);
+    let file = place.join("archive.zip");
+    run("git archive -o archive.zip HEAD", &place, b"");
+    let zip = std::fs::read(&file).expect("it was made");
+    let reader = format!("unzip -qq {}", file.display());
+    compare(&site, "git archive, zip", &zip, &[&reader]);
 }

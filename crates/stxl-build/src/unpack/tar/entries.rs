@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::super::error::{Stop, UnpackError};
+use super::super::error::{Stop, UnpackError, shown};
 use super::super::input::{is_rest_zero, read_full};
 use super::super::limits::EXTENDED_BYTES_MAX;
 use super::super::sink::{FileEntry, Sink};
@@ -26,23 +26,47 @@ impl Pending {
     }
 }
 
+/// What stands where a header is expected.
+enum Next {
+    Header,
+    /// Blocks of zeros, behind which there is nothing else.
+    Zeros,
+    /// The end of the bytes.
+    Nothing,
+}
+
 /// Reads a whole tar.
 pub(in super::super) fn read(mut reader: impl Read, sink: &mut Sink<'_>) -> Result<(), Stop> {
     let mut pending = Pending::default();
-    let mut last = Vec::new();
-    while let Some(block) = next_block(&mut reader).map_err(|error| error.at(&last))? {
-        let header = Header::parse(&block).map_err(|error| error.at(&last))?;
-        last = header.name();
+    let mut last: Option<Vec<u8>> = None;
+    let mut block = [0; BLOCK_BYTES];
+    loop {
+        let at = |error: UnpackError| match &last {
+            Some(last) => error.at(last),
+            None => error,
+        };
+        match next(&mut reader, &mut block).map_err(at)? {
+            Next::Header => {}
+            Next::Nothing if last.is_none() => {
+                return Err(UnpackError::malformed("it has no bytes").into());
+            }
+            Next::Nothing | Next::Zeros => break,
+        }
+        let header = Header::parse(&block).map_err(at)?;
+        let name = header.name();
         sink.refuse_cancelled()?;
-        match header.kind() {
+        last = Some(match header.kind() {
             b'x' | b'g' | b'L' | b'K' => {
-                let taken = extension(&mut reader, &header, &mut pending);
-                taken.map_err(|error| error.at(&last))?;
+                extension(&mut reader, &header, &mut pending).map_err(at)?;
+                name
             }
             // The label of a volume.
-            b'V' if pending.is_empty() => refuse_content(&header, &last)?,
-            _ => last = entry(&mut reader, &header, std::mem::take(&mut pending), sink)?,
-        }
+            b'V' if pending.is_empty() => {
+                refuse_content(&header, &name)?;
+                name
+            }
+            _ => entry(&mut reader, &header, std::mem::take(&mut pending), sink)?,
+        });
     }
     if !pending.is_empty() {
         return Err(UnpackError::malformed("it ends after an extended header").into());
@@ -50,19 +74,18 @@ pub(in super::super) fn read(mut reader: impl Read, sink: &mut Sink<'_>) -> Resu
     Ok(())
 }
 
-/// The next header; nothing at the end, behind which there are only zeros.
-fn next_block(reader: &mut impl Read) -> Result<Option<[u8; BLOCK_BYTES]>, UnpackError> {
-    let mut block = [0; BLOCK_BYTES];
-    match read_full(reader, &mut block)? {
-        0 => return Ok(None),
+/// Reads what stands where a header is expected.
+fn next(reader: &mut impl Read, block: &mut [u8; BLOCK_BYTES]) -> Result<Next, UnpackError> {
+    match read_full(reader, block)? {
+        0 => return Ok(Next::Nothing),
         BLOCK_BYTES => {}
         _ => return Err(UnpackError::malformed("it ends within a header")),
     }
-    if !is_end(&block) {
-        return Ok(Some(block));
+    if !is_end(block) {
+        return Ok(Next::Header);
     }
     if is_rest_zero(reader)? {
-        return Ok(None);
+        return Ok(Next::Zeros);
     }
     Err(UnpackError::malformed(
         "bytes follow the end of the tar, such as another tar",
@@ -166,7 +189,7 @@ fn entry(
         b'2' => sink.symlink(&path, &target)?,
         b'5' => sink.directory(&path)?,
         kind => {
-            let path = super::super::error::shown(&path);
+            let path = shown(&path);
             let what = kind_name(kind);
             return Err(UnpackError::BadKind { path, what }.into());
         }

@@ -70,7 +70,7 @@ impl<'a> Header<'a> {
         number(&self.block[124..136])
     }
 
-    /// The size as the field says it, if it cannot hold more.
+    /// The permissions.
     pub(super) fn mode(&self) -> Option<u32> {
         let mode = number(&self.block[100..108])?;
         u32::try_from(mode).ok()
