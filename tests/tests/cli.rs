@@ -29,6 +29,8 @@ mod main_job;
 mod readme;
 #[path = "cli/roots.rs"]
 mod roots;
+#[path = "cli/sources.rs"]
+mod sources;
 #[path = "cli/variants.rs"]
 mod variants;
 #[path = "cli/watch.rs"]

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, its help and its examples.
 
 mod plans;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use stxl_model::Platform;
 
 pub(crate) use plans::{AffectedArguments, DependsArguments, DiffArguments, WhyArguments};
+pub(crate) use sources::{
+    AddSourceArguments, ExportSourcesArguments, LockSourceArguments, SourceCommand,
+    UpdateSourceArguments,
+};
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -75,6 +80,7 @@ impl Command {
             Self::Affected(affected) => affected.json,
             Self::Doc(doc) => doc.json,
             Self::Doctor(doctor) => doctor.json,
+            Self::Source(source) => source.is_for_programs(),
             Self::Store(StoreCommand::Gc(gc)) => gc.json,
             Self::Store(StoreCommand::Verify(verify)) => verify.json,
             Self::Store(StoreCommand::Root(RootCommand::List(list))) => list.json,
@@ -134,6 +140,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl affected lib/flags.rhai\n  stxl affected stages/core/musl core/zlib\n  stxl affected --json sha256:9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23"
     )]
     Affected(AffectedArguments),
+    /// Get, update and lock sources
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),

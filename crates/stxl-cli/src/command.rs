@@ -12,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod root;
 pub(crate) mod shell;
+pub(crate) mod source;
 pub(crate) mod store;
 pub(crate) mod watch;
 pub(crate) mod why;

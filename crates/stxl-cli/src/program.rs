@@ -71,6 +71,7 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Diff(diff) => command::diff::run(arguments, diff, terminal),
         Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
         Command::Affected(affected) => command::affected::run(arguments, affected, terminal),
+        Command::Source(source) => command::source::run(arguments, source, terminal),
         Command::Store(store) => dispatch_store(arguments, store, terminal),
         Command::Doc(doc) => command::doc::run(doc, terminal),
         Command::Doctor(doctor) => command::doctor::run(arguments, doctor, terminal),

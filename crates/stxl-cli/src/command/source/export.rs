@@ -1,0 +1,68 @@
+//! `stxl source export`: every source of a closure, by hash, for a machine without network.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::File;
+
+use super::{Sources, fetches, hex_of};
+use crate::arguments::{Arguments, ExportSourcesArguments};
+use crate::evaluation::{self, Audience};
+use crate::failure::Failure;
+use crate::place;
+use crate::progress::plural;
+use crate::terminal::Terminal;
+
+/// The name of the list that `sha256sum -c` reads.
+const LIST: &str = "SHA256SUMS";
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    export: &ExportSourcesArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let workspace = place::workspace(arguments)?;
+    let folder = place::absolute(&export.folder)?;
+    let plan = evaluation::plan(&workspace, &export.selection, Audience::Person, terminal)?;
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::environment(format!("`{}` cannot be made: {error}", folder.display()))
+    })?;
+    let sources = Sources::open(arguments, workspace)?;
+    let mut part = stxl_model::Plan::default();
+    let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for (node, sha256) in fetches(&plan)? {
+        if seen.insert(hex_of(&sha256)) {
+            part.add_node(node).map_err(Failure::environment)?;
+            ids.push(node.id);
+            hashes.push(hex_of(&sha256));
+        }
+    }
+    if ids.is_empty() {
+        terminal.note("nothing in the plan comes from outside");
+        return Ok(());
+    }
+    let trees = sources.build(part, &ids, Some(&folder))?;
+    let mut list = String::new();
+    let mut written = 0;
+    for (tree, hex) in trees.iter().zip(&hashes) {
+        let path = folder.join(hex);
+        writeln!(list, "{hex}  {hex}").map_err(Failure::environment)?;
+        if path.is_file() {
+            continue;
+        }
+        let partial = folder.join(format!("{hex}.partial"));
+        let mut file = File::create(&partial).map_err(Failure::environment)?;
+        sources.copy_file(tree, &mut file)?;
+        file.sync_all().map_err(Failure::environment)?;
+        std::fs::rename(&partial, &path).map_err(Failure::environment)?;
+        written += 1;
+    }
+    std::fs::write(folder.join(LIST), list).map_err(Failure::environment)?;
+    terminal.note(&format!(
+        "wrote {} of {} to {}; elsewhere: stxl build --source-dir DIR",
+        written,
+        plural(hashes.len(), "source"),
+        folder.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `stxl source`: through files of this machine, which are sources like others.
+
+use std::path::Path;
+use std::process::Command;
+
+use stxl_model::Sha256;
+
+use crate::place::Place;
+
+fn package(place: &Place, text: &str) {
+    place.write("stages/first/sourced/package.rhai", text);
+}
+
+fn hash_of(path: &Path) -> String {
+    Sha256::of(&std::fs::read(path).unwrap()).to_string()
+}
+
+/// An archive with one file in a folder.
+fn archive(place: &Place, name: &str, text: &str) -> std::path::PathBuf {
+    let folder = place.path().join("archive/thing");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), text).unwrap();
+    let path = place.path().join("thing.tar.gz");
+    let made = Command::new("tar")
+        .args(["czf".as_ref(), path.as_os_str(), "-C".as_ref()])
+        .args([place.path().join("archive").as_os_str(), "thing".as_ref()])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    path
+}
+
+#[test]
+fn a_line_for_a_definition_is_printed() {
+    let place = Place::with_first_package();
+    let file = place.path().join("a.txt");
+    std::fs::write(&file, "some bytes").unwrap();
+    let address = format!("file://{}", file.display());
+    let ran = place.run(&["source", "add", &address]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let line = format!("source: url(\"{address}\",\n    \"{}\"),\n", hash_of(&file));
+    assert_eq!(ran.stdout, line);
+    let record = place.run(&["source", "add", &address, "--json"]).json();
+    assert_eq!(record["bytes"], 10);
+    assert_eq!(record["sha256"], hash_of(&file));
+    // Mirrors have the same bytes.
+    let other = place.path().join("b.txt");
+    std::fs::write(&other, "other bytes").unwrap();
+    let mirror = format!("file://{}", other.display());
+    let ran = place.run(&["source", "add", &address, &mirror]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let gone = place.run(&["source", "add", "file:///nowhere/x"]);
+    assert_eq!(gone.code, 3, "{gone:?}");
+    assert_eq!(place.run(&["source", "add", "nothing"]).code, 2);
+}
+
+#[test]
+fn sources_go_to_a_machine_without_them() {
+    let place = Place::with_first_package();
+    let path = archive(&place, "greeting", "hello");
+    let hash = hash_of(&path);
+    package(
+        &place,
+        &format!(
+            "custom(#{{ version: \"1\", license: \"MIT\", source: url(\"file://{}\", \"{hash}\") }});\n\
+             fn build(p) {{ #{{ main: root().unpack(p.source, \"/\").out(\"/\") }} }}\n",
+            path.display()
+        ),
+    );
+    let exported = place.path().join("sources");
+    let to = exported.to_str().unwrap();
+    let export = ["source", "export", "first/sourced", "--to", to];
+    let ran = place.run(&export);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("wrote 1 of 1 source"), "{ran:?}");
+    let hex = hash.strip_prefix("sha256:").unwrap();
+    assert_eq!(hash_of(&exported.join(hex)), hash);
+    let list = std::fs::read_to_string(exported.join("SHA256SUMS")).unwrap();
+    assert_eq!(list, format!("{hex}  {hex}\n"));
+    assert!(place.run(&export).stderr.contains("wrote 0 of 1 source"));
+    // Another store, and the file is gone.
+    std::fs::remove_file(&path).unwrap();
+    let store = place.path().join("elsewhere");
+    let store = store.to_str().unwrap();
+    let build = ["build", "first/sourced", "--store", store];
+    assert_eq!(place.run(&build).code, 1);
+    let ran = place.run(&[&build[..], &["--source-dir", to]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_lock_file_is_that_of_the_source() {
+    let place = Place::with_first_package();
+    let lock = "version = 3\n\n[[package]]\nname = \"thing\"\nversion = \"1.0.0\"\n";
+    let path = archive(&place, "Cargo.lock", lock);
+    let definition = |hash: &str| {
+        format!(
+            "cargo(#{{\n    version: \"1\",\n    license: \"MIT\",\n    base: [],\n    \
+             source: url(\"file://{}\", \"{hash}\"),\n    crates: lock(\"Cargo.lock\"),\n    bins: [\"thing\"],\n}})\n",
+            path.display()
+        )
+    };
+    package(&place, &definition(&hash_of(&path)));
+    let beside = place.workspace().join("stages/first/sourced/Cargo.lock");
+    let ran = place.run(&["source", "lock", "first/sourced"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), lock);
+    let check = ["source", "lock", "first/sourced", "--check"];
+    assert_eq!(place.run(&check).code, 0);
+    std::fs::write(&beside, "version = 4\n").unwrap();
+    assert_eq!(place.run(&check).code, 4);
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), "version = 4\n");
+    // What could not be had leaves nothing behind.
+    std::fs::remove_file(&beside).unwrap();
+    package(&place, &definition(&Sha256::of(b"other").to_string()));
+    assert_ne!(place.run(&["source", "lock", "first/sourced"]).code, 0);
+    assert!(!beside.exists());
+}
+
+#[test]
+fn only_an_ecosystem_tells_of_newer_versions() {
+    let place = Place::with_first_package();
+    let path = archive(&place, "greeting", "hello");
+    let text = format!(
+        "custom(#{{ version: \"1\", license: \"MIT\", source: url(\"file://{}\", \"{}\") }});\n\
+         fn build(p) {{ #{{ main: root().unpack(p.source, \"/\").out(\"/\") }} }}\n",
+        path.display(),
+        hash_of(&path)
+    );
+    package(&place, &text);
+    let update = ["source", "update", "first/sourced", "--json"];
+    let record = place.run(&update).json();
+    let problem = record["updates"][0]["problem"].as_str().unwrap();
+    assert_eq!(problem, "no ecosystem tells of newer versions of it");
+    assert_eq!(record["rebuilds"].as_array().unwrap().len(), 0);
+    assert_eq!(place.run(&["source", "update", "first/hello"]).code, 2);
+}
