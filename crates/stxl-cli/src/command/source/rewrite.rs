@@ -87,8 +87,17 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::{Change, Rewritten, rewrite};
 
-    const FOLLOWS: &str = "autotools(#{\n    version: \"1.4\",\n    source: url(\"pkg:deb/debian/m4@{version}?arch=source&file=m4_{version}.orig.tar.xz\",\n        \"sha256:aa\"),\n})\n";
-    const WRITTEN_OUT: &str = "x(#{ version: \"13\", sources: #{ a: url(\"pkg:deb/debian/a@1-2?arch=amd64\", \"sha256:aa\") } })";
+    const FOLLOWS: &str = "autotools(#{
+    version: \"1.4\",
+    source: url(\"pkg:deb/debian/m4@{version}?arch=source&file=m4_{version}.orig.tar.xz\",
+        \"sha256:aa\"),
+})
+";
+    const WRITTEN_OUT: &str = "x(#{
+    version: \"13\",
+    sources: #{ a: url(\"pkg:deb/debian/a@1-2?arch=amd64\", \"sha256:aa\") },
+})
+";
 
     fn change<'c>(version: &'c str, address: &'c str, new_address: &'c str) -> Change<'c> {
         Change {
