@@ -505,3 +505,27 @@ fn what_is_unpacked_is_told_by_its_name() {
         .collect();
     assert_eq!(puts, ["/at/a.c"]);
 }
+
+#[test]
+fn what_nothing_of_the_plan_made_is_marked() {
+    let hash = stxl_model::Sha256::of(b"archive").to_string();
+    let package = |more: &str| {
+        format!(
+            "script(#{{ version: \"1\", license: \"MIT\", base: [], {more} script: #\" true \"#,\n    \
+             source: url(\"file:///x.tar\", \"{hash}\") }})\n"
+        )
+    };
+    let (plain, opaque) = (package(""), package("opaque: \"built elsewhere\","));
+    let mut world = World::new(&[
+        ("stages/core/plain/package.rhai", &plain),
+        ("stages/core/opaque/package.rhai", &opaque),
+    ]);
+    let mut marked = |label: &str| {
+        let plan = world.plan(&[label]);
+        let nodes = plan.nodes().iter().filter(|node| node.origin.is_opaque);
+        let kinds: Vec<Kind> = nodes.map(|node| node.derivation.kind()).collect();
+        kinds
+    };
+    assert_eq!(marked("core/opaque"), [Kind::Fetch]);
+    assert_eq!(marked("core/plain"), []);
+}

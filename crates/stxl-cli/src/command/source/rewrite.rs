@@ -1,4 +1,4 @@
-//! A definition's text with another version of a source: its hash, and the version where the address
+//! A definition for another version of a source: with its hash, and its version by templates.
 //! says it by a template.
 
 /// What is written in the place of a version in an address that follows it.
