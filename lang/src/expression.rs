@@ -194,8 +194,10 @@ pub struct FileImport {
 pub struct DirectoryImport {
     /// Its path.
     pub path: SourcePath,
-    /// Globs of what is left out.
+    /// Patterns of what is left out, as [`LeftOut`](stxl_model::LeftOut) reads them.
     pub ignore: Vec<String>,
+    /// Whether what the directory's own `.gitignore` names is left out too.
+    pub follows_gitignore: bool,
     /// Where it was named.
     pub site: Site,
 }

@@ -15,6 +15,8 @@ mod collection;
 mod contract;
 #[path = "cli/depends.rs"]
 mod depends;
+#[path = "cli/development.rs"]
+mod development;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/exit.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "model/difference.rs"]
 mod difference;
+#[path = "model/left_out.rs"]
+mod left_out;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

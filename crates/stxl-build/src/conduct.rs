@@ -469,7 +469,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
     fn take_failure(&mut self, node: usize, cause: FailureCause, log: Option<JobLog>) {
         self.schedule.failed(node);
         let step = self.node(node);
-        let failure = records::failure(self.store, step, cause, log, self.options);
+        let failure = records::failure(self.store, step, cause, log, (self.plan, self.options));
         (self.events)(BuildEvent::StepFailed { failure: &failure });
         self.failures.push(failure);
         if self.options.on_failure == OnFailure::Stop && self.phase == Phase::Building {

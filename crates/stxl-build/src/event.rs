@@ -133,6 +133,8 @@ pub struct StepFailure {
     pub log_path: Option<PathBuf>,
     /// What to type to enter the step.
     pub enter: Option<String>,
+    /// What else may be done about it.
+    pub hint: Option<String>,
 }
 
 /// A step that gave another tree when it ran again.

@@ -9,6 +9,7 @@ use stxl_model::{
 };
 use stxl_store::{Store, StoreError};
 
+use crate::compose::{ComposeError, OpError};
 use crate::event::StepFailure;
 use crate::failure::FailureCause;
 use crate::options::BuildOptions;
@@ -138,8 +139,9 @@ pub(crate) fn failure(
     node: &PlanNode,
     cause: FailureCause,
     log: Option<JobLog>,
-    options: &BuildOptions,
+    (plan, options): (&Plan, &BuildOptions),
 ) -> StepFailure {
+    let hint = hint_of(plan, node, &cause);
     let enter = match node.derivation.kind() {
         stxl_model::Kind::Exec => {
             let request = options.request_for(&node.origin.label);
@@ -163,7 +165,29 @@ pub(crate) fn failure(
         log_path: log.as_ref().and_then(|log| log_path(store, node, log).ok()),
         log: log.map(|log| log.blob),
         enter,
+        hint,
     }
+}
+
+/// What may be done about a patch that does not fit a directory of this machine: it may be applied
+/// there.
+fn hint_of(plan: &Plan, node: &PlanNode, cause: &FailureCause) -> Option<String> {
+    let FailureCause::Compose(ComposeError {
+        source: OpError::Patch { .. },
+        ..
+    }) = cause
+    else {
+        return None;
+    };
+    let label = &node.origin.label;
+    let own = plan.nodes().iter().filter(|it| it.origin.label == *label);
+    let mut imports = own.filter_map(|it| it.origin.import.as_ref());
+    let is_outside = |path: &str| path.starts_with("../") || path.starts_with('/');
+    let directory = imports.find(|it| plan.is_local() && is_outside(&it.path))?;
+    let path = &directory.path;
+    Some(format!(
+        "if it is applied in `{path}` already: `--override-patched {label}=DIR`, or `patches: []` in `local/{label}/package.rhai`"
+    ))
 }
 
 /// The log of a step's last failed execution, if it is still there.

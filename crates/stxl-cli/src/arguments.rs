@@ -2,18 +2,20 @@
 
 mod plans;
 mod sources;
+mod variant;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser as _};
+use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use stxl_model::Platform;
+use stxl_model::PackageLabel;
 
 pub(crate) use plans::{AffectedArguments, DependsArguments, DiffArguments, WhyArguments};
 pub(crate) use sources::{
     AddSourceArguments, ExportSourcesArguments, LockSourceArguments, SourceCommand,
     UpdateSourceArguments,
 };
+pub(crate) use variant::{Override, Selection, Variant};
 
 /// Reproducible builds of whole software distributions, from a small scripting language
 #[derive(Debug, Parser)]
@@ -79,6 +81,7 @@ impl Command {
             Self::Depends(depends) => depends.json,
             Self::Affected(affected) => affected.json,
             Self::Doc(doc) => doc.json,
+            Self::Dev(dev) => dev.json,
             Self::Doctor(doctor) => doctor.json,
             Self::Source(source) => source.is_for_programs(),
             Self::Store(StoreCommand::Gc(gc)) => gc.json,
@@ -93,6 +96,39 @@ impl Command {
             | Self::Log(_)
             | Self::Shell(_)
             | Self::Completions(_) => false,
+        }
+    }
+}
+
+impl Arguments {
+    /// For what packages are built, if the command builds or names any.
+    pub(crate) const fn variant_mut(&mut self) -> Option<&mut Variant> {
+        match &mut self.command {
+            Command::Eval(eval) => Some(&mut eval.selection.variant),
+            Command::Build(build) => Some(&mut build.selection.variant),
+            Command::Log(log) => Some(&mut log.variant),
+            Command::Shell(shell) => Some(&mut shell.variant),
+            Command::Why(why) => Some(&mut why.variant),
+            Command::Diff(diff) => Some(&mut diff.variant),
+            Command::Depends(depends) => Some(&mut depends.variant),
+            Command::Affected(affected) => Some(&mut affected.variant),
+            Command::Source(SourceCommand::Export(export)) => Some(&mut export.selection.variant),
+            Command::Store(StoreCommand::Path(path)) => Some(&mut path.variant),
+            Command::Store(StoreCommand::Root(RootCommand::Add(add))) => Some(&mut add.variant),
+            Command::Init(_)
+            | Command::Dev(_)
+            | Command::Source(
+                SourceCommand::Add(_) | SourceCommand::Update(_) | SourceCommand::Lock(_),
+            )
+            | Command::Doc(_)
+            | Command::Doctor(_)
+            | Command::Completions(_)
+            | Command::Store(
+                StoreCommand::Gc(_)
+                | StoreCommand::Verify(_)
+                | StoreCommand::Root(RootCommand::List(_) | RootCommand::Remove(_))
+                | StoreCommand::RebuildDb,
+            ) => None,
         }
     }
 }
@@ -143,6 +179,14 @@ pub(crate) enum Command {
     /// Get, update and lock sources
     #[command(subcommand)]
     Source(SourceCommand),
+    /// Build a package from a directory on this machine from now on
+    ///
+    /// Writes an overlay into `local/`, which nobody else has. Without DIR it lists what is built
+    /// from directories.
+    #[command(
+        after_help = "Examples:\n  stxl dev core/zlib ../zlib\n  stxl dev\n  stxl dev core/zlib --off"
+    )]
+    Dev(DevArguments),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -166,57 +210,6 @@ pub(crate) struct InitArguments {
     /// Where; made if missing
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) path: PathBuf,
-}
-
-/// Which packages, and for what.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Selection {
-    /// Packages (`core/zlib`), outputs (`core/zlib:dev`) or stages (`core`); everything if none
-    #[arg(value_name = "LABEL")]
-    pub(crate) labels: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) variant: Variant,
-}
-
-/// For what packages are built.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Variant {
-    /// Build for this platform what can be built for it (default: `platform` in `stxl.toml`)
-    #[arg(long, value_name = "PLATFORM", value_parser = platforms())]
-    pub(crate) platform: Option<Platform>,
-
-    /// Set an option for all packages that declare it
-    #[arg(long, value_name = "NAME=VALUE", value_parser = option_setting)]
-    pub(crate) with: Vec<(String, String)>,
-
-    /// Take the tests of the packages too, as outputs `test.NAME`
-    #[arg(long)]
-    pub(crate) tests: bool,
-}
-
-impl Selection {
-    /// One package or output.
-    pub(crate) fn of(label: &str, variant: &Variant) -> Self {
-        Self {
-            labels: vec![label.to_owned()],
-            variant: variant.clone(),
-        }
-    }
-}
-
-/// Takes the names of platforms.
-fn platforms() -> impl clap::builder::TypedValueParser<Value = Platform> {
-    PossibleValuesParser::new(Platform::ALL.map(Platform::name))
-        .try_map(|name| Platform::parse(&name).ok_or("not a platform"))
-}
-
-/// Takes `NAME=VALUE`; the value may be empty and may hold further `=`.
-fn option_setting(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("`NAME=VALUE` is expected"),
-    }
 }
 
 #[derive(Debug, Args)]
@@ -387,6 +380,36 @@ pub(crate) struct ShellArguments {
     /// What to run (default: `/bin/sh`)
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// The package
+    #[arg(value_name = "LABEL", value_parser = variant::package)]
+    pub(crate) label: Option<PackageLabel>,
+
+    /// The directory that its source is taken from
+    #[arg(value_name = "DIR", requires = "label")]
+    pub(crate) source: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) change: DevChange,
+
+    /// Print what is built from directories as one JSON record
+    #[arg(long, conflicts_with = "label")]
+    pub(crate) json: bool,
+}
+
+/// How a package is to be built from now on.
+#[derive(Debug, Args)]
+pub(crate) struct DevChange {
+    /// The patches of the package are applied in the directory already
+    #[arg(long, requires = "source")]
+    pub(crate) patched: bool,
+
+    /// Build it from its own source again
+    #[arg(long, requires = "label", conflicts_with_all = ["source", "json"])]
+    pub(crate) off: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ pub(crate) mod affected;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod depends;
+pub(crate) mod dev;
 pub(crate) mod diff;
 pub(crate) mod doc;
 pub(crate) mod doctor;

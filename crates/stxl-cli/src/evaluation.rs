@@ -4,7 +4,7 @@ mod surveyed;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use stxl_eval::{
 use stxl_lang::render::wire::{DiagnosticRecord, records};
 use stxl_lang::render::{Style, render};
 use stxl_lang::{Diagnostic, Language, Severity, SourceError, SourcePath, SourceTree};
-use stxl_model::{Plan, Selector};
+use stxl_model::{PackageLabel, Plan, Selector};
 use stxl_sandbox::{Identity, KeptCapability, become_unprivileged};
 
-use crate::arguments::{Selection, Variant};
+use crate::arguments::{Override, Selection, Variant};
+use crate::development;
 use crate::failure::{Exit, Failure};
 use crate::place;
 use crate::progress::plural;
@@ -130,13 +131,13 @@ pub(crate) fn evaluate(
     };
     let remembered = evaluate_remembering(&evaluator(), &request, memory);
     let remembered = remembered.map_err(Failure::environment)?;
-    evaluated(remembered, workspace, audience, terminal)
+    evaluated(remembered, &Texts::of(&request), audience, terminal)
 }
 
 /// What came of an evaluation, once its diagnostics are shown.
 fn evaluated(
     remembered: Remembered,
-    workspace: &Path,
+    texts: &Texts,
     audience: Audience,
     terminal: Terminal,
 ) -> Result<Evaluated, Failure> {
@@ -145,7 +146,7 @@ fn evaluated(
         unsaved,
         account,
     } = remembered;
-    show(&evaluation, workspace, audience, terminal)?;
+    show(&evaluation, texts, audience, terminal)?;
     let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
     Ok(Evaluated {
         plan,
@@ -154,13 +155,15 @@ fn evaluated(
     })
 }
 
-/// The workspace, to be evaluated whenever something in it changes.
+/// The workspace, to be evaluated whenever something in it changes, and its texts.
 pub(crate) fn watched(
     workspace: &Path,
     selection: &Selection,
-) -> Result<WatchedWorkspace, Failure> {
+) -> Result<(WatchedWorkspace, Texts), Failure> {
     let request = child_request(workspace, selection)?;
-    Ok(WatchedWorkspace::new(evaluator(), request, traces()?))
+    let texts = Texts::of(&request);
+    let watched = WatchedWorkspace::new(evaluator(), request, traces()?);
+    Ok((watched, texts))
 }
 
 /// Where evaluations are remembered, if anywhere.
@@ -181,7 +184,7 @@ pub(crate) fn profile(
         evaluation,
         profile,
     } = profile_in_child(&evaluator(), &request).map_err(Failure::environment)?;
-    show(&evaluation, workspace, audience, terminal)?;
+    show(&evaluation, &Texts::of(&request), audience, terminal)?;
     if evaluation.plan.is_none() {
         return Err(Failure::shown(Exit::Usage));
     }
@@ -208,7 +211,12 @@ pub(crate) fn origin(
     }
     let explained =
         explain_in_child(&evaluator(), &request, field).map_err(Failure::environment)?;
-    show(&explained.evaluation, workspace, audience, terminal)?;
+    show(
+        &explained.evaluation,
+        &Texts::of(&request),
+        audience,
+        terminal,
+    )?;
     let origin = explained
         .origin
         .filter(|_| explained.evaluation.plan.is_some());
@@ -233,10 +241,13 @@ fn child_request(workspace: &Path, selection: &Selection) -> Result<ChildRequest
         .collect::<Result<_, _>>()
         .map_err(Failure::usage)?;
     let variant = &selection.variant;
+    let (overrides, mut readable) = development::overrides(variant, workspace)?;
+    readable.extend(development::folders::of_workspace(workspace)?.into_values());
     Ok(ChildRequest {
         folder: workspace.to_path_buf(),
-        readable: Vec::new(),
+        readable,
         buffers: BTreeMap::new(),
+        overrides,
         evaluation: EvaluationRequest {
             selectors,
             platform: variant.platform,
@@ -273,7 +284,7 @@ pub(crate) fn forgotten_plan(
     let request = child_request(workspace, selection)?;
     let remembered = evaluate_remembering(&evaluator(), &request, Memory::None);
     let remembered = remembered.map_err(Failure::environment)?;
-    Ok(evaluated(remembered, workspace, audience, terminal)?.plan)
+    Ok(evaluated(remembered, &Texts::of(&request), audience, terminal)?.plan)
 }
 
 /// What tells this program from every other: its version, and which file it is. Another build of
@@ -331,6 +342,8 @@ pub(crate) fn variant_text(variant: &Variant) -> String {
         platform,
         with,
         tests,
+        overrides,
+        patched_overrides,
     } = variant;
     let platform = platform.map(|platform| format!("--platform {platform}"));
     let mut words: Vec<String> = platform.into_iter().collect();
@@ -343,7 +356,20 @@ pub(crate) fn variant_text(variant: &Variant) -> String {
     if *tests {
         words.push("--tests".to_owned());
     }
+    for (switch, overrides) in [
+        ("--override", overrides),
+        ("--override-patched", patched_overrides),
+    ] {
+        let mut overrides: Vec<String> = overrides.iter().map(override_text).collect();
+        overrides.sort();
+        words.extend(overrides.iter().map(|it| format!("{switch} {}", word(it))));
+    }
     words.join(" ")
+}
+
+/// A directory that is no text is refused before anything is built with it.
+fn override_text(one: &Override) -> String {
+    format!("{}={}", one.label, one.directory.display())
 }
 
 /// A text as one word of a command line, in quotes where a shell would take it apart.
@@ -358,7 +384,7 @@ fn word(text: &str) -> String {
 
 fn show(
     evaluation: &Evaluation,
-    workspace: &Path,
+    texts: &Texts,
     audience: Audience,
     terminal: Terminal,
 ) -> Result<(), Failure> {
@@ -369,7 +395,7 @@ fn show(
     let is_failed = evaluation.plan.is_none();
     match audience {
         Audience::Program if is_failed => {
-            let diagnostics = diagnostic_records(diagnostics, workspace)?;
+            let diagnostics = diagnostic_records(diagnostics, texts)?;
             let record = WireDiagnostics {
                 version: 1,
                 event: "diagnostics",
@@ -378,7 +404,7 @@ fn show(
             print_record(&record)
         }
         Audience::Person | Audience::Program => {
-            show_excerpts(diagnostics, workspace, terminal)?;
+            show_excerpts(diagnostics, texts, terminal)?;
             let errors = count_errors(diagnostics);
             if errors > 0 {
                 let word = terminal.paint(Tone::Bad, "no plan");
@@ -398,18 +424,18 @@ pub(crate) fn count_errors(diagnostics: &[Diagnostic]) -> usize {
 /// Diagnostics for programs.
 pub(crate) fn diagnostic_records(
     diagnostics: &[Diagnostic],
-    workspace: &Path,
+    texts: &Texts,
 ) -> Result<Vec<DiagnosticRecord>, Failure> {
-    Ok(records(diagnostics, &WithStdlib::open(workspace)?))
+    Ok(records(diagnostics, &WithStdlib::open(texts)?))
 }
 
 /// Shows diagnostics to a person, the first ones if there are many.
 pub(crate) fn show_excerpts(
     diagnostics: &[Diagnostic],
-    workspace: &Path,
+    texts: &Texts,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let tree = WithStdlib::open(workspace)?;
+    let tree = WithStdlib::open(texts)?;
     let style = if terminal.is_colored() {
         Style::Colored
     } else {
@@ -423,25 +449,40 @@ pub(crate) fn show_excerpts(
     Ok(())
 }
 
-/// The text of a file of the workspace or of the embedded stdlib; none when it is not there, or no
-/// text.
-pub(crate) fn text_of(workspace: &Path, path: &str) -> Option<String> {
-    let tree = WithStdlib::open(workspace).ok()?;
-    let bytes = tree.read(&SourcePath::new(path)).ok()?;
-    String::from_utf8(bytes.to_vec()).ok()
+/// The texts that a request evaluates: a workspace's, and its own.
+pub(crate) struct Texts {
+    workspace: PathBuf,
+    overrides: BTreeMap<PackageLabel, String>,
 }
 
-/// The workspace's files, and those of the embedded stdlib, for excerpts.
+impl Texts {
+    /// The texts of a request.
+    fn of(request: &ChildRequest) -> Self {
+        Self {
+            workspace: request.folder.clone(),
+            overrides: request.overrides.clone(),
+        }
+    }
+
+    /// One of them, or of the embedded stdlib's; none when it is not there, or no text.
+    fn find(&self, path: &str) -> Option<String> {
+        let tree = WithStdlib::open(self).ok()?;
+        let bytes = tree.read(&SourcePath::new(path)).ok()?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+}
+
+/// The texts of a request, and those of the embedded stdlib, for excerpts.
 struct WithStdlib {
     disk: DiskSourceTree,
     language: Language,
 }
 
 impl WithStdlib {
-    fn open(workspace: &Path) -> Result<Self, Failure> {
-        let disk = DiskSourceTree::open(workspace).map_err(Failure::environment)?;
+    fn open(texts: &Texts) -> Result<Self, Failure> {
+        let disk = DiskSourceTree::open(&texts.workspace).map_err(Failure::environment)?;
         Ok(Self {
-            disk,
+            disk: disk.with_overrides(&texts.overrides),
             language: Language::new(),
         })
     }

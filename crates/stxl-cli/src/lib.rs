@@ -4,6 +4,7 @@
 
 mod arguments;
 mod command;
+mod development;
 mod evaluation;
 mod export;
 mod failure;

@@ -79,6 +79,16 @@ pub(crate) fn git_environment() -> Vec<(&'static str, OsString)> {
         .collect()
 }
 
+/// Where this program notes what the user decided, apart from stores and caches. None when nothing
+/// says where.
+pub(crate) fn state() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let home = || set("HOME").filter(|path| path.is_absolute());
+    let state = state.or_else(|| home().map(|home| home.join(".local/state")));
+    state.map(|state| state.join("stxl"))
+}
+
 /// The absolute form of a path on the command line.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(current_directory()?.join(path))

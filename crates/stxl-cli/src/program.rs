@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use crate::arguments::{Arguments, Command, RootCommand, StoreCommand};
 use crate::failure::{Exit, Failure, WireFailure};
 use crate::terminal::{Terminal, print_record};
-use crate::{command, evaluation};
+use crate::{command, development, evaluation};
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
@@ -23,12 +23,13 @@ pub fn main() -> ExitCode {
 
 fn run(words: impl Iterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.collect();
-    let arguments = match Arguments::try_parse_from(&words) {
+    let mut arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => return misread(&error, &words),
     };
     let terminal = Terminal::new(arguments.color);
-    match dispatch(&arguments, terminal) {
+    let located = development::locate_overrides(&mut arguments);
+    match located.and_then(|()| dispatch(&arguments, terminal)) {
         Ok(()) => Exit::Fine,
         Err(failure) => {
             if arguments.command.is_for_programs() && !failure.message.is_empty() {
@@ -72,6 +73,7 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
         Command::Affected(affected) => command::affected::run(arguments, affected, terminal),
         Command::Source(source) => command::source::run(arguments, source, terminal),
+        Command::Dev(dev) => command::dev::run(arguments, dev, terminal),
         Command::Store(store) => dispatch_store(arguments, store, terminal),
         Command::Doc(doc) => command::doc::run(doc, terminal),
         Command::Doctor(doctor) => command::doctor::run(arguments, doctor, terminal),

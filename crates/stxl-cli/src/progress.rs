@@ -207,6 +207,7 @@ impl Progress {
             log: _,
             log_path,
             enter,
+            hint,
         } = failure;
         let terminal = self.terminal;
         let head = terminal.paint(Tone::Bad, "error");
@@ -223,6 +224,10 @@ impl Progress {
         }
         if let Some(enter) = enter {
             terminal.note(&format!("  to enter:  {enter}"));
+        }
+        if let Some(hint) = hint {
+            let word = terminal.paint(Tone::Good, "hint");
+            terminal.note(&format!("{word}: {hint}"));
         }
     }
 

@@ -12,9 +12,9 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use stxl_lang::profile::{Activity, Profiler, Underway};
 use stxl_lang::{Language, SourceError, SourcePath};
-use stxl_model::{PackageLabel, Platform, TreeId};
+use stxl_model::{LeftOut, PackageLabel, Platform, TreeId};
 
-use crate::directory_import::LeftOut;
+use crate::directory_import::DirectoryImportError;
 use crate::layout::{Layers, Layout, layers_of};
 use crate::read::Read;
 use crate::settings::{SeedAllowList, Settings, SharedRoots};
@@ -309,6 +309,7 @@ impl Shared {
 
     fn read_directory(&self, (path, ignore): &DirectoryKey) -> Result<TreeId, String> {
         LeftOut::new(ignore)
+            .map_err(DirectoryImportError::from)
             .and_then(|left_out| self.tree.directory(path, &left_out))
             .map_err(|error| error.to_string())
     }

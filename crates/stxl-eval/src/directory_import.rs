@@ -1,11 +1,8 @@
-//! The tree of a directory of the workspace, by content: what is left out, and the walk over a
-//! source tree that knows its files by name only.
+//! The tree of a directory of the workspace, by content: the walk over a source tree that knows its
+//! files by name only.
 
-use std::path::Path;
-
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use stxl_lang::{SourceError, SourcePath};
-use stxl_model::{Directory, Entry, Node, TreeError, TreeId};
+use stxl_model::{Directory, Entry, LeftOut, Node, PatternError, TreeError, TreeId};
 
 use crate::source_tree::{EntryKind, FileDigest, WorkspaceTree};
 
@@ -32,56 +29,9 @@ pub enum DirectoryImportError {
         /// The directory.
         path: SourcePath,
     },
-    /// A pattern of what is left out is not a glob.
-    #[error("`{glob}` is not a glob: {reason}")]
-    BadGlob {
-        /// The pattern.
-        glob: String,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// What is left out of a directory: paths below it that match a glob.
-#[derive(Clone, Debug)]
-pub struct LeftOut(GlobSet);
-
-impl LeftOut {
-    /// Compiles patterns: one without `/` is matched with every name at any depth, one with `/`
-    /// with the path below the directory; `*` does not match `/`.
-    pub fn new(patterns: &[String]) -> Result<Self, DirectoryImportError> {
-        let bad = |glob: &str, error: &globset::Error| DirectoryImportError::BadGlob {
-            glob: glob.to_owned(),
-            reason: error.kind().to_string(),
-        };
-        let mut globs = GlobSetBuilder::new();
-        for pattern in patterns {
-            let glob = GlobBuilder::new(&anchored(pattern))
-                .literal_separator(true)
-                .build();
-            globs.add(glob.map_err(|error| bad(pattern, &error))?);
-        }
-        let globs = globs.build().map_err(|error| bad("", &error))?;
-        Ok(Self(globs))
-    }
-
-    /// Whether a path below the directory is left out.
-    pub fn matches(&self, below: &[u8]) -> bool {
-        use std::os::unix::ffi::OsStrExt as _;
-        !self.0.is_empty()
-            && self
-                .0
-                .is_match(Path::new(std::ffi::OsStr::from_bytes(below)))
-    }
-}
-
-/// A pattern as a glob over the whole path below the directory, which is how plans have it.
-pub(crate) fn anchored(pattern: &str) -> String {
-    if pattern.contains('/') {
-        pattern.to_owned()
-    } else {
-        format!("**/{pattern}")
-    }
+    /// A pattern of what is left out is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
 }
 
 /// Reads a directory with all below it, name by name.
@@ -117,11 +67,17 @@ impl ImportByNames<'_> {
             } else {
                 format!("{below}/{name}")
             };
-            if self.left_out.matches(relative.as_bytes()) {
+            let entry_path = SourcePath::new(&format!("{path}/{name}"));
+            let kind = self.tree.kind(&entry_path);
+            let is_left_out = if matches!(kind, Ok(EntryKind::Directory)) {
+                self.left_out.is_directory_left_out(relative.as_bytes())
+            } else {
+                self.left_out.is_file_left_out(relative.as_bytes())
+            };
+            if is_left_out {
                 continue;
             }
-            let entry_path = SourcePath::new(&format!("{path}/{name}"));
-            let node = match self.tree.kind(&entry_path)? {
+            let node = match kind? {
                 EntryKind::File { executable, .. } => {
                     let FileDigest { blob, size_bytes } = self.tree.digest(&entry_path)?;
                     Node::File {

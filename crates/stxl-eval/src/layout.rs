@@ -10,8 +10,8 @@ use stxl_model::PackageLabel;
 use crate::read::{Found, Look, Read};
 use crate::record::Reads;
 use crate::settings::{LOCAL_OVERLAY, SETTINGS_FILE, Settings};
-use crate::source_tree::{EntryKind, WorkspaceTree};
-use crate::suggestion::nearest;
+use crate::source_tree::{EntryKind, WorkspaceTree, override_path};
+use crate::suggestion::{nearest, nearest_packages};
 
 /// The name of the file that makes a folder a package.
 pub const PACKAGE_FILE: &str = "package.rhai";
@@ -47,6 +47,7 @@ pub(crate) fn list_packages(tree: &dyn WorkspaceTree, settings: &Settings) -> Li
         lister.list_overlay(overlay, place);
     }
     lister.list_layer(LOCAL_OVERLAY);
+    lister.list_overrides();
     let Lister {
         found,
         diagnostics,
@@ -99,7 +100,11 @@ pub(crate) fn layers_of(
     let files = folders
         .iter()
         .map(|folder| SourcePath::new(&format!("{folder}/{label}/{PACKAGE_FILE}")));
-    files.filter(|file| is_package_file(tree, file)).collect()
+    let mut layers: Vec<SourcePath> = files.filter(|file| is_package_file(tree, file)).collect();
+    if !layers.is_empty() && tree.overridden().contains(label) {
+        layers.push(override_path(label));
+    }
+    layers.into()
 }
 
 /// Whether a path can be a package's file.
@@ -166,6 +171,23 @@ impl Lister<'_> {
             .hint(hint)
             .hint("take it out of `overlays` if it is gone");
         self.diagnostics.push(said);
+    }
+
+    /// Lists the texts of the request, each of which lies over a package.
+    fn list_overrides(&mut self) {
+        for label in self.tree.overridden() {
+            let file = override_path(&label);
+            if let Some(layers) = self.found.get_mut(&label) {
+                layers.push(file);
+                continue;
+            }
+            let message = format!("There is no package `{label}` to override");
+            let said = Diagnostic::error("unknown-package", message).at(Span::new(&file, 0, 0), "");
+            let labels = self.found.keys().map(PackageLabel::as_str);
+            let near = nearest_packages(label.as_str(), labels);
+            let hints = near.iter().map(|near| format!("did you mean `{near}`?"));
+            self.diagnostics.push(hints.fold(said, Diagnostic::hint));
+        }
     }
 
     fn list_layer(&mut self, layer: &str) {

@@ -35,7 +35,7 @@ pub use child::{
     ChildError, ChildLimits, ChildRequest, EvaluatorProgram, child_main, evaluate_in_child,
 };
 pub use database::Turn;
-pub use directory_import::{DirectoryImportError, LeftOut};
+pub use directory_import::DirectoryImportError;
 pub use evaluator::{
     Evaluation, EvaluationRequest, Evaluator, EvaluatorOptions, STACK_BYTES, StartError, Tests,
 };
@@ -50,8 +50,8 @@ pub use profile::{
 };
 pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
-    BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OpenWorkspaceError, Stamp,
-    TEXT_BYTES_MAX, WorkspaceTree,
+    BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OVERRIDE_LAYER,
+    OpenWorkspaceError, Stamp, TEXT_BYTES_MAX, WorkspaceTree,
 };
 pub use survey::{
     Affected, AffectedPackage, Because, Change, NeedPlace, Paths, ReadKind, Survey, SurveyedOutput,

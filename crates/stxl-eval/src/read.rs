@@ -1,10 +1,9 @@
 //! What evaluations look at in a workspace, and what they found there.
 
 use stxl_lang::{SourceError, SourcePath};
-use stxl_model::{BlobId, TreeId};
+use stxl_model::{BlobId, LeftOut, TreeId};
 
 use crate::database::{Database, Db as _, DirectoryKey, EntryState, FileContent, FileState};
-use crate::directory_import::LeftOut;
 use crate::layout::is_package_file;
 use crate::source_tree::{EntryKind, Stamp, WorkspaceTree};
 

@@ -8,6 +8,7 @@ mod reader;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::source_tree::is_overriding;
 use stxl_lang::{Diagnostic, Operand, SourcePath, Span};
 use stxl_model::{PackageLabel, Platform, Sha256};
 
@@ -17,10 +18,10 @@ pub const SETTINGS_FILE: &str = "stxl.toml";
 /// The folder of the overlay that is always last, seen by its own machine only.
 pub const LOCAL_OVERLAY: &str = "local";
 
-/// Whether a file is one of the local overlay's.
+/// Whether a file is one of the local overlay's, or a text of the request that lies over it.
 pub(crate) fn is_local(path: &SourcePath) -> bool {
     let rest = path.as_str().strip_prefix(LOCAL_OVERLAY);
-    rest.is_some_and(|rest| rest.starts_with('/'))
+    rest.is_some_and(|rest| rest.starts_with('/')) || is_overriding(path)
 }
 
 /// What `stxl.toml` says.

@@ -6,18 +6,21 @@
 mod buffers;
 mod disk;
 mod memory;
+mod overrides;
 
 use std::sync::Arc;
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
-use stxl_model::{BlobId, TreeId};
+use stxl_model::{BlobId, LeftOut, PackageLabel, TreeId};
 
-use crate::directory_import::{DirectoryImportError, LeftOut};
+use crate::directory_import::DirectoryImportError;
 
 pub use buffers::BufferedTree;
 pub(crate) use disk::ListedFolder;
 pub use disk::{DiskSourceTree, OpenWorkspaceError, Stamp};
 pub use memory::MemoryTree;
+pub use overrides::OVERRIDE_LAYER;
+pub(crate) use overrides::{is_overriding, override_path};
 
 /// Longest text that is read, in bytes: of a definition, a script, a seed. Longer ones are a
 /// diagnostic. Files that are imported are of any size: their bytes are hashed and not kept.
@@ -117,6 +120,11 @@ pub trait WorkspaceTree: SourceTree {
         path: &SourcePath,
         left_out: &LeftOut,
     ) -> Result<TreeId, DirectoryImportError>;
+
+    /// The packages over which a text of the request lies. What is made of memory has none.
+    fn overridden(&self) -> Vec<PackageLabel> {
+        Vec::new()
+    }
 
     /// Also answers for a folder outside of the workspace (an overlay), under the name it is
     /// written with. A folder that is not there stays without files.

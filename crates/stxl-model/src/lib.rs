@@ -8,6 +8,7 @@ mod derivation;
 mod digest;
 mod hex_text;
 mod label;
+mod left_out;
 mod package;
 mod path;
 mod pieces;
@@ -28,6 +29,7 @@ pub use digest::{
 };
 pub use hex_text::{HEX_TEXT_BYTES_MAX, HexTextError, decode_hex_text};
 pub use label::{Label, LabelError, OutputName, PackageLabel, Selector};
+pub use left_out::{LeftOut, PATTERN_BYTES_MAX, PatternError};
 pub use package::{DebianFile, DebianKind, NameAndVersion, PackageAddress};
 pub use path::{PathError, RootPath};
 pub use plan::{

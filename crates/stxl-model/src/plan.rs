@@ -79,7 +79,7 @@ pub struct ImportSource {
     pub path: String,
     /// How the bytes are made of the file.
     pub decode: ImportDecode,
-    /// For a directory, globs of what is left out.
+    /// For a directory, what is left out, as [`LeftOut`](crate::LeftOut) reads it.
     pub ignore: Vec<String>,
 }
 

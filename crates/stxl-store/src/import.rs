@@ -3,9 +3,8 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicBool;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::FileType;
-use stxl_model::{Directory, Entry, Node, TreeId};
+use stxl_model::{Directory, Entry, LeftOut, Node, PatternError, TreeId};
 
 use crate::disk::Listed;
 use crate::error::StoreError;
@@ -23,7 +22,7 @@ const EXECUTABLE_BIT: u32 = 0o100;
 /// What an import leaves out, and what calls it off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImportBounds<'a> {
-    /// Globs of paths below the directory that are left out; `*` does not match `/`.
+    /// What is left out of a directory, as [`LeftOut`] reads it.
     pub ignore: &'a [String],
     /// Once it is set, the import ends with [`StoreError::Cancelled`].
     pub cancelled: Option<&'a AtomicBool>,
@@ -49,14 +48,9 @@ pub enum ImportError {
         /// Where.
         path: String,
     },
-    /// A glob of what is left out cannot be read.
-    #[error("`{glob}` is not a glob: {reason}")]
-    BadGlob {
-        /// The glob.
-        glob: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A pattern of what is left out is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
 }
 
 impl Store {
@@ -69,7 +63,7 @@ impl Store {
         bounds: ImportBounds<'_>,
     ) -> Result<TreeId, ImportError> {
         let _phase = self.disk.phase(Phase::Import);
-        let ignore = glob_set(bounds.ignore)?;
+        let left_out = LeftOut::new(bounds.ignore)?;
         let cancelled = bounds.cancelled;
         self.import_again_if_swept(|| {
             let opened = self.disk.open_read(at, path)?;
@@ -77,7 +71,7 @@ impl Store {
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => Walk {
                     store: self,
-                    ignore: &ignore,
+                    left_out: &left_out,
                     cancelled,
                 }
                 .directory(&opened, &mut Vec::new(), 0),
@@ -113,7 +107,7 @@ impl Store {
 
 struct Walk<'a> {
     store: &'a Store,
-    ignore: &'a GlobSet,
+    left_out: &'a LeftOut,
     cancelled: Option<&'a AtomicBool>,
 }
 
@@ -136,8 +130,12 @@ impl Walk<'_> {
                 path.push(b'/');
             }
             path.extend_from_slice(&listed.name);
-            let is_ignored = !self.ignore.is_empty() && self.ignore.is_match(as_path(path));
-            if !is_ignored {
+            let is_left_out = if listed.kind == FileType::Directory {
+                self.left_out.is_directory_left_out(path)
+            } else {
+                self.left_out.is_file_left_out(path)
+            };
+            if !is_left_out {
                 let node = self.node(dir.as_fd(), &listed, path, depth)?;
                 entries.push(Entry {
                     name: listed.name,
@@ -188,22 +186,6 @@ impl Walk<'_> {
             other => Err(unsupported(path, *other)),
         }
     }
-}
-
-/// Compiles globs whose `*` does not match `/`.
-pub(crate) fn glob_set(globs: &[String]) -> Result<GlobSet, ImportError> {
-    let bad = |glob: &str, error: &globset::Error| ImportError::BadGlob {
-        glob: glob.to_owned(),
-        reason: error.kind().to_string(),
-    };
-    let mut builder = GlobSetBuilder::new();
-    for glob in globs {
-        let compiled = GlobBuilder::new(glob).literal_separator(true).build();
-        builder.add(compiled.map_err(|error| bad(glob, &error))?);
-    }
-    builder
-        .build()
-        .map_err(|error| bad(error.glob().unwrap_or_default(), &error))
 }
 
 pub(crate) fn as_path(bytes: &[u8]) -> &std::path::Path {

@@ -266,28 +266,43 @@ fn directory(
         beside(frame, trimmed).map_err(|complaint| complaint.argument(0))?
     };
     if !frame.host.has_file(&resolved) {
-        return Err(Complaint::new(
-            "missing-file",
-            format!("There is no directory `{resolved}`"),
-        )
-        .argument(0));
+        let message = format!("There is no directory `{resolved}`");
+        let complaint = Complaint::new("missing-file", message).argument(0);
+        return Err(if outside {
+            complaint
+                .hint("`../name` is counted from the workspace's folder; make it, or write its path as it is")
+                .hint("one that is not beside the workspace is read once it was named by hand: `stxl dev LABEL DIR`")
+        } else {
+            complaint
+        });
     }
-    let ignore: Vec<Vec<String>> = Complaint::all(options.iter().map(|(key, value)| {
-        if key != "ignore" {
-            return Err(
-                Complaint::new("unknown-field", format!("`dir` has no option `{key}`"))
+    let mut import = DirectoryImport {
+        path: resolved,
+        ignore: Vec::new(),
+        follows_gitignore: false,
+        site,
+    };
+    let _read: Vec<()> = Complaint::all(options.iter().map(|(key, value)| {
+        let read = match key.as_str() {
+            "ignore" => globs::read_patterns(value).map(|ignore| import.ignore = ignore),
+            "gitignore" => match value.as_bool() {
+                Ok(follows) => {
+                    import.follows_gitignore = follows;
+                    Ok(())
+                }
+                Err(_) => Err(wrong_type("`true` or `false`", value)),
+            },
+            _ => {
+                let message = format!("`dir` has no option `{key}`");
+                return Err(Complaint::new("unknown-field", message)
                     .argument(1)
                     .wrong_key(key)
-                    .hint("its only option is `ignore`, a list of globs"),
-            );
-        }
-        globs::read(value).map_err(|complaint| complaint.under(1, key))
+                    .hint("its options are `ignore`, a list of patterns, and `gitignore: true`"));
+            }
+        };
+        read.map_err(|complaint| complaint.under(1, key))
     }))?;
-    Ok(DirectoryImport {
-        path: resolved,
-        ignore: ignore.concat(),
-        site,
-    })
+    Ok(import)
 }
 
 fn seed(ctx: &Context<'_>, name: &str, hash: &str) -> Fallible<Dynamic> {

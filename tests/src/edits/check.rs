@@ -73,6 +73,7 @@ impl Site {
             folder: self.workspace.clone(),
             readable: Vec::new(),
             buffers: BTreeMap::new(),
+            overrides: BTreeMap::new(),
             evaluation: request.clone(),
             limits: ChildLimits {
                 threads: 1,

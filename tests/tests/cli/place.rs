@@ -114,6 +114,7 @@ impl Place {
             .env_clear()
             .env("STXL_STORE", self.store())
             .env("XDG_CACHE_HOME", self.path().join("cache"))
+            .env("XDG_STATE_HOME", self.path().join("state"))
             .env("PATH", "/usr/bin:/bin");
         command
     }

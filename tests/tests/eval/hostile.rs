@@ -10,6 +10,7 @@ use stxl_eval::{
     ChildLimits, ChildRequest, DiskSourceTree, Evaluation, Evaluator, EvaluatorOptions,
     EvaluatorProgram, evaluate_in_child,
 };
+use stxl_model::{Derivation, PackageLabel, Plan};
 
 use crate::world::{SETTINGS, request, script_package, shown};
 
@@ -40,6 +41,7 @@ pub fn child_request(folder: &Path) -> ChildRequest {
         folder: folder.to_owned(),
         readable: Vec::new(),
         buffers: BTreeMap::new(),
+        overrides: BTreeMap::new(),
         evaluation: request(&[]),
         limits: ChildLimits {
             threads: 2,
@@ -96,6 +98,40 @@ fn a_buffer_stands_for_a_file() {
     );
     let evaluation = evaluate_in_child(&program(), &request).unwrap();
     assert!(evaluation.plan.unwrap().is_local());
+}
+
+#[test]
+fn a_text_over_a_package_is_its_last_layer_and_makes_the_plan_local() {
+    let folder = workspace(&[
+        ("stages/core/a/package.rhai", &script_package("", "")),
+        (
+            "local/core/a/package.rhai",
+            "prior().change(#{ version: \"9\" })\n",
+        ),
+        // No folder on the disk is the layer.
+        ("--override/core/a/package.rhai", "throw \"never read\""),
+    ]);
+    let mut request = child_request(folder.path());
+    let without = evaluate_in_child(&program(), &request).unwrap();
+    let text = "prior().change(#{ version: prior().version + \"1\" })\n".to_owned();
+    request
+        .overrides
+        .insert(PackageLabel::parse("core/a").unwrap(), text);
+    let evaluation = evaluate_in_child(&program(), &request).unwrap();
+    let plan = evaluation.plan.unwrap();
+    assert!(plan.is_local());
+    let version = |plan: &Plan| {
+        let runs = plan
+            .nodes()
+            .iter()
+            .filter_map(|node| match node.derivation.decode().unwrap() {
+                Derivation::Exec(exec) => Some(exec.env[b"VERSION".as_slice()].clone()),
+                _ => None,
+            });
+        runs.collect::<Vec<_>>()
+    };
+    assert_eq!(version(&plan), [b"91"]);
+    assert_eq!(version(&without.plan.unwrap()), [b"9"]);
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn what_changes_during_an_evaluation_is_watched_for() {
             folder: site.workspace.clone(),
             readable: Vec::new(),
             buffers: BTreeMap::new(),
+            overrides: BTreeMap::new(),
             evaluation: request(&[]),
             limits: ChildLimits {
                 threads: 1,

@@ -158,6 +158,7 @@ pub struct WireFailure {
     log: Option<String>,
     log_path: Option<String>,
     enter: Option<String>,
+    hint: Option<String>,
 }
 
 /// A path at which two trees differ.
@@ -276,6 +277,7 @@ fn failure_of(failure: &StepFailure) -> WireFailure {
             .as_ref()
             .map(|path| path.display().to_string()),
         enter: failure.enter.clone(),
+        hint: failure.hint.clone(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::link;
 use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
-use crate::{interrupt, network, place};
+use crate::{development, interrupt, network, place};
 
 /// What requested outputs may be together for each to be written out as files, so that its path can
 /// be told: as much as takes less time than a person notices.
@@ -49,6 +49,9 @@ pub(crate) fn run(
     let plan = evaluation::plan(&workspace, &build.selection, audience, terminal)?;
     if link.is_some() {
         check_linkable(&plan, &build.selection)?;
+    }
+    if audience == Audience::Person {
+        development::tell(&plan, &build.selection.variant, terminal);
     }
     let session = session::open(arguments)?;
     if let Some(link) = &link {

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::session::{self, Session};
 use crate::steps;
 use crate::terminal::Terminal;
-use crate::{place, relay};
+use crate::{development, place, relay};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -27,6 +27,7 @@ pub(crate) fn run(
     let selection = Selection::of(&shell.label, &shell.variant);
     let request = evaluation::request_text(&selection);
     let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
+    development::tell(&plan, &shell.variant, terminal);
     let session = session::open(arguments)?;
     let steps = steps::of_label(&plan, &shell.label)?;
     let step = match shell.step {

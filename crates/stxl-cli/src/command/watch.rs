@@ -13,7 +13,7 @@ use stxl_model::{Kind, PackageChange, PackageDifference, PackageLabel, Plan, Pla
 
 use crate::arguments::EvalArguments;
 use crate::command::eval::totals;
-use crate::evaluation::{self, Audience};
+use crate::evaluation::{self, Audience, Texts};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::progress::plural;
@@ -35,9 +35,9 @@ pub(crate) fn run(
     let begin = Instant::now();
     let interrupts = Interrupts::catch()?;
     let mut watcher = Watcher::new(workspace, Interrupts::wakers()?)?;
-    let mut watched = evaluation::watched(workspace, &eval.selection)?;
+    let (mut watched, texts) = evaluation::watched(workspace, &eval.selection)?;
     let mut told = Told {
-        workspace,
+        texts,
         audience: if eval.json {
             Audience::Program
         } else {
@@ -121,8 +121,8 @@ struct OutputRecord<'r> {
 }
 
 /// What was told so far, and to whom.
-struct Told<'t> {
-    workspace: &'t Path,
+struct Told {
+    texts: Texts,
     audience: Audience,
     terminal: Terminal,
     /// The last plan there was.
@@ -131,7 +131,7 @@ struct Told<'t> {
     diagnostics: Option<Vec<Diagnostic>>,
 }
 
-impl Told<'_> {
+impl Told {
     /// Tells what an evaluation gave, and what is different since the last plan.
     fn tell(&mut self, round: Round, since: Instant) -> Result<(), Failure> {
         let Round {
@@ -217,7 +217,7 @@ impl Told<'_> {
             diagnostics: if diagnostics.is_empty() {
                 Vec::new()
             } else {
-                evaluation::diagnostic_records(diagnostics, self.workspace)?
+                evaluation::diagnostic_records(diagnostics, &self.texts)?
             },
             ms: u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
         })
@@ -240,7 +240,7 @@ impl Told<'_> {
         if news.is_empty() {
             return Ok(());
         }
-        evaluation::show_excerpts(&news, self.workspace, self.terminal)
+        evaluation::show_excerpts(&news, &self.texts, self.terminal)
     }
 
     /// What is said about an evaluation besides its diagnostics.

@@ -8,7 +8,7 @@ use stxl_eval::{
 };
 use stxl_model::{PackageLabel, Plan, Selector};
 
-use super::{Audience, child_request, evaluated, evaluator, traces};
+use super::{Audience, Texts, child_request, evaluated, evaluator, traces};
 use crate::arguments::Selection;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -34,7 +34,7 @@ pub(crate) fn survey(
     let memory = traces.as_ref().map_or(Memory::None, Memory::Used);
     let surveyed = survey_remembering(&evaluator(), &request, memory);
     let (remembered, survey) = surveyed.map_err(Failure::environment)?;
-    let evaluated = evaluated(remembered, workspace, audience, terminal)?;
+    let evaluated = evaluated(remembered, &Texts::of(&request), audience, terminal)?;
     Ok(Surveyed {
         plan: evaluated.remember(terminal),
         survey,
@@ -74,6 +74,11 @@ impl Surveyed {
         };
         let found = explain_alone_in_child(&evaluator(), &request, field);
         found.ok().flatten()?.ok()
+    }
+
+    /// A text that was evaluated; none when it is not there any more, or no text.
+    pub(crate) fn text_of(&self, path: &str) -> Option<String> {
+        Texts::of(&self.request).find(path)
     }
 
     /// Where it is written that outputs need others, by their positions in the survey.

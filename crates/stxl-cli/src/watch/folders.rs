@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
-use stxl_eval::{Dependency, LeftOut, Reach, Suspects};
+use stxl_eval::{Dependency, Reach, Suspects};
+use stxl_model::LeftOut;
 
 /// Most symlinks on the way to one path, like the kernel's own limit.
 const LINKS_MAX: usize = 40;
@@ -434,7 +435,7 @@ impl Placing<'_> {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let below = below.join(entry.file_name());
-                if is_folder && !left_out.matches(below.as_os_str().as_bytes()) {
+                if is_folder && !left_out.is_directory_left_out(below.as_os_str().as_bytes()) {
                     waiting.push(below);
                 }
             }

@@ -136,7 +136,8 @@ fn allow_packages(limits: &ChildLimits, count: usize) {
 
 fn open_tree(request: &ChildRequest) -> Result<Arc<dyn WorkspaceTree>, OpenWorkspaceError> {
     let folder: PathBuf = request.folder.clone();
-    let disk: Arc<dyn WorkspaceTree> = Arc::new(DiskSourceTree::open(&folder)?);
+    let disk = DiskSourceTree::open(&folder)?.with_overrides(&request.overrides);
+    let disk: Arc<dyn WorkspaceTree> = Arc::new(disk);
     if request.buffers.is_empty() {
         return Ok(disk);
     }

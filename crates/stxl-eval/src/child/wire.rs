@@ -30,6 +30,9 @@ pub struct ChildRequest {
     pub readable: Vec<String>,
     /// Texts that are seen in the place of files, by path.
     pub buffers: BTreeMap<String, String>,
+    /// Texts that lie over packages, above `local/`; what they import outside of the workspace has
+    /// to be in `readable`.
+    pub overrides: BTreeMap<PackageLabel, String>,
     /// What to plan.
     pub evaluation: EvaluationRequest,
     /// What the child may use.
@@ -69,6 +72,7 @@ pub(super) struct RequestWire {
     folder: PathBuf,
     readable: Vec<String>,
     buffers: BTreeMap<String, String>,
+    overrides: BTreeMap<String, String>,
     selectors: Vec<String>,
     platform: Option<String>,
     options: BTreeMap<String, String>,
@@ -163,6 +167,8 @@ impl RequestWire {
             cpu_seconds,
             file_cpu_ms,
         } = request.limits;
+        let texts = request.overrides.iter();
+        let texts = texts.map(|(label, text)| (label.to_string(), text.clone()));
         let selector = |it: &Selector| match it {
             Selector::All => EVERYTHING.to_owned(),
             Selector::Stage(_) | Selector::Package(_) | Selector::Output(_) => it.to_string(),
@@ -172,6 +178,7 @@ impl RequestWire {
             folder: request.folder.clone(),
             readable: request.readable.clone(),
             buffers: request.buffers.clone(),
+            overrides: texts.collect(),
             selectors: selectors.iter().map(selector).collect(),
             platform: platform.map(|it| it.name().to_owned()),
             options: options.clone(),
@@ -209,10 +216,14 @@ impl RequestWire {
             None => Scope::Everything,
             Some(parts) => Scope::Only(parts.into_parts()?),
         };
+        let overrides = self.overrides.into_iter();
+        let overrides =
+            overrides.map(|(label, text)| Some((PackageLabel::parse(&label).ok()?, text)));
         let request = ChildRequest {
             folder: self.folder,
             readable: self.readable,
             buffers: self.buffers,
+            overrides: overrides.collect::<Option<_>>()?,
             evaluation: EvaluationRequest {
                 selectors: self.selectors.iter().map(selector).collect::<Option<_>>()?,
                 platform,

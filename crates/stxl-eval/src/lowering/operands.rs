@@ -6,13 +6,12 @@ use stxl_lang::{
 };
 use stxl_model::{
     ArchiveFormat, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode, ImportKind,
-    ImportSource, RootPath, Sha256, TreeId, Unpack, decode_hex_text,
+    ImportSource, LeftOut, RootPath, Sha256, TreeId, Unpack, decode_hex_text,
 };
 
 use super::compose::Composition;
 use super::{Lowering, Reported, RootState, address};
 use crate::database::{EntryState, FileContent, FileState};
-use crate::directory_import::anchored;
 use crate::node::{NodeKey, brought_by, key_of, resolve};
 use crate::read::Read;
 use crate::settings::{LOCAL_OVERLAY, is_local};
@@ -277,7 +276,7 @@ impl Lowering<'_> {
 
     fn directory(&mut self, directory: &DirectoryImport) -> Result<FragmentInput, Reported> {
         self.check_outside(directory)?;
-        let key = (directory.path.clone(), directory.ignore.clone());
+        let key = (directory.path.clone(), self.left_out_of(directory)?);
         self.reads.insert(Read::Directory(key.clone()));
         self.reads.insert(Read::Presence(directory.path.clone()));
         let is_directory = self.db.entry(&directory.path).found(self.db) == EntryState::Directory;
@@ -291,7 +290,10 @@ impl Lowering<'_> {
             }
             Err(reason) => {
                 let message = format!("`{}` cannot be imported: {reason}", directory.path);
-                return Err(self.report("unreadable-directory", message, &directory.site));
+                let hint = "leave out what is not needed: `ignore: [\"…\"]`, or `gitignore: true`";
+                let hints = vec![hint.to_owned()];
+                let id = "unreadable-directory";
+                return Err(self.report_with_hints(id, message, &directory.site, hints));
             }
         };
         let name = format!("{}: directory {}", self.node.label, directory.path);
@@ -299,9 +301,43 @@ impl Lowering<'_> {
             kind: ImportKind::Directory,
             tree,
         };
-        let ignore: Vec<String> = directory.ignore.iter().map(|it| anchored(it)).collect();
-        let source = import_source(&directory.path, ImportDecode::Plain, &ignore);
+        let source = import_source(&directory.path, ImportDecode::Plain, &key.1);
         Ok(self.import(name, import, source, &directory.site))
+    }
+
+    /// Patterns of what is left out of a directory: those of its `.gitignore`, if that counts,
+    /// before the definition's own, which so have the last word.
+    fn left_out_of(&mut self, directory: &DirectoryImport) -> Result<Vec<String>, Reported> {
+        if !directory.follows_gitignore {
+            return Ok(directory.ignore.clone());
+        }
+        let path = SourcePath::new(&format!("{}/.gitignore", directory.path));
+        self.reads.insert(Read::File(path.clone()));
+        let bytes = match self.db.file(&path).state(self.db) {
+            FileState::File(bytes) => bytes,
+            FileState::Missing | FileState::Directory => return Ok(directory.ignore.clone()),
+            FileState::Unreadable(reason) => {
+                return Err(self.report_unreadable(&path, &reason, &directory.site));
+            }
+        };
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return Err(self.report_unreadable(&path, "it is not text in UTF-8", &directory.site));
+        };
+        let mut patterns = Vec::new();
+        for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+            if !LeftOut::says_something(line) {
+                continue;
+            }
+            if let Err(error) = LeftOut::new(&[line]) {
+                let message = format!("`{path}`, line {number}: {error}");
+                let hint = "write the line otherwise, or leave the file aside: `gitignore: false`";
+                let hints = vec![hint.to_owned()];
+                return Err(self.report_with_hints("bad-glob", message, &directory.site, hints));
+            }
+            patterns.push(line.to_owned());
+        }
+        patterns.extend_from_slice(&directory.ignore);
+        Ok(patterns)
     }
 
     /// Only `local/`, which is this machine's alone, may name a directory outside of the workspace;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
-use stxl_model::TreeId;
+use stxl_model::{LeftOut, PackageLabel, TreeId};
 
 use super::{EntryKind, FileDigest, Stamp, WorkspaceTree};
-use crate::directory_import::{DirectoryImportError, LeftOut, import_by_names};
+use crate::directory_import::{DirectoryImportError, import_by_names};
 
 /// Buffers over another tree. A buffer hides the file below it; a buffer without a file below
 /// appears in listings.
@@ -117,6 +117,10 @@ impl WorkspaceTree for BufferedTree {
             return import_by_names(self, path, left_out);
         }
         self.below.directory(path, left_out)
+    }
+
+    fn overridden(&self) -> Vec<PackageLabel> {
+        self.below.overridden()
     }
 
     fn allow_folder(&self, name: &str) {

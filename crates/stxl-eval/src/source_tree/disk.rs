@@ -14,10 +14,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use stxl_lang::{SourceError, SourcePath, SourceTree};
-use stxl_model::TreeId;
+use stxl_model::{LeftOut, PackageLabel, TreeId};
 
+use super::overrides::Overrides;
 use super::{EntryKind, FileDigest, TEXT_BYTES_MAX, WorkspaceTree};
-use crate::directory_import::{DirectoryImportError, LeftOut};
+use crate::directory_import::DirectoryImportError;
 use crate::parallel::in_threads;
 
 /// The files below a workspace's folder, and below folders outside of it that were opened by name.
@@ -27,6 +28,8 @@ pub struct DiskSourceTree {
     /// The folders that were asked for by name; those that are not there as well, so that they are
     /// missing and not forbidden.
     outside: RwLock<BTreeMap<String, Result<OwnedFd, Errno>>>,
+    /// Texts of a request in the place of files.
+    overrides: Overrides,
 }
 
 /// Why a workspace's folder cannot be opened.
@@ -93,7 +96,15 @@ impl DiskSourceTree {
             folder: folder.to_owned(),
             workspace,
             outside: RwLock::default(),
+            overrides: Overrides::default(),
         })
+    }
+
+    /// The same workspace with texts that lie over packages, as the last layer of each.
+    #[must_use]
+    pub fn with_overrides(self, texts: &BTreeMap<PackageLabel, String>) -> Self {
+        let overrides = Overrides::new(texts);
+        Self { overrides, ..self }
     }
 
     /// The stamp of what a path leads to.
@@ -281,6 +292,12 @@ impl SourceTree for DiskSourceTree {
 
 impl WorkspaceTree for DiskSourceTree {
     fn kind(&self, path: &SourcePath) -> Result<EntryKind, SourceError> {
+        if let Some(found) = self.overrides.at(path) {
+            return found.map(|text| EntryKind::File {
+                size_bytes: text.len() as u64,
+                executable: false,
+            });
+        }
         self.with_entry(path, |folder, rest| {
             kind_of(&open_beneath(
                 folder,
@@ -302,6 +319,9 @@ impl WorkspaceTree for DiskSourceTree {
 
     /// Both are of one open file, whatever is renamed meanwhile.
     fn read_stamped(&self, path: &SourcePath) -> Result<(Arc<[u8]>, Option<Stamp>), SourceError> {
+        if let Some(found) = self.overrides.at(path) {
+            return found.map(|text| (Arc::clone(text), None));
+        }
         self.with_entry(path, |folder, rest| {
             let (file, stat) = open_file(folder, rest)?;
             let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
@@ -352,6 +372,10 @@ impl WorkspaceTree for DiskSourceTree {
             open_beneath(folder, rest, OFlags::RDONLY | OFlags::DIRECTORY)
         })?;
         import::tree_of_directory(&directory, path, left_out)
+    }
+
+    fn overridden(&self) -> Vec<PackageLabel> {
+        self.overrides.labels().cloned().collect()
     }
 
     fn allow_folder(&self, name: &str) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stxl_lang::{SourceError, SourcePath, SourceTree};
-use stxl_model::TreeId;
+use stxl_model::{LeftOut, TreeId};
 
 use super::{EntryKind, FileDigest, WorkspaceTree};
-use crate::directory_import::{DirectoryImportError, LeftOut, import_by_names};
+use crate::directory_import::{DirectoryImportError, import_by_names};
 
 /// Files by path. Can be changed between two evaluations, not during one.
 #[derive(Default)]

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use stxl_lang::SourcePath;
-use stxl_model::{Derivation, DerivationId, Kind, Label, PackageLabel, Plan, Selector, Sha256};
+use stxl_model::{
+    Derivation, DerivationId, Kind, Label, LeftOut, PackageLabel, Plan, Selector, Sha256,
+};
 
 use super::Survey;
-use crate::directory_import::LeftOut;
 use crate::read::Read;
 use crate::settings::SETTINGS_FILE;
 
@@ -272,14 +273,14 @@ fn is_below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 
 /// Whether a path below a directory, or a folder on the way to it, is left out.
 fn is_left_out(below: &str, ignore: &[String]) -> bool {
-    // Globs that are none are a mistake that no plan comes of.
+    // Patterns that are none are a mistake that no plan comes of.
     let Ok(left_out) = LeftOut::new(ignore) else {
         return false;
     };
-    let folders = below.match_indices('/').map(|(end, _)| end);
-    let mut paths = folders.chain([below.len()]);
-    paths.any(|end| {
-        let path = below.get(..end).unwrap_or(below);
-        left_out.matches(path.as_bytes())
-    })
+    let mut folders = below
+        .match_indices('/')
+        .filter_map(|(end, _)| below.get(..end));
+    folders.any(|folder| left_out.is_directory_left_out(folder.as_bytes()))
+        // It may be either.
+        || left_out.is_file_left_out(below.as_bytes())
 }

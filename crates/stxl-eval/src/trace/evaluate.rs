@@ -96,7 +96,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
         request,
         beginning: Beginning::now(),
     };
-    let identity = Identity::new(folder, &request.folder, request.evaluation.sandbox_abi);
+    let identity = Identity::new(folder, request);
     let mut has_lost_changes = false;
     let recalled = if !request.buffers.is_empty() {
         // Buffers are texts that no file has.
@@ -104,7 +104,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
     } else if let Memory::Renewed(_) = memory {
         Err("what is remembered is made again".to_owned())
     } else {
-        match file::load(folder, &identity) {
+        match file::load_for(folder, &identity, request) {
             Ok(loaded) => {
                 has_lost_changes = loaded.has_lost_changes;
                 session.recall_all(loaded.trace)?

@@ -25,6 +25,7 @@ use stxl_model::{BlobId, DecodeError, Decoder};
 
 use super::changes::{self, Changes, LostChanges};
 use super::{Base, Listed, Trace};
+use crate::child::ChildRequest;
 use crate::record::{Hashed, Pieces, Records, decode_label, decode_list};
 
 const MAGIC: &[u8; 8] = b"stxltrce";
@@ -141,8 +142,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The identity of a workspace's trace: the program's, and whatever is in every derivation.
-    pub(crate) fn new(folder: &TraceFolder, workspace: &Path, sandbox_abi: u32) -> Self {
-        let workspace = workspace.to_string_lossy().into_owned();
+    /// With texts that lie over packages it is another workspace's.
+    pub(crate) fn new(folder: &TraceFolder, request: &ChildRequest) -> Self {
+        let mut workspace = request.folder.to_string_lossy().into_owned();
+        for (label, text) in &request.overrides {
+            workspace += &format!("\n{label} {}", BlobId::of(text.as_bytes()));
+        }
+        let sandbox_abi = request.evaluation.sandbox_abi;
         let text = format!("{}\nsandbox {sandbox_abi}\n{workspace}", folder.program);
         Self { workspace, text }
     }
@@ -247,6 +253,27 @@ pub(crate) struct Loaded {
     pub(crate) trace: Trace,
     /// Whether changes beside it were damaged, and so left out: what they tell is looked at again.
     pub(crate) has_lost_changes: bool,
+}
+
+/// Reads the trace that serves a request best: with texts that lie over packages that of the
+/// workspace without them will do, in which few packages are others.
+pub(crate) fn load_for(
+    folder: &TraceFolder,
+    identity: &Identity,
+    request: &ChildRequest,
+) -> Result<Loaded, TraceError> {
+    let loaded = load(folder, identity);
+    if loaded.is_ok() || request.overrides.is_empty() {
+        return loaded;
+    }
+    let without = ChildRequest {
+        overrides: BTreeMap::new(),
+        ..request.clone()
+    };
+    let mut loaded = load(folder, &Identity::new(folder, &without))?;
+    // It is written under another name, whole.
+    loaded.trace.base = None;
+    Ok(loaded)
 }
 
 /// Reads the trace of a workspace.

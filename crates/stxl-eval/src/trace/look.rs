@@ -16,7 +16,7 @@ use crate::link::{Linked, link_while};
 use crate::read::{Found, Look, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
-use crate::source_tree::{DiskSourceTree, WorkspaceTree as _};
+use crate::source_tree::{DiskSourceTree, WorkspaceTree as _, override_path};
 
 /// A trace, and what is there of that which it was made from.
 pub(super) struct Looked {
@@ -66,6 +66,7 @@ impl Session<'_> {
     /// without harm.
     pub(super) fn open(&self, records: &Records) -> Option<(DiskSourceTree, ReadSettings)> {
         let tree = DiskSourceTree::open(&self.request.folder).ok()?;
+        let tree = tree.with_overrides(&self.request.overrides);
         let path = SourcePath::new(SETTINGS_FILE);
         let read = settings_of(Ok(tree.read_stamped(&path).ok()?));
         let known = records.reads.get(&Read::File(path))?;
@@ -122,7 +123,8 @@ impl Session<'_> {
         if settings.and_then(|position| is_changed.get(position)) != Some(&false) {
             return unseen(Some(trace), "`stxl.toml` changed");
         }
-        let is_listed_anew = is_listing_stale(&trace, &looks, &is_changed);
+        let is_listed_anew =
+            is_listing_stale(&trace, &looks, &is_changed) || !are_overrides_listed(&trace, &tree);
         let listing = is_listed_anew.then(|| {
             let mut listing = list_packages(&tree, &read.settings);
             listing.diagnostics.extend(read.diagnostics);
@@ -185,6 +187,16 @@ fn is_listing_stale(trace: &Trace, looks: &[Option<Look>], is_changed: &[bool]) 
         })
     };
     trace.listed.reads.iter().any(is_changed_at) || is_other_package()
+}
+
+/// Whether the list of packages has the texts that lie over them: one that was made without does
+/// not.
+fn are_overrides_listed(trace: &Trace, tree: &DiskSourceTree) -> bool {
+    let packages = &trace.listed.layout.packages;
+    tree.overridden().iter().all(|label| {
+        let layers = packages.get(label);
+        layers.is_some_and(|layers| layers.last() == Some(&override_path(label)))
+    })
 }
 
 fn has_new_stamp(trace: &Trace, looks: &[Option<Look>]) -> bool {

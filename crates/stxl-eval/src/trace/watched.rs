@@ -5,7 +5,7 @@
 //! lies in a folder that was not watched when it was read.
 
 use stxl_lang::{Severity, SourcePath};
-use stxl_model::Plan;
+use stxl_model::{LeftOut, Plan};
 
 use super::Trace;
 use super::evaluate::{Account, Recalled, Session};
@@ -14,13 +14,12 @@ use super::listing::reads_of_listing;
 use super::suspects::Suspects;
 use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
-use crate::directory_import::LeftOut;
 use crate::evaluator::{Evaluation, LinkedRecords, Scope};
 use crate::link::{Links, Previous};
 use crate::read::Read;
 use crate::record::Records;
 use crate::settings::Settings;
-use crate::source_tree::DiskSourceTree;
+use crate::source_tree::{DiskSourceTree, is_overriding};
 
 /// A workspace that is evaluated whenever something in it changes.
 pub struct WatchedWorkspace {
@@ -119,7 +118,8 @@ impl WatchedWorkspace {
             && let Some((folder, identity)) = self.place()
         {
             // A trace that cannot be used is as good as none.
-            self.trace = file::load(folder, &identity).ok().map(|it| it.trace);
+            let loaded = file::load_for(folder, &identity, &self.request);
+            self.trace = loaded.ok().map(|it| it.trace);
         }
         let (program, request) = (self.program.clone(), self.request.clone());
         let session = Session {
@@ -253,6 +253,7 @@ impl WatchedWorkspace {
         if let Some((tree, read)) = opened {
             reads.extend(reads_of_listing(&tree, &read.settings));
         } else if let Ok(tree) = DiskSourceTree::open(&self.request.folder) {
+            let tree = tree.with_overrides(&self.request.overrides);
             reads.extend(reads_of_listing(&tree, &Settings::empty()));
         }
         reads.sort();
@@ -283,7 +284,9 @@ impl WatchedWorkspace {
             }
             State::Fresh | State::Planned => {}
         }
-        reads.into_iter().map(Dependency::of).collect()
+        let is_on_disk = |read: &&Read| !is_overriding(read.path());
+        let reads = reads.into_iter().filter(is_on_disk);
+        reads.map(Dependency::of).collect()
     }
 
     /// What is to be remembered for the next process, if that is anything new.
@@ -296,9 +299,7 @@ impl WatchedWorkspace {
 
     fn place(&self) -> Option<(&TraceFolder, Identity)> {
         let folder = self.folder.as_ref()?;
-        let abi = self.request.evaluation.sandbox_abi;
-        let identity = Identity::new(folder, &self.request.folder, abi);
-        Some((folder, identity))
+        Some((folder, Identity::new(folder, &self.request)))
     }
 }
 
@@ -311,7 +312,7 @@ impl Dependency {
             | Read::PackageFile(_)
             | Read::Layer(_) => Reach::Entry,
             Read::Folder(_) => Reach::Names,
-            // A pattern that is no glob is an error before anything is read.
+            // What is no pattern is an error before anything is read.
             Read::Directory((_, ignore)) => LeftOut::new(ignore).map_or(Reach::Names, Reach::Below),
         };
         Self {

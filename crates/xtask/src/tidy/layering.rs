@@ -27,10 +27,11 @@ const EDGES: [(&str, Option<&[&str]>); 11] = [
 ];
 
 /// Heavy or dangerous dependencies and the only packages that may name them.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("rhai", &["stxl-lang"]),
     ("codespan-reporting", &["stxl-lang"]),
     ("salsa", &["stxl-eval"]),
+    ("ignore", &["stxl-model"]),
     ("rusqlite", &["stxl-store"]),
     ("libc", &["stxl-sandbox"]),
     ("seccompiler", &["stxl-eval"]),

@@ -7,7 +7,7 @@ use stxl_eval::Waypoint;
 use stxl_model::{Kind, PartDifference, Plan, PlanNode, RecipePart};
 
 use super::known::{self, File, Kinds, Known};
-use crate::evaluation::{self, Surveyed};
+use crate::evaluation::Surveyed;
 use crate::failure::Failure;
 use crate::git::{self, Written};
 use crate::line_changes::{LineChange, line_changes};
@@ -311,10 +311,9 @@ impl<'f> Finder<'f> {
     }
 
     fn text(&mut self, file: &str) -> Option<String> {
-        let workspace = self.workspace;
+        let surveyed = self.surveyed;
         let text = self.texts.entry(file.to_owned());
-        text.or_insert_with(|| evaluation::text_of(workspace, file))
-            .clone()
+        text.or_insert_with(|| surveyed.text_of(file)).clone()
     }
 
     /// A line of a text that is evaluated.

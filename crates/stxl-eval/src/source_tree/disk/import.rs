@@ -11,9 +11,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 use stxl_lang::{SourceError, SourcePath};
-use stxl_model::{BlobHasher, BlobId, Directory, Entry, Node, TreeId};
+use stxl_model::{BlobHasher, BlobId, Directory, Entry, LeftOut, Node, TreeId};
 
-use crate::directory_import::{DEPTH_MAX, DirectoryImportError, LeftOut};
+use crate::directory_import::{DEPTH_MAX, DirectoryImportError};
 use crate::source_tree::FileDigest;
 
 /// Size from which one file is hashed by several threads.
@@ -308,7 +308,12 @@ impl Walk<'_> {
         };
         for (name, kind) in list(directory.as_fd()).map_err(failed)? {
             let path = joined(&job.path, &name);
-            if self.left_out.matches(&path) {
+            let is_left_out = if kind == FileType::Directory {
+                self.left_out.is_directory_left_out(&path)
+            } else {
+                self.left_out.is_file_left_out(&path)
+            };
+            if is_left_out {
                 continue;
             }
             let node = match kind {
