@@ -21,6 +21,8 @@ mod development;
 mod diff;
 #[path = "cli/exit.rs"]
 mod exit;
+#[path = "cli/graph.rs"]
+mod graph;
 #[path = "cli/layered.rs"]
 mod layered;
 #[path = "cli/local.rs"]

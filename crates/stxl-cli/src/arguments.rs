@@ -10,7 +10,9 @@ use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use stxl_model::PackageLabel;
 
-pub(crate) use plans::{AffectedArguments, DependsArguments, DiffArguments, WhyArguments};
+pub(crate) use plans::{
+    AffectedArguments, DependsArguments, DiffArguments, GraphArguments, GraphFormat, WhyArguments,
+};
 pub(crate) use sources::{
     AddSourceArguments, ExportSourcesArguments, LockSourceArguments, SourceCommand,
     UpdateSourceArguments,
@@ -79,6 +81,7 @@ impl Command {
             Self::Why(why) => why.json,
             Self::Diff(diff) => diff.json,
             Self::Depends(depends) => depends.json,
+            Self::Graph(graph) => matches!(graph.format, Some(GraphFormat::Json)),
             Self::Affected(affected) => affected.json,
             Self::Doc(doc) => doc.json,
             Self::Dev(dev) => dev.json,
@@ -111,6 +114,7 @@ impl Arguments {
             Command::Why(why) => Some(&mut why.variant),
             Command::Diff(diff) => Some(&mut diff.variant),
             Command::Depends(depends) => Some(&mut depends.variant),
+            Command::Graph(graph) => Some(&mut graph.selection.variant),
             Command::Affected(affected) => Some(&mut affected.variant),
             Command::Source(SourceCommand::Export(export)) => Some(&mut export.selection.variant),
             Command::Store(StoreCommand::Path(path)) => Some(&mut path.variant),
@@ -171,6 +175,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl depends core/zlib\n  stxl depends user/redis --on stage1/musl\n  stxl depends user/redis --on stage1/musl --all"
     )]
     Depends(DependsArguments),
+    /// Draw the graph of packages, or of derivations
+    #[command(
+        after_help = "Examples:\n  stxl graph -o graph.html\n  stxl graph core/zlib --status -o zlib.svg\n  stxl graph --reduce | dot -Tpdf -o graph.pdf\n  stxl graph --format json | jq '.nodes | length'"
+    )]
+    Graph(GraphArguments),
     /// Tell which packages are others if a file, a package or a source becomes another
     #[command(
         after_help = "Examples:\n  stxl affected lib/flags.rhai\n  stxl affected stages/core/musl core/zlib\n  stxl affected --json sha256:9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23"

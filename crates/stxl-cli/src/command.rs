@@ -9,6 +9,7 @@ pub(crate) mod diff;
 pub(crate) mod doc;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod root;

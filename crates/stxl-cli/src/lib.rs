@@ -5,6 +5,7 @@
 mod arguments;
 mod command;
 mod development;
+mod diagram;
 mod evaluation;
 mod export;
 mod failure;

@@ -54,8 +54,8 @@ pub use source_tree::{
     OpenWorkspaceError, Stamp, TEXT_BYTES_MAX, WorkspaceTree,
 };
 pub use survey::{
-    Affected, AffectedPackage, Because, Change, NeedPlace, Paths, ReadKind, Survey, SurveyedOutput,
-    places_of_needs, survey_remembering,
+    Affected, AffectedPackage, Because, Change, NeedPlace, Paths, ReadKind, Saying, Survey,
+    SurveyedOutput, places_of_needs, sayings_of, survey_remembering,
 };
 pub use trace::{
     Account, Dependency, Memory, Reach, Reason, Remembered, Round, Suspects, TraceFolder,

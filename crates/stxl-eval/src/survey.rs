@@ -7,6 +7,7 @@
 mod affected;
 mod needs;
 pub(crate) mod places;
+pub(crate) mod sayings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::trace::{Memory, Remembered, evaluate_and_look};
 pub use affected::{Affected, AffectedPackage, Because, Change, ReadKind};
 pub use needs::Paths;
 pub use places::{NeedPlace, places_of_needs};
+pub use sayings::{Saying, sayings_of};
 
 /// The outputs of a plan with what each needs, and its packages with what was read for each.
 ///

@@ -1,8 +1,10 @@
 //! The arguments of commands that explain plans.
 
-use clap::{Args, ValueHint};
+use std::path::PathBuf;
 
-use super::Variant;
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::{Selection, Variant};
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {
@@ -81,4 +83,50 @@ pub(crate) struct AffectedArguments {
     /// Print one JSON record
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// What to write (default: what the name after --out tells, else `dot`)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<GraphFormat>,
+
+    /// Write this file, not standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) shown: GraphShown,
+
+    /// Say of everything whether it is cached, would run, or waits for what would
+    #[arg(long)]
+    pub(crate) status: bool,
+}
+
+/// What is in a graph.
+#[derive(Debug, Args)]
+pub(crate) struct GraphShown {
+    /// Show derivations, not packages
+    #[arg(long)]
+    pub(crate) steps: bool,
+
+    /// Leave out needs that others imply
+    #[arg(long)]
+    pub(crate) reduce: bool,
+}
+
+/// What a graph is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For Graphviz.
+    Dot,
+    /// One record.
+    Json,
+    /// A picture.
+    Svg,
+    /// One page to move, search and click in a browser; it needs nothing else.
+    Html,
 }

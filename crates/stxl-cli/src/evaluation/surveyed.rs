@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use stxl_eval::{
-    ChildRequest, EvaluationRequest, Memory, NeedPlace, Provenance, Survey, TraceFolder,
-    explain_alone_in_child, places_of_needs, survey_remembering,
+    ChildRequest, EvaluationRequest, Memory, NeedPlace, Provenance, Saying, Survey, TraceFolder,
+    explain_alone_in_child, places_of_needs, sayings_of, survey_remembering,
 };
 use stxl_model::{PackageLabel, Plan, Selector};
 
@@ -79,6 +79,12 @@ impl Surveyed {
     /// A text that was evaluated; none when it is not there any more, or no text.
     pub(crate) fn text_of(&self, path: &str) -> Option<String> {
         Texts::of(&self.request).find(path)
+    }
+
+    /// What all packages of the plan say of themselves.
+    pub(crate) fn sayings(&self) -> Result<Vec<Saying>, Failure> {
+        let labels: Vec<PackageLabel> = self.survey.packages().cloned().collect();
+        sayings_of(&evaluator(), &self.request, &labels).map_err(Failure::environment)
     }
 
     /// Where it is written that outputs need others, by their positions in the survey.

@@ -94,7 +94,7 @@ fn answer_request() -> Result<(), ProcessError> {
     // Never joined: it ends with the process.
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
     let profiler = match inquiry {
-        Inquiry::Nothing | Inquiry::Origin(_) | Inquiry::Needs(_) => None,
+        Inquiry::Nothing | Inquiry::Origin(_) | Inquiry::Needs(_) | Inquiry::Sayings(_) => None,
         Inquiry::Costs => Some(new_profiler()),
     };
     let options = EvaluatorOptions {
@@ -121,6 +121,7 @@ fn answer_request() -> Result<(), ProcessError> {
     let findings = match inquiry {
         Inquiry::Origin(field) => evaluator.find_origin(&evaluation, &field),
         Inquiry::Needs(needs) => evaluator.find_places_of_needs(&evaluation, needs),
+        Inquiry::Sayings(labels) => evaluator.find_sayings(&evaluation, &labels),
         Inquiry::Costs | Inquiry::Nothing => findings,
     };
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);

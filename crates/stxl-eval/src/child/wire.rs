@@ -17,7 +17,7 @@ use crate::record::{Pieces, Records, decode_list, decode_read, encode_read, numb
 use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -57,6 +57,8 @@ pub(crate) enum Inquiry {
     Origin(String),
     /// Where it is written that outputs need others.
     Needs(Vec<(NodeWire, NodeWire)>),
+    /// What packages say of themselves.
+    Sayings(Vec<String>),
 }
 
 /// What a child answers.

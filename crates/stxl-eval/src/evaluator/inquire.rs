@@ -1,10 +1,12 @@
 //! What is asked of an evaluation besides its records.
 
+use stxl_model::PackageLabel;
+
 use super::{Evaluator, Recorded};
 use crate::child::NodeWire;
 use crate::node::NodeKey;
 use crate::origin;
-use crate::survey::places;
+use crate::survey::{places, sayings};
 
 impl Evaluator {
     /// Where a value of the package that was asked for first comes from, encoded; none when there
@@ -30,6 +32,18 @@ impl Evaluator {
             .collect::<Option<_>>()?;
         let db = self.db.clone();
         let find = move || places::find_encoded(&db, &needs);
+        Some(self.pool.install(find))
+    }
+
+    /// What packages say of themselves, encoded; none when something is wrong.
+    pub(crate) fn find_sayings(&self, recorded: &Recorded, labels: &[String]) -> Option<Vec<u8>> {
+        recorded.outcome.as_ref()?;
+        let labels = labels.iter();
+        let labels: Vec<PackageLabel> = labels
+            .map(|label| PackageLabel::parse(label).ok())
+            .collect::<Option<_>>()?;
+        let db = self.db.clone();
+        let find = move || sayings::find_encoded(&db, &labels);
         Some(self.pool.install(find))
     }
 }
