@@ -21,6 +21,7 @@ pub(crate) mod operations;
 pub(crate) mod outputs;
 pub(crate) mod plain;
 pub(crate) mod poison;
+mod sources;
 pub(crate) mod stdlib;
 pub(crate) mod template;
 pub(crate) mod unused;

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stxl_model::{
-    BuildUid, OutputName, PackageAddress, PackageLabel, Platform, PutMode, RootPath, Sha256, TreeOp,
+    BuildUid, FetchLock, OutputName, PackageAddress, PackageLabel, Platform, PutMode, RootPath,
+    Sha256, TreeOp,
 };
 
 use crate::source::SourcePath;
@@ -153,7 +154,7 @@ impl Operand {
         match self {
             Self::File(file) => Some(file.path.file_name().into()),
             Self::Seed(seed) => Some(seed.path.file_name().into()),
-            Self::Fetch(source) => Some(source.file_name()),
+            Self::Fetch(source) => (!source.is_directory()).then(|| source.file_name()),
             Self::Package(_) | Self::Directory(_) | Self::Root(_) | Self::Output(_) => None,
         }
     }
@@ -219,12 +220,17 @@ pub struct FetchSource {
     /// Where it can be had, best first; templates expanded.
     pub urls: Vec<String>,
     /// The lock.
-    pub sha256: Sha256,
+    pub lock: FetchLock,
     /// Where it was named.
     pub site: Site,
 }
 
 impl FetchSource {
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.lock, FetchLock::Tree(_))
+    }
+
     /// The last part of the first address; of a package URL the name that its ecosystem gives to
     /// the file.
     pub fn file_name(&self) -> Cow<'_, str> {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ pub struct Server {
 
 struct Shared {
     content: Vec<u8>,
+    folder: Option<PathBuf>,
     replies: Vec<String>,
     requests: Mutex<Vec<String>>,
     is_over: AtomicBool,
@@ -66,6 +68,7 @@ impl Server {
     /// | `{stall}` | some seconds without a byte |
     /// | `{trickle}` | a few bytes, slowly |
     /// | `{endless}` | more bytes than anybody wants |
+    /// | `{file}` | the file of the folder that is asked for |
     /// | `{(}` `{)}` | braces |
     /// | `{here}` | the address of the server, without a scheme |
     /// | `{path}` | the path of the request |
@@ -73,12 +76,24 @@ impl Server {
         Self::start_with(content, replies, Box::new(|stream| Ok(Box::new(stream))))
     }
 
+    /// Starts a server that has the files of a folder, and nothing else.
+    pub fn of_folder(folder: &Path) -> Self {
+        let replies = ["HTTP/1.1 200 OK\n\n{file}"];
+        let wrap: Box<Wrap> = Box::new(|stream| Ok(Box::new(stream)));
+        Self::serve(&[], &replies, wrap, Some(folder.to_owned()))
+    }
+
     /// Starts a server on connections of another kind.
     pub fn start_with(content: &[u8], replies: &[&str], wrap: Box<Wrap>) -> Self {
+        Self::serve(content, replies, wrap, None)
+    }
+
+    fn serve(content: &[u8], replies: &[&str], wrap: Box<Wrap>, folder: Option<PathBuf>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             content: content.to_vec(),
+            folder,
             replies: replies.iter().map(|reply| (*reply).to_owned()).collect(),
             requests: Mutex::default(),
             is_over: AtomicBool::new(false),
@@ -145,13 +160,23 @@ impl Shared {
             requests.len() - 1
         };
         let last = self.replies.len() - 1;
-        let reply = &self.replies[number.min(last)];
+        let mut reply = self.replies[number.min(last)].as_str();
+        if self.folder.is_some() && self.file(&request).is_none() {
+            reply = "HTTP/1.1 404 No\nContent-Length: 0";
+        }
         let (head, body) = reply.split_once("\n\n").unwrap_or((reply, ""));
         let head = head.replace('\n', "\r\n") + "\r\nConnection: close\r\n\r\n";
         for text in [head.as_str(), body] {
             self.write(connection, text, &request, address)?;
         }
         connection.flush()
+    }
+
+    /// The file of the folder that a request asks for.
+    fn file(&self, request: &str) -> Option<Vec<u8>> {
+        let path = path_of(request).split('?').next()?;
+        let path = self.folder.as_ref()?.join(path.trim_start_matches('/'));
+        std::fs::read(path).ok()
     }
 
     fn write(
@@ -183,6 +208,7 @@ impl Shared {
                 "(" => b"{".to_vec(),
                 ")" => b"}".to_vec(),
                 "here" => address.to_string().into_bytes(),
+                "file" => self.file(request).unwrap_or_default(),
                 "path" => path_of(request).as_bytes().to_vec(),
                 "stall" => {
                     connection.flush()?;

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use stxl_model::{
     Archive, ArchiveFormat, BlobId, BuildUid, Compose, DecodeError, Derivation, DerivationId,
-    Digest, Directory, Entry, Exec, Fetch, Fragment, FragmentInput, FragmentWriter, HexTextError,
-    Image, ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label, LabelError,
-    Mode, ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError, PlanRoot,
-    Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
+    Digest, Directory, Entry, Exec, Fetch, FetchLock, Fragment, FragmentInput, FragmentWriter,
+    HexTextError, Image, ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label,
+    LabelError, Mode, ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError,
+    PlanRoot, Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack,
+    decode_hex_text,
 };
 
 fn path(text: &str) -> RootPath {
@@ -133,7 +134,13 @@ fn one_of_each() -> Vec<(&'static str, Derivation<DerivationId>)> {
         (
             "fetch",
             Derivation::Fetch(Fetch {
-                sha256: Sha256::of(b"source"),
+                lock: FetchLock::File(Sha256::of(b"source")),
+            }),
+        ),
+        (
+            "fetch tree",
+            Derivation::Fetch(Fetch {
+                lock: FetchLock::Tree(tree),
             }),
         ),
         ("import file", import(ImportKind::File)),
@@ -328,7 +335,7 @@ fn origin() -> NodeOrigin {
 fn plans_survive_serialisation_and_refuse_damage() {
     let mut plan = Plan::default();
     let fetch = Derivation::Fetch(Fetch {
-        sha256: Sha256::of(b"source"),
+        lock: FetchLock::File(Sha256::of(b"source")),
     });
     let fetched = plan.add(fetch.clone(), origin).unwrap();
     assert_eq!(
@@ -382,7 +389,7 @@ fn plans_survive_serialisation_and_refuse_damage() {
 /// A fetch that a fragment needs, and the fragment: a compose over it, and an exec over that.
 fn fragment_over_a_need() -> (Derivation<DerivationId>, Fragment) {
     let fetch = Derivation::Fetch(Fetch {
-        sha256: Sha256::of(b"source"),
+        lock: FetchLock::File(Sha256::of(b"source")),
     });
     let mut writer = FragmentWriter::default();
     let compose = Derivation::Compose(Compose {

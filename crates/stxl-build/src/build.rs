@@ -233,10 +233,11 @@ fn conduct<T>(
     })
 }
 
-/// Where the clients of ecosystems may write, if the plan has a source by name and version.
+/// Where the clients of ecosystems and git may write, if the plan has a source for them.
 fn clients_folder(store: &Store, plan: &Plan) -> Result<Option<ScratchDirectory>, StoreError> {
     let addresses = plan.nodes().iter().flat_map(|node| &node.origin.urls);
-    let mut packages = addresses.filter(|address| address.starts_with("pkg:"));
+    let mut packages =
+        addresses.filter(|address| address.starts_with("pkg:") || address.starts_with("git+"));
     packages.next().map(|_| store.scratch()).transpose()
 }
 

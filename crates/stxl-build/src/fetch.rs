@@ -5,25 +5,27 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
 use stxl_fetch::{Address, Attempt, ObtainError, Problem, Request, without_userinfo};
-use stxl_model::{BlobId, Directory, Fetch, PlanNode, Sha256, Sha256Hasher};
-use stxl_store::{LedgerOutcome, PartialFile, StoreError};
+use stxl_model::{BlobId, Directory, Fetch, FetchLock, PlanNode, Sha256, Sha256Hasher, TreeId};
+use stxl_store::{ImportBounds, ImportError, LedgerOutcome, PartialFile, StoreError};
 
 use crate::failure::FailureCause;
 use crate::regular_file;
 use crate::report::{JobEnd, Report};
+use crate::repository::{self, CommitError, Target};
 use crate::worker::{Ended, JobContext, Product, failed, store_end};
 
 /// Why a source could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no source with {sha256}{}{}", tried_text(.tried), newest_text(.newest.as_deref()))]
+#[error("no source with {lock}{}{}", tried_text(.tried), newest_text(.newest.as_deref()))]
 pub struct FetchError {
     /// The lock.
-    pub sha256: Sha256,
+    pub lock: FetchLock,
     /// What was tried, in this order.
     pub tried: Vec<Tried>,
     /// A newer version, where an ecosystem no longer has the one that is asked for.
@@ -59,7 +61,7 @@ fn newest_text(newest: Option<&str>) -> String {
 /// A source that is being looked for.
 struct Search<'a> {
     context: JobContext<'a>,
-    recipe: &'a Fetch,
+    sha256: Sha256,
     node: &'a PlanNode,
     tried: Vec<Tried>,
     newest: Option<String>,
@@ -69,7 +71,7 @@ struct Search<'a> {
     address: Option<String>,
 }
 
-/// Finds a source, takes it in and checks its hash.
+/// Finds a source, takes it in and checks that it is what its lock says.
 pub(crate) fn fetch(
     context: JobContext<'_>,
     recipe: &Fetch,
@@ -77,9 +79,13 @@ pub(crate) fn fetch(
     reports: &Sender<Report>,
 ) -> Ended<Product> {
     let node = &context.plan.nodes()[position];
+    let sha256 = match recipe.lock {
+        FetchLock::File(sha256) => sha256,
+        FetchLock::Tree(tree) => return fetch_tree(context, tree, position, reports),
+    };
     let mut search = Search {
         context,
-        recipe,
+        sha256,
         node,
         tried: Vec::new(),
         newest: None,
@@ -87,7 +93,7 @@ pub(crate) fn fetch(
         address: None,
     };
     let source_dir = context.options.source_dir.as_deref();
-    for path in files_in(source_dir, recipe, &node.origin.urls) {
+    for path in files_in(source_dir, &sha256, &node.origin.urls) {
         if let Some(product) = search.take_file(&path)? {
             return Ok(product);
         }
@@ -96,9 +102,7 @@ pub(crate) fn fetch(
         search.address = Some(without_userinfo(url));
         let found = match Address::parse(url) {
             Ok(Address::File(path)) => search.take_file(&path)?,
-            Ok(address @ (Address::Web(_) | Address::Package(_))) => {
-                search.take_remote(&address, position, reports)?
-            }
+            Ok(address) => search.take_remote(&address, position, reports)?,
             Err(error) => {
                 search.tried.push(Tried {
                     place: error.address,
@@ -112,18 +116,109 @@ pub(crate) fn fetch(
         }
     }
     Err(failed(FailureCause::Fetch(FetchError {
-        sha256: recipe.sha256,
+        lock: recipe.lock,
         tried: search.tried,
         newest: search.newest,
     })))
 }
 
+/// Finds the files of a commit, takes them in and checks that they are the locked tree.
+fn fetch_tree(
+    context: JobContext<'_>,
+    lock: TreeId,
+    position: usize,
+    reports: &Sender<Report>,
+) -> Ended<Product> {
+    let node = &context.plan.nodes()[position];
+    let mut tried = Vec::new();
+    let mut take = |place: String, found: Result<TreeId, String>| match found {
+        Ok(tree) if tree == lock => Some(Product::of_tree(tree)),
+        Ok(tree) => {
+            let problem = format!("it has {}", FetchLock::Tree(tree));
+            tried.push(Tried { place, problem });
+            None
+        }
+        Err(problem) => {
+            tried.push(Tried { place, problem });
+            None
+        }
+    };
+    if let Some(directory) = &context.options.source_dir {
+        for name in [lock.to_string(), format!("tree-{lock}")] {
+            let path = directory.join(name);
+            if !path.is_dir() {
+                continue;
+            }
+            let found = import_tree(context, &path).map_err(|error| store_end(node, error))?;
+            if let Some(product) = take(path.display().to_string(), found) {
+                return Ok(product);
+            }
+        }
+    }
+    for url in &node.origin.urls {
+        let address = match Address::parse(url) {
+            Ok(Address::Git(address)) => address,
+            Ok(_) => {
+                let problem = "it is the address of a file, and a tree is locked".to_owned();
+                take(without_userinfo(url), Err(problem));
+                continue;
+            }
+            Err(error) => {
+                take(error.address, Err(error.reason.to_owned()));
+                continue;
+            }
+        };
+        let target = Target {
+            store: context.store,
+            cancel: &context.options.cancel,
+        };
+        let mut progress = |progress| {
+            let node = position;
+            // A conductor that is gone needs no news.
+            reports.send(Report::Fetching { node, progress }).ok();
+        };
+        let taken = repository::take_in(target, context.fetcher, &address, &mut progress);
+        let found = match taken {
+            Ok(tree) => Ok(tree),
+            Err(CommitError::Repository(problem)) => Err(problem.to_string()),
+            Err(CommitError::Store(error)) => return Err(store_end(node, error)),
+            Err(CommitError::Cancelled) => return Err(Box::new(JobEnd::Cancelled)),
+        };
+        if let Some(product) = take(address.to_string(), found) {
+            return Ok(product);
+        }
+    }
+    Err(failed(FailureCause::Fetch(FetchError {
+        lock: FetchLock::Tree(lock),
+        tried,
+        newest: None,
+    })))
+}
+
+/// Takes in a directory of this machine as a tree.
+fn import_tree(context: JobContext<'_>, path: &Path) -> Result<Result<TreeId, String>, StoreError> {
+    let directory = match File::open(path) {
+        Ok(directory) => directory,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let cancelled = context.options.cancel.flag();
+    let bounds = ImportBounds {
+        ignore: &[],
+        cancelled: Some(&cancelled),
+    };
+    match context.store.import_path(directory.as_fd(), b".", bounds) {
+        Ok(tree) => Ok(Ok(tree)),
+        Err(ImportError::Store(error)) => Err(error),
+        Err(other) => Ok(Err(other.to_string())),
+    }
+}
+
 /// Files of a directory of sources that may be the one that is looked for, by hash and by name.
-fn files_in(source_dir: Option<&Path>, recipe: &Fetch, urls: &[String]) -> Vec<PathBuf> {
+fn files_in(source_dir: Option<&Path>, sha256: &Sha256, urls: &[String]) -> Vec<PathBuf> {
     let Some(directory) = source_dir else {
         return Vec::new();
     };
-    let named = recipe.sha256.to_string();
+    let named = sha256.to_string();
     let hex = named.strip_prefix("sha256:").unwrap_or(&named);
     let names = [hex.to_owned(), format!("sha256-{hex}")].into_iter();
     let from_urls = urls.iter().filter_map(|url| {
@@ -164,7 +259,7 @@ impl Search<'_> {
         let partial = self.partial_file()?;
         let request = Request {
             address,
-            sha256: Some(self.recipe.sha256),
+            sha256: Some(self.sha256),
             file: partial.file(),
         };
         let obtained = self.context.fetcher.obtain(&request, &mut |progress| {
@@ -203,7 +298,7 @@ impl Search<'_> {
             Err(ObtainError::Disk(source)) => {
                 return Err(self.store_end(StoreError::Io {
                     operation: "write the download",
-                    path: self.recipe.sha256.to_string(),
+                    path: self.sha256.to_string(),
                     source,
                 }));
             }
@@ -243,7 +338,7 @@ impl Search<'_> {
     /// a download that was called off still holds is given free in a moment.
     fn partial_file(&self) -> Ended<PartialFile> {
         loop {
-            let partial = self.context.store.partial_file(&self.recipe.sha256);
+            let partial = self.context.store.partial_file(&self.sha256);
             if let Some(partial) = partial.map_err(|source| self.store_end(source))? {
                 return Ok(partial);
             }
@@ -265,7 +360,7 @@ impl Search<'_> {
         let put = || -> Result<Result<Product, Sha256>, StoreError> {
             let (blob, size_bytes) = store.put_blob_from_unless(file, &cancelled)?;
             let found = self.sha256_of(&blob, &cancelled)?;
-            if found != self.recipe.sha256 {
+            if found != self.sha256 {
                 return Ok(Err(found));
             }
             let directory = Directory::of_file(blob, size_bytes);
@@ -273,7 +368,7 @@ impl Search<'_> {
         };
         let taken = put().map_err(|source| self.store_end(source))?;
         if taken.is_ok() {
-            self.note_in_ledger(&self.recipe.sha256, LedgerOutcome::Verified)?;
+            self.note_in_ledger(&self.sha256, LedgerOutcome::Verified)?;
         }
         Ok(taken.map(|product| Product {
             warnings: std::mem::take(&mut self.warnings),

@@ -11,6 +11,10 @@ use stxl_store::{LedgerEntry, LedgerOutcome};
 
 /// What should be known about a source before it is used, one sentence each.
 pub(crate) fn doubts(ledger: &[LedgerEntry], recipe: &Fetch, node: &PlanNode) -> Vec<String> {
+    // A commit names its files; there is nothing to doubt.
+    let Some(sha256) = recipe.lock.file() else {
+        return Vec::new();
+    };
     let urls: BTreeSet<String> = node
         .origin
         .urls
@@ -18,7 +22,7 @@ pub(crate) fn doubts(ledger: &[LedgerEntry], recipe: &Fetch, node: &PlanNode) ->
         .map(|url| without_userinfo(url))
         .collect();
     let gave = |entry: &&LedgerEntry| entry.outcome == LedgerOutcome::Verified;
-    let gave_this = |entry: &&LedgerEntry| gave(entry) && entry.sha256 == recipe.sha256;
+    let gave_this = |entry: &&LedgerEntry| gave(entry) && entry.sha256 == *sha256;
     let of_source = |entry: &&LedgerEntry| urls.contains(&entry.address);
     if ledger
         .iter()

@@ -24,6 +24,7 @@ mod records;
 mod regular_file;
 mod repair;
 mod report;
+mod repository;
 mod schedule;
 mod scratch;
 mod status;
@@ -51,6 +52,7 @@ pub use options::{
 };
 pub use records::failed_log;
 pub use repair::{Repaired, repair};
+pub use repository::{CommitError, tree_of_commit};
 pub use status::{NodeStatus, status};
 pub use step::{StepEntry, prepare_step};
 pub use unpack::UnpackError;

@@ -307,6 +307,10 @@ impl Lowering<'_> {
                 let given = self.operand(what, &step.site)?;
                 let input = state.tree.input(given);
                 state.tree.push(match what {
+                    Operand::Fetch(source) if source.is_directory() => TreeOp::PutTree {
+                        input,
+                        at: at.clone(),
+                    },
                     Operand::File(_) | Operand::Seed(_) | Operand::Fetch(_) => TreeOp::PutFile {
                         input,
                         at: at.clone(),

@@ -18,6 +18,26 @@ pub enum Address {
     File(PathBuf),
     /// A file of an ecosystem, by name and version.
     Package(PackageAddress),
+    /// The files of a commit.
+    Git(GitAddress),
+}
+
+/// A commit of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitAddress {
+    /// Where the repository is.
+    pub(crate) repository: Repository,
+    // Invariant: 40 hexadecimal digits in lower case.
+    pub(crate) commit: String,
+}
+
+/// Where a repository is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Repository {
+    /// On a server.
+    Web(WebAddress),
+    /// On this machine.
+    Folder(PathBuf),
 }
 
 /// An `http:` or `https:` address.
@@ -50,6 +70,9 @@ impl Address {
                 .map(Self::Package)
                 .map_err(wrong);
         }
+        if let Some(text) = text.strip_prefix("git+") {
+            return GitAddress::parse(text).map(Self::Git).map_err(wrong);
+        }
         if text.starts_with("file:") {
             return file_path(text).map(Self::File).map_err(wrong);
         }
@@ -63,6 +86,39 @@ impl fmt::Display for Address {
             Self::Web(address) => address.fmt(f),
             Self::File(path) => write!(f, "file://{}", path.display()),
             Self::Package(address) => address.fmt(f),
+            Self::Git(address) => address.fmt(f),
+        }
+    }
+}
+
+impl GitAddress {
+    /// Takes apart what follows `git+`: an address, `#` and a commit.
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (repository, commit) = text
+            .rsplit_once('#')
+            .ok_or("a commit stands behind `#` in the address of a repository")?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if commit.len() != 40 || !commit.bytes().all(is_digit) {
+            return Err("a commit is 40 hexadecimal digits in lower case");
+        }
+        let repository = if repository.starts_with("file:") {
+            Repository::Folder(file_path(repository)?)
+        } else {
+            Repository::Web(WebAddress::parse(repository)?)
+        };
+        Ok(Self {
+            repository,
+            commit: commit.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for GitAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { repository, commit } = self;
+        match repository {
+            Repository::Web(address) => write!(f, "git+{address}#{commit}"),
+            Repository::Folder(path) => write!(f, "git+file://{}#{commit}", path.display()),
         }
     }
 }

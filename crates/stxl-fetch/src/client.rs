@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,8 +28,9 @@ const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// How much of what a client complains is kept.
 const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
 
-/// How often it is looked whether a client has ended.
-const TICK: Duration = Duration::from_millis(5);
+/// How often it is looked whether a client has ended, at first and after a while.
+const TICK: Duration = Duration::from_millis(2);
+const TICK_MAX: Duration = Duration::from_millis(100);
 
 /// The calls of the kernel that limits are known for.
 const KNOWN_ABI: ABI = ABI::V4;
@@ -112,6 +114,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) folder: &'a Path,
     /// How long they may take.
     pub(crate) limit: Duration,
+    /// Set when nobody wants to know any more.
+    pub(crate) stopped: &'a AtomicBool,
 }
 
 /// Asks a client, and returns what it says.
@@ -119,40 +123,87 @@ pub(crate) fn ask(
     surroundings: Surroundings<'_>,
     inquiry: &Inquiry<'_>,
 ) -> Result<String, ClientError> {
-    let name = inquiry.program.to_owned();
-    let path = surroundings.environment.find(inquiry.program);
-    let path = path.ok_or_else(|| ClientError::Missing {
-        program: name.clone(),
-    })?;
-    let mut child =
-        start(surroundings, inquiry, &path).map_err(|reason| ClientError::NotStarted {
-            program: name.clone(),
-            reason,
-        })?;
-    let answer = read(child.stdout.take(), ANSWER_BYTES_MAX);
-    let complaint = read(child.stderr.take(), COMPLAINT_BYTES_MAX);
-    let ended = wait_for(&mut child, surroundings.limit);
-    // What it started and left behind would keep the pipes open.
-    end_group(&child);
-    let Some(status) = ended else {
-        let _reaped = child.wait();
-        return Err(ClientError::Late {
-            program: name,
-            limit: surroundings.limit,
-        });
-    };
-    let (answer, complaint) = (joined(answer), joined(complaint));
-    if !status.success() {
-        let complaint = String::from_utf8_lossy(&complaint).into_owned();
-        return Err(ClientError::Failed {
-            program: name,
+    let bytes = ask_bytes(surroundings, inquiry, &mut || ())?;
+    String::from_utf8(bytes).map_err(|_| ClientError::Unreadable {
+        program: inquiry.program.to_owned(),
+    })
+}
+
+/// Asks a client, and returns what it says, text or not. While it works, `tick` is called.
+pub(crate) fn ask_bytes(
+    surroundings: Surroundings<'_>,
+    inquiry: &Inquiry<'_>,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<u8>, ClientError> {
+    let mut running = Running::start(surroundings, inquiry, Stdio::null())?;
+    let answer = read(running.child.stdout.take(), ANSWER_BYTES_MAX);
+    let ended = running.end(tick);
+    let answer = joined(answer);
+    ended?;
+    if answer.len() as u64 >= ANSWER_BYTES_MAX {
+        let program = inquiry.program.to_owned();
+        return Err(ClientError::Unreadable { program });
+    }
+    Ok(answer)
+}
+
+/// A client that works.
+pub(crate) struct Running<'a> {
+    surroundings: Surroundings<'a>,
+    program: String,
+    child: Child,
+    complaint: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl<'a> Running<'a> {
+    /// Starts a client.
+    pub(crate) fn start(
+        surroundings: Surroundings<'a>,
+        inquiry: &Inquiry<'_>,
+        input: Stdio,
+    ) -> Result<Self, ClientError> {
+        let program = inquiry.program.to_owned();
+        let Some(path) = surroundings.environment.find(inquiry.program) else {
+            return Err(ClientError::Missing { program });
+        };
+        match start(surroundings, inquiry, &path, input) {
+            Ok(mut child) => Ok(Self {
+                surroundings,
+                program,
+                complaint: read(child.stderr.take(), COMPLAINT_BYTES_MAX),
+                child,
+            }),
+            Err(reason) => Err(ClientError::NotStarted { program, reason }),
+        }
+    }
+
+    /// What it says, to be read while it works.
+    pub(crate) fn answer(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits for its end, which is an error unless it ends well and in time.
+    pub(crate) fn end(mut self, tick: &mut dyn FnMut()) -> Result<(), ClientError> {
+        let ended = wait_for(&mut self.child, self.surroundings, tick);
+        // What it started and left behind would keep the pipes open.
+        end_group(&self.child);
+        let Some(status) = ended else {
+            let _reaped = self.child.wait();
+            return Err(ClientError::Late {
+                program: self.program,
+                limit: self.surroundings.limit,
+            });
+        };
+        let complaint = joined(self.complaint);
+        if status.success() {
+            return Ok(());
+        }
+        let complaint = String::from_utf8_lossy(&complaint);
+        Err(ClientError::Failed {
+            program: self.program,
             status,
             said: last_lines(&complaint),
-        });
-    }
-    match String::from_utf8(answer) {
-        Ok(text) if (text.len() as u64) < ANSWER_BYTES_MAX => Ok(text),
-        _ => Err(ClientError::Unreadable { program: name }),
+        })
     }
 }
 
@@ -170,6 +221,7 @@ fn start(
     surroundings: Surroundings<'_>,
     inquiry: &Inquiry<'_>,
     path: &Path,
+    input: Stdio,
 ) -> Result<Child, String> {
     let mut command = Command::new(path);
     let folders = surroundings.environment.path.iter();
@@ -184,7 +236,7 @@ fn start(
         .envs(surroundings.environment.variables.iter().cloned())
         .envs(inquiry.variables.iter().copied())
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let confined = || {
@@ -257,14 +309,27 @@ fn joined(reading: Option<JoinHandle<Vec<u8>>>) -> Vec<u8> {
     bytes.unwrap_or_default()
 }
 
-fn wait_for(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+/// How a client ended, if it did in time and before everything was called off.
+fn wait_for(
+    child: &mut Child,
+    surroundings: Surroundings<'_>,
+    tick: &mut dyn FnMut(),
+) -> Option<ExitStatus> {
     let begin = Instant::now();
+    let mut pause = TICK;
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
-            Ok(None) if begin.elapsed() < limit => std::thread::sleep(TICK),
-            Ok(None) | Err(_) => return None,
+            Ok(None) => {}
+            Err(_) => return None,
         }
+        let is_called_off = surroundings.stopped.load(Ordering::Acquire);
+        if is_called_off || begin.elapsed() >= surroundings.limit {
+            return None;
+        }
+        tick();
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(TICK_MAX);
     }
 }
 

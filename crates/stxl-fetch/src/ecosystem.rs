@@ -6,6 +6,7 @@ pub(crate) mod cargo;
 pub(crate) mod debian;
 pub(crate) mod npm;
 pub(crate) mod pypi;
+mod version_order;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -143,13 +144,12 @@ impl Asked<'_> {
                 let _one_question = self.lock_cargo();
                 let looked = cargo::look_at(self.surroundings, &it.name);
                 looked.map_err(|error| of_client("cargo")(&error))?;
-                Ok(cargo::versions(self.surroundings, &it.name))
+                Ok(newest_first(cargo::versions(self.surroundings, &it.name)))
             }
             PackageAddress::Npm(_) | PackageAddress::Pypi(_) => {
                 let releases = self.releases(address)?.into_iter();
-                let mut versions: Vec<String> = releases.map(|release| release.version).collect();
-                versions.dedup();
-                Ok(versions)
+                let versions = releases.map(|release| release.version).collect();
+                Ok(newest_first(versions))
             }
         }
     }
@@ -219,6 +219,12 @@ impl Asked<'_> {
             _ => Ok(releases),
         }
     }
+}
+
+fn newest_first(mut versions: Vec<String>) -> Vec<String> {
+    versions.sort_by(|one, other| version_order::compare(other, one));
+    versions.dedup();
+    versions
 }
 
 /// The registry is there and has other versions only.

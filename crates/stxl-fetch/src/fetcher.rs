@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::MemfdFlags;
 use stxl_model::{PackageAddress, Sha256};
 
-use crate::address::{Address, WebAddress};
+use crate::address::{Address, GitAddress, Repository, WebAddress};
 use crate::client::Surroundings;
 use crate::download::{Context, DownloadError, Downloaded, Progress, Wanted, copy_file, download};
 use crate::ecosystem::{
     Asked, Candidate, Document, Ecosystems, Reader, ResolveError, Told, untold,
 };
+use crate::git::{self, GitEntry, GitError};
 use crate::options::FetchOptions;
-use crate::problem::Attempt;
+use crate::problem::{Attempt, Problem};
 use crate::web::Web;
 
 /// The largest document that a registry may have about one package.
@@ -126,6 +127,16 @@ impl Fetcher {
         let (candidates, package) = match request.address {
             Address::Web(address) => (vec![Candidate::Web(address.clone())], None),
             Address::File(path) => (vec![Candidate::File(path.clone())], None),
+            Address::Git(address) => {
+                search.attempts.push(Attempt {
+                    place: address.to_string(),
+                    problem: Problem::Address {
+                        reason: "a commit is no file: it is locked by its tree",
+                    },
+                    tries: 1,
+                });
+                (Vec::new(), None)
+            }
             Address::Package(package) => match self.resolve(package) {
                 Ok(candidates) => (candidates, Some(package)),
                 Err(ResolveError(attempt)) => {
@@ -135,9 +146,14 @@ impl Fetcher {
             },
         };
         let mut had = search.first_of(&candidates, progress)?;
+        let may_be_elsewhere = |attempt: &Attempt| {
+            let problem = &attempt.problem;
+            problem.is_gone() || matches!(problem, Problem::Refused { .. })
+        };
         if let Some(package) = package
             && had.is_none()
             && !self.is_stopped()
+            && search.attempts.iter().all(may_be_elsewhere)
         {
             let mut further = self.asked().further_candidates(package);
             further.retain(|place| !candidates.contains(place));
@@ -162,6 +178,30 @@ impl Fetcher {
         Err(ObtainError::Nowhere(NowhereError { attempts, newest }))
     }
 
+    /// Has the files of a commit, and hands them over one by one, in the order of their paths.
+    pub fn files_of_commit<E>(
+        &self,
+        address: &GitAddress,
+        progress: &mut dyn FnMut(Progress),
+        sink: &mut dyn FnMut(GitEntry<'_>) -> Result<(), E>,
+    ) -> Result<(), GitError<E>> {
+        let options = self.web.options();
+        let credentials = match &address.repository {
+            Repository::Web(address) => self.web.credentials_for(address),
+            Repository::Folder(_) => None,
+        };
+        let context = git::Context {
+            surroundings: Surroundings {
+                limit: options.limits.repository,
+                ..self.asked().surroundings
+            },
+            trust: &options.trust,
+            credentials,
+            bytes_max: options.limits.file_bytes_max,
+        };
+        git::files_of_commit(context, address, progress, sink)
+    }
+
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
@@ -181,6 +221,7 @@ impl Fetcher {
                 environment: &options.clients,
                 folder: &self.folder,
                 limit: options.limits.client,
+                stopped: &self.stopped,
             },
             reader: self,
         }

@@ -9,15 +9,17 @@ mod credentials;
 mod download;
 mod ecosystem;
 mod fetcher;
+mod git;
 mod options;
 mod problem;
 mod transfer;
 mod web;
 
-pub use address::{Address, AddressError, WebAddress, without_userinfo};
+pub use address::{Address, AddressError, GitAddress, WebAddress, without_userinfo};
 pub use credentials::Secret;
 pub use download::{Downloaded, Progress};
 pub use ecosystem::{Candidate, ResolveError};
 pub use fetcher::{Fetcher, NowhereError, ObtainError, Obtained, Request};
+pub use git::{GitEntry, GitError};
 pub use options::{ClientEnvironment, FetchOptions, Proxies, TransferLimits, Trust};
 pub use problem::{Attempt, Problem};

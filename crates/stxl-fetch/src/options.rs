@@ -71,6 +71,8 @@ pub struct TransferLimits {
     pub file_bytes_max: u64,
     /// How long a client of an ecosystem may take.
     pub client: Duration,
+    /// How long a repository may take.
+    pub repository: Duration,
 }
 
 impl Default for TransferLimits {
@@ -84,12 +86,13 @@ impl Default for TransferLimits {
             back_off_max: Duration::from_secs(20),
             file_bytes_max: 8 << 30,
             client: Duration::from_secs(30),
+            repository: Duration::from_hours(1),
         }
     }
 }
 
 /// Variables that clients of ecosystems and what starts them read their configuration from.
-const WANTED: [&str; 10] = [
+const WANTED: [&str; 11] = [
     "APT_CONFIG",
     "HOME",
     "NO_PROXY",
@@ -97,6 +100,7 @@ const WANTED: [&str; 10] = [
     "SSL_CERT_FILE",
     "XDG_CONFIG_DIRS",
     "XDG_CONFIG_HOME",
+    "all_proxy",
     "http_proxy",
     "https_proxy",
     "no_proxy",
@@ -119,7 +123,7 @@ impl ClientEnvironment {
         let begins = |beginning: &str| name.starts_with(beginning.as_bytes());
         WANTED.iter().any(|wanted| wanted.as_bytes() == name)
             || WANTED_BEGINNINGS.into_iter().any(begins)
-            || matches!(name, b"HTTP_PROXY" | b"HTTPS_PROXY")
+            || matches!(name, b"HTTP_PROXY" | b"HTTPS_PROXY" | b"ALL_PROXY")
     }
 
     /// The value of a variable.

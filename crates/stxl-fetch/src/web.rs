@@ -117,6 +117,14 @@ impl Web {
         })
     }
 
+    /// Who asks at the place that an address names.
+    pub(crate) fn credentials_for<'a>(
+        &'a self,
+        address: &'a WebAddress,
+    ) -> Option<&'a Credentials> {
+        self.credentials(address, address.url())
+    }
+
     fn credentials<'a>(&'a self, address: &'a WebAddress, url: &Url) -> Option<&'a Credentials> {
         address.credentials().or_else(|| {
             let netrc = self.netrc.get_or_init(|| {

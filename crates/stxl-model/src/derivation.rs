@@ -10,6 +10,7 @@ mod encoding;
 mod operation;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::digest::{ActionId, DerivationId, Digest, HashingContext, Sha256, TreeId};
 use crate::path::RootPath;
@@ -63,11 +64,45 @@ pub enum Kind {
     Image,
 }
 
-/// A file from outside: gives a tree with the one entry `file`. Its expected hash is all there is.
+/// Something from outside. What it has to be is all there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// The lock.
-    pub sha256: Sha256,
+    /// What it has to be.
+    pub lock: FetchLock,
+}
+
+/// What something from outside has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FetchLock {
+    /// A file with this hash: gives a tree with the one entry `file`.
+    File(Sha256),
+    /// This tree, such as the files of a commit.
+    Tree(TreeId),
+}
+
+impl FetchLock {
+    /// The hash of a file.
+    pub const fn file(&self) -> Option<&Sha256> {
+        match self {
+            Self::File(sha256) => Some(sha256),
+            Self::Tree(_) => None,
+        }
+    }
+
+    /// Parses `tree:` followed by 64 hexadecimal digits in lower case.
+    pub fn parse_tree(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("tree:")?;
+        TreeId::parse(digits).ok().map(Self::Tree)
+    }
+}
+
+impl fmt::Display for FetchLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(sha256) => sha256.fmt(f),
+            Self::Tree(tree) => write!(f, "tree:{tree}"),
+        }
+    }
 }
 
 /// Files of the workspace, by content: the tree is known at evaluation.
@@ -317,7 +352,7 @@ impl Kind {
     /// The kind that begins an encoding.
     pub(crate) const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
-            1 => Self::Fetch,
+            1 | 8 => Self::Fetch,
             2 => Self::Import,
             3 => Self::Unpack,
             4 => Self::Exec,

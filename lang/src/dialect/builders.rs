@@ -209,17 +209,17 @@ fn check_version(
 fn versioned_hashes(
     source: Option<&Value>,
     sources: Option<&Value>,
-) -> BTreeMap<String, stxl_model::Sha256> {
+) -> BTreeMap<String, stxl_model::FetchLock> {
     let mut hashes = BTreeMap::new();
     if let Some(Value::Source(source)) = source {
-        hashes.insert("source".to_owned(), source.sha256);
+        hashes.insert("source".to_owned(), source.lock);
     }
     if let Some(Value::Map(sources)) = sources {
         for (name, source) in sources {
             if let Value::Source(source) = source
                 && names_version(source)
             {
-                hashes.insert(format!("sources.{name}"), source.sha256);
+                hashes.insert(format!("sources.{name}"), source.lock);
             }
         }
     }

@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
-use stxl_model::{Label, OutputName, PackageAddress, Platform, Sha256};
+use stxl_model::{Label, OutputName, Platform, Sha256};
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::globs;
 use crate::dialect::poison::{self, Poison};
-use crate::dialect::template;
+use crate::dialect::sources::{changed_source, git, url};
 use crate::dialect::values::{DefinitionValue, Fallible, kind_of, kind_of_operand, unanswered};
 use crate::dialect::vocabulary;
 use crate::dialect::wrong_calls;
-use crate::expression::{
-    DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site,
-};
+use crate::expression::{DirectoryImport, FileImport, Operand, Reference, SeedImport, Site};
 use crate::source::SourcePath;
 
 type Context<'a> = NativeCallContext<'a>;
@@ -24,7 +22,7 @@ type Context<'a> = NativeCallContext<'a>;
 /// Registers the constructors and the methods of what they make.
 pub(crate) fn register(engine: &mut Engine) {
     // First, since a later form takes the place of an equal one.
-    for name in ["url", "file", "dir", "seed", "pkg"] {
+    for name in ["url", "git", "file", "dir", "seed", "pkg"] {
         wrong_calls::register_constructor(engine, name);
     }
     engine.register_fn(
@@ -39,6 +37,12 @@ pub(crate) fn register(engine: &mut Engine) {
             .hint("written as `url(\"https://…\", \"sha256:<64 hexadecimal digits>\")`")
             .settle(&ctx, Poison::value)
     });
+    engine.register_fn(
+        "git",
+        |ctx: Context<'_>, address: Dynamic, commit: Dynamic, tree: Dynamic| {
+            poison::made(git(&ctx, &address, &commit, &tree), &ctx)
+        },
+    );
     engine.register_fn("file", |ctx: Context<'_>, name: &str| {
         let made = with_frame(|frame| file(frame, name, frame.site(&ctx)))
             .map(Operand::File)
@@ -86,99 +90,8 @@ pub(crate) fn register(engine: &mut Engine) {
     );
 }
 
-fn url(ctx: &Context<'_>, address: &Dynamic, hash: &Dynamic) -> Result<Operand, Complaint> {
-    let is_hash = |text: &Dynamic| {
-        let text = text.as_immutable_string_ref();
-        text.is_ok_and(|text| text.starts_with("sha256:"))
-    };
-    if is_hash(address) && !is_hash(hash) {
-        return Err(
-            Complaint::new("bad-url", "The hash stands before the address")
-                .argument(0)
-                .hint("written as `url(\"https://…\", \"sha256:…\")`"),
-        );
-    }
-    let sha256 = parse_hash(hash).map_err(|complaint| complaint.argument(1));
-    let (urls, sha256) = Complaint::both(addresses(address), sha256)?;
-    let site = with_frame(|frame| frame.site(ctx));
-    Ok(Operand::Fetch(Arc::new(FetchSource { urls, sha256, site })))
-}
-
-/// One address, or a list of mirrors.
-fn addresses(address: &Dynamic) -> Result<Vec<String>, Complaint> {
-    let blame = |item: Option<usize>, complaint: Complaint| match item {
-        Some(item) => complaint.argument(0).item(item),
-        None => complaint.argument(0),
-    };
-    let check = |item: Option<usize>, value: &Dynamic| match value.as_immutable_string_ref() {
-        Ok(text) => check_url(&text)
-            .map(|()| text.to_string())
-            .map_err(|complaint| blame(item, complaint)),
-        Err(_) => Err(blame(item, wrong_type("text", value))),
-    };
-    let Ok(mirrors) = address.as_array_ref() else {
-        return check(None, address).map(|url| vec![url]);
-    };
-    if mirrors.is_empty() {
-        return Err(blame(
-            None,
-            Complaint::new("bad-url", "A source needs at least one address"),
-        ));
-    }
-    let mirrors = mirrors.iter().enumerate();
-    Complaint::all(mirrors.map(|(item, value)| check(Some(item), value)))
-}
-
-/// Whether an address of a server says who asks.
-fn has_userinfo(url: &str) -> bool {
-    let after = url.split_once("://").map_or("", |(_, after)| after);
-    let authority = after.split(['/', '?', '#', '\\']).next();
-    authority.is_some_and(|authority| authority.contains('@'))
-}
-
-/// Looks at an address once its templates are expanded.
-pub(crate) fn check_package_url(url: &str) -> Result<(), Complaint> {
-    if !url.starts_with("pkg:") {
-        return Ok(());
-    }
-    PackageAddress::parse(url).map(drop).map_err(|reason| {
-        Complaint::new("bad-url", format!("`{url}` is not a package URL")).hint(reason)
-    })
-}
-
-fn check_url(url: &str) -> Result<(), Complaint> {
-    let rest = ["https://", "http://", "file:/", "pkg:"]
-        .into_iter()
-        .find_map(|beginning| url.strip_prefix(beginning));
-    if rest.is_none_or(str::is_empty) || url.contains(char::is_whitespace) {
-        return Err(
-            Complaint::new("bad-url", format!("`{url}` is not an address")).hint(
-                "an address begins with `https://`, `http://`, `file:///` or `pkg:`, and has no blanks",
-            ),
-        );
-    }
-    if has_userinfo(url) {
-        return Err(
-            Complaint::new("bad-url", "An address in a definition names no user")
-                .hint("who asks belongs in your `.netrc`, where nobody else reads it"),
-        );
-    }
-    if url.contains("${") {
-        return Err(
-            Complaint::new("bad-url", "A `$` stands before a template, and stays there")
-                .hint("a template is written without it: `{version}`"),
-        );
-    }
-    match template::unknown_names(url).first() {
-        // Which version it names may be known later only.
-        None if url.contains('{') => Ok(()),
-        None => check_package_url(url),
-        Some(name) => Err(template::unknown_in_url(name)),
-    }
-}
-
 /// Reads a hash as definitions write it.
-fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
+pub(crate) fn parse_hash(hash: &Dynamic) -> Result<Sha256, Complaint> {
     const FORM: &str = "written as `sha256:` and 64 hexadecimal digits in lower case";
     let Ok(text) = hash.as_immutable_string_ref() else {
         return Err(wrong_type("a hash", hash).hint(FORM));
@@ -452,30 +365,6 @@ fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallibl
         Operand::Fetch(Arc::new(source))
     });
     poison::made(changed, ctx)
-}
-
-fn changed_source(mut source: FetchSource, changes: &Map) -> Result<FetchSource, Complaint> {
-    Complaint::all::<(), ()>(changes.iter().map(|(name, value)| {
-        match name.as_str() {
-            "hash" => {
-                source.sha256 =
-                    parse_hash(value).map_err(|complaint| complaint.argument(0).key(name))?;
-            }
-            "url" => {
-                source.urls = addresses(value).map_err(|complaint| complaint.under(0, name))?;
-            }
-            other => {
-                return Err(
-                    Complaint::new("unknown-field", format!("A source has no `{other}`"))
-                        .argument(0)
-                        .wrong_key(other)
-                        .hint("a source has `url` and `hash`"),
-                );
-            }
-        }
-        Ok(())
-    }))?;
-    Ok(source)
 }
 
 /// A complaint about a value of the wrong kind.

@@ -10,12 +10,12 @@ use stxl_model::Platform;
 use crate::definition::{Definition, Fields, Value};
 use crate::dialect::calls::FieldStep;
 use crate::dialect::complaint::Complaint;
-use crate::dialect::constructors::check_package_url;
 use crate::dialect::frame::{Frame, with_frame};
+use crate::dialect::sources::expand_source;
 use crate::dialect::template::Template;
 use crate::dialect::values::{ScriptValue, empty_of, to_dynamic};
 use crate::dialect::vocabulary;
-use crate::expression::{FetchSource, Operand, Site};
+use crate::expression::{Operand, Site};
 use crate::language::ExpandRequest;
 use crate::schema::{BuilderSchema, FieldKind};
 
@@ -292,16 +292,5 @@ fn expand(template: &Template<'_>, value: &Value, in_keys: bool) -> Result<Value
         | Value::File(_)
         | Value::Root(_)
         | Value::Output(_) => value.clone(),
-    })
-}
-
-fn expand_source(template: &Template<'_>, source: &FetchSource) -> Result<FetchSource, Complaint> {
-    let urls = source.urls.iter().map(|url| {
-        let url = template.expand(url)?.into_owned();
-        check_package_url(&url).map(|()| url)
-    });
-    Ok(FetchSource {
-        urls: urls.collect::<Result<_, _>>()?,
-        ..source.clone()
     })
 }

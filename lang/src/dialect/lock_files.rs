@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, Map, NativeCallContext};
 use serde::Deserialize;
-use stxl_model::Sha256;
+use stxl_model::{FetchLock, Sha256};
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors;
@@ -84,7 +84,7 @@ fn locked_source(package: &LockedPackage, site: &Site) -> Result<FetchSource, Co
     };
     Ok(FetchSource {
         urls: vec![format!("pkg:cargo/{name}@{version}")],
-        sha256,
+        lock: FetchLock::File(sha256),
         site: site.clone(),
     })
 }

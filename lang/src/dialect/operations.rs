@@ -400,6 +400,11 @@ fn unpack(
     let archive = operand(frame, what, site).map_err(|complaint| complaint.argument(0));
     let (archive, at) = Complaint::both(archive, path_in(root, at, 1))?;
     Ok(match archive {
+        Operand::Fetch(source) if source.is_directory() => RootOperation::Put {
+            what: Operand::Fetch(source),
+            at,
+            mode: PutMode::Unchanged,
+        },
         Operand::Directory(_) | Operand::Root(_) => RootOperation::Put {
             what: archive,
             at,

@@ -27,11 +27,15 @@ pub(crate) fn is_plain(ast: &AST, text: &str) -> bool {
 }
 
 fn is_plain_call(call: &FnCallExpr) -> bool {
-    let locks = matches!(call.name.as_str(), "url" | "seed");
-    let lock_is_literal = || matches!(call.args.get(1), None | Some(Expr::StringConstant(..)));
+    let lock = match call.name.as_str() {
+        "url" | "seed" => call.args.get(1),
+        "git" => call.args.get(2),
+        _ => None,
+    };
+    let lock_is_literal = matches!(lock, None | Some(Expr::StringConstant(..)));
     !call.is_qualified()
         && !call.is_operator_call()
-        && (!locks || lock_is_literal())
+        && lock_is_literal
         && call.args.iter().all(is_plain_value)
 }
 

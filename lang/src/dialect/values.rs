@@ -157,7 +157,7 @@ fn operand_property(
     name: &str,
 ) -> Result<Dynamic, Complaint> {
     if let (Operand::Fetch(source), "hash") = (operand, name) {
-        return Ok(source.sha256.to_string().into());
+        return Ok(source.lock.to_string().into());
     }
     let Operand::Package(reference) = operand else {
         let what = kind_of_operand(operand);

@@ -63,6 +63,11 @@ const USAGES: &[Usage] = &[
     usage("file", "file(\"name\")", "A file beside the definition."),
     usage("golang", "golang(#{ … })", ""),
     usage(
+        "git",
+        "git(\"https://…\", \"<40 digits>\", \"tree:…\")",
+        "The files of a commit, as a directory, locked by the digest of their tree.",
+    ),
+    usage(
         "keep",
         ".keep([\"usr/bin/*\"])",
         "An output of only what globs match; each has to match.",

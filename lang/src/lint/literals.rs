@@ -10,9 +10,12 @@ pub(super) fn lint(tree: &SyntaxTree, found: &mut Vec<Diagnostic>) {
     for node in tree.nodes() {
         match &node.kind {
             NodeKind::Call { name, arguments } => {
-                if matches!(tree.slice(*name), "url" | "seed") {
-                    found.extend(arguments.items.get(1).and_then(|id| hash(tree, *id)));
-                }
+                let lock = match tree.slice(*name) {
+                    "url" | "seed" => arguments.items.get(1),
+                    "git" => arguments.items.get(2),
+                    _ => None,
+                };
+                found.extend(lock.and_then(|id| hash(tree, *id)));
             }
             NodeKind::Map(entries) => {
                 let hashes = entries

@@ -6,7 +6,7 @@ use crate::FieldStep;
 use crate::diagnostic::Span;
 
 /// Functions that give what their arguments say.
-const CONSTRUCTORS: [&str; 5] = ["dir", "file", "pkg", "seed", "url"];
+const CONSTRUCTORS: [&str; 6] = ["dir", "file", "git", "pkg", "seed", "url"];
 
 /// An expression of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod archives;
 mod failures;
 mod outside;
 mod records;
+mod repositories;
 mod scratch;
 mod sources;
 mod steps;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         failures::CASES,
         outside::CASES,
         records::CASES,
+        repositories::CASES,
         scratch::CASES,
         sources::CASES,
         steps::CASES,

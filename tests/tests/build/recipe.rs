@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use stxl_model::{
     Archive, ArchiveFormat, BlobId, BuildUid, Compose, Derivation, DerivationId, Directory, Exec,
-    Fetch, Import, ImportDecode, ImportKind, ImportSource, Keep, NodeOrigin, OutputName,
+    Fetch, FetchLock, Import, ImportDecode, ImportKind, ImportSource, Keep, NodeOrigin, OutputName,
     PackageLabel, Plan, PlanRoot, Platform, PutMode, RootPath, Sha256, TreeOp, Unpack,
 };
 
@@ -155,14 +155,20 @@ impl Recipe {
 
     /// A source with the hash of some bytes.
     pub(crate) fn fetch(&mut self, bytes: &[u8], urls: Vec<String>) -> DerivationId {
+        let lock = FetchLock::File(Sha256::of(bytes));
+        self.locked(Derivation::Fetch(Fetch { lock }), urls)
+    }
+
+    /// A source with addresses.
+    pub(crate) fn locked(
+        &mut self,
+        derivation: Derivation<DerivationId>,
+        urls: Vec<String>,
+    ) -> DerivationId {
         let origin = NodeOrigin {
             urls,
-            is_opaque: false,
             ..self.origin("test/source", "fetch")
         };
-        let derivation = Derivation::Fetch(Fetch {
-            sha256: Sha256::of(bytes),
-        });
         self.plan
             .add(derivation, || origin)
             .expect("a fetch needs nothing")

@@ -135,3 +135,66 @@ fn only_an_ecosystem_tells_of_newer_versions() {
     assert_eq!(record["rebuilds"].as_array().unwrap().len(), 0);
     assert_eq!(place.run(&["source", "update", "first/hello"]).code, 2);
 }
+
+/// A bare repository with one commit, and the commit.
+fn repository(place: &Place) -> (std::path::PathBuf, String) {
+    let folder = place.path().join("repository");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("greeting"), "hello").unwrap();
+    let git = |words: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=a", "-c", "user.email=a", "-C"])
+            .arg(&folder)
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "greeting"]);
+    git(&["commit", "--quiet", "--message", "x"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    (folder, commit)
+}
+
+#[test]
+fn a_commit_is_a_source_by_the_digest_of_its_files() {
+    let place = Place::with_first_package();
+    let (folder, commit) = repository(&place);
+    let address = format!("file://{}", folder.display());
+    let added = place.run(&["source", "add", &format!("git+{address}#{commit}")]);
+    assert_eq!(added.code, 0, "{added:?}");
+    let line = added.stdout.trim_end();
+    let beginning = format!("source: git(\"{address}\", \"{commit}\",\n    \"tree:");
+    assert!(line.starts_with(&beginning), "{line}");
+    package(
+        &place,
+        &format!(
+            "custom(#{{ version: \"1\", license: \"MIT\", {line} }});\n\
+             fn build(p) {{ #{{ main: root().unpack(p.source, \"/out\").out() }} }}\n"
+        ),
+    );
+    let built = place.run(&["build", "first/sourced", "--out", "result"]);
+    assert_eq!(built.code, 0, "{built:?}");
+    let text = std::fs::read_to_string(place.workspace().join("result/greeting"));
+    assert_eq!(text.unwrap(), "hello");
+    // It goes to a machine without the repository as a directory.
+    let exported = place.path().join("sources");
+    let to = exported.to_str().unwrap();
+    let ran = place.run(&["source", "export", "first/sourced", "--to", to]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let other = place.path().join("other-store");
+    let other = other.to_str().unwrap();
+    let elsewhere = [
+        "build",
+        "first/sourced",
+        "--store",
+        other,
+        "--source-dir",
+        to,
+    ];
+    let ran = place.run(&elsewhere);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}

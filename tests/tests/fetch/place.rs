@@ -39,6 +39,7 @@ impl Place {
             back_off_max: Duration::from_millis(50),
             file_bytes_max: 4 << 20,
             client: Duration::from_secs(20),
+            repository: Duration::from_secs(20),
         };
         Self {
             folder: tempfile::tempdir().expect("a temporary directory"),

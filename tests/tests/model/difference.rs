@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use stxl_model::{
-    BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, Keep, NodeOrigin, OutputName,
-    PackageLabel, PartDifference, Plan, PlanDifference, PlanRoot, Platform, RootPath, Sha256,
-    Standing, Succession, TreeOp,
+    BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, FetchLock, Keep, NodeOrigin,
+    OutputName, PackageLabel, PartDifference, Plan, PlanDifference, PlanRoot, Platform, RootPath,
+    Sha256, Standing, Succession, TreeOp,
 };
 
 fn origin(label: &str, name: &str) -> NodeOrigin {
@@ -30,7 +30,7 @@ fn origin(label: &str, name: &str) -> NodeOrigin {
 fn derivation(command: &str, inputs: &[DerivationId]) -> Derivation<DerivationId> {
     match *inputs {
         [] => Derivation::Fetch(Fetch {
-            sha256: Sha256::of(command.as_bytes()),
+            lock: FetchLock::File(Sha256::of(command.as_bytes())),
         }),
         [root] => Derivation::Exec(Exec {
             root,

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use stxl_build::{BuildOptions, BuildOutcome, Summary};
-use stxl_fetch::{Address, Fetcher, ObtainError, Request};
+use stxl_build::{BuildOptions, BuildOutcome, CommitError, Summary};
+use stxl_fetch::{Address, Fetcher, GitAddress, ObtainError, Request};
 use stxl_model::{
-    Derivation, DerivationId, FILE_ENTRY, Kind, Node, NodeOrigin, OutputName, PackageLabel, Plan,
-    PlanNode, PlanRoot, RootPath, Sha256, TreeId,
+    Derivation, DerivationId, FILE_ENTRY, FetchLock, Kind, Node, NodeOrigin, OutputName,
+    PackageLabel, Plan, PlanNode, PlanRoot, RootPath, TreeId,
 };
 use tempfile::TempDir;
 
@@ -48,8 +48,9 @@ struct Sources {
 
 /// A source that was had.
 struct Had {
-    sha256: Sha256,
-    bytes: u64,
+    lock: FetchLock,
+    /// How large the file is.
+    bytes: Option<u64>,
 }
 
 impl Sources {
@@ -78,6 +79,7 @@ impl Sources {
                 })?;
                 hash_of(&unnamed)?
             }
+            Address::Git(address) => return self.commit(address),
             Address::Web(_) | Address::Package(_) => {
                 let file = File::options()
                     .read(true)
@@ -94,19 +96,37 @@ impl Sources {
                 let obtained = self.fetcher.obtain(&request, &mut |_| {});
                 let obtained = obtained.map_err(|error| unobtained(&error))?;
                 Had {
-                    sha256: obtained.downloaded.sha256,
-                    bytes: obtained.downloaded.bytes,
+                    lock: FetchLock::File(obtained.downloaded.sha256),
+                    bytes: Some(obtained.downloaded.bytes),
                 }
             }
         };
-        let named = self.folder.path().join(hex_of(&had.sha256));
+        let named = self.folder.path().join(hex_of(&had.lock));
         std::fs::rename(&unnamed, &named).map_err(Failure::environment)?;
-        let fetch = Derivation::Fetch(stxl_model::Fetch { sha256: had.sha256 });
+        let fetch = Derivation::Fetch(stxl_model::Fetch { lock: had.lock });
         let mut plan = Plan::default();
         let origin = || origin_of(text);
         let id = plan.add(fetch, origin).map_err(Failure::environment)?;
         self.build(plan, &[id], Some(self.folder.path()))?;
         Ok(had)
+    }
+
+    /// Takes the files of a commit into the store.
+    fn commit(&self, address: &GitAddress) -> Result<Had, Failure> {
+        let cancel = interrupt::cancel_on_signals()?;
+        let store = &self.session.store;
+        let tree = stxl_build::tree_of_commit(store, &self.fetcher, address, &cancel);
+        let tree = tree.map_err(|error| match error {
+            CommitError::Repository(problem) => {
+                Failure::environment(format!("{address}: {problem}"))
+            }
+            CommitError::Store(error) => of_store(&error),
+            CommitError::Cancelled => Failure::shown(Exit::Interrupted),
+        })?;
+        Ok(Had {
+            lock: FetchLock::Tree(tree),
+            bytes: None,
+        })
     }
 
     /// Makes nodes of a plan, and tells their trees in the order of the ids.
@@ -161,14 +181,14 @@ impl Sources {
 }
 
 /// The sources among the nodes of a plan, each once, with their locks.
-fn fetches(plan: &Plan) -> Result<Vec<(&PlanNode, Sha256)>, Failure> {
+fn fetches(plan: &Plan) -> Result<Vec<(&PlanNode, FetchLock)>, Failure> {
     let mut found = Vec::new();
     for node in plan.nodes() {
         if node.derivation.kind() == Kind::Fetch
             && let Derivation::Fetch(fetch) =
                 node.derivation.decode().map_err(Failure::environment)?
         {
-            found.push((node, fetch.sha256));
+            found.push((node, fetch.lock));
         }
     }
     Ok(found)
@@ -250,14 +270,16 @@ fn hash_of(path: &Path) -> Result<Had, Failure> {
             }
         }
     }
-    let sha256 = hasher.finish();
-    Ok(Had { sha256, bytes })
+    Ok(Had {
+        lock: FetchLock::File(hasher.finish()),
+        bytes: Some(bytes),
+    })
 }
 
-/// The digits of a hash, as a directory of sources names its files.
-fn hex_of(sha256: &Sha256) -> String {
-    let text = sha256.to_string();
-    text.strip_prefix("sha256:").unwrap_or(&text).to_owned()
+/// The digits of a lock, as a directory of sources names what is in it.
+fn hex_of(lock: &FetchLock) -> String {
+    let text = lock.to_string();
+    text.rsplit(':').next().unwrap_or(&text).to_owned()
 }
 
 /// The workspace around, if there is one; else the working directory.

@@ -42,10 +42,7 @@ impl Lowering<'_> {
         }
         self.merge_brought(state, &packages, site)?;
         for operand in operands {
-            if matches!(
-                operand,
-                Operand::File(_) | Operand::Seed(_) | Operand::Fetch(_)
-            ) {
+            if operand.file_name().is_some() {
                 let message = "A file cannot be merged into a root".to_owned();
                 let hint = "say where it goes: `.put(…, \"/path\")`".to_owned();
                 let site = operand_site(operand).unwrap_or(site);
@@ -197,8 +194,10 @@ impl Lowering<'_> {
         site: &Site,
     ) -> Result<FragmentInput, Reported> {
         match patch {
-            Operand::File(_) | Operand::Fetch(_) => self.operand(patch, site),
+            Operand::Fetch(source) if !source.is_directory() => self.operand(patch, site),
+            Operand::File(_) => self.operand(patch, site),
             Operand::Package(_)
+            | Operand::Fetch(_)
             | Operand::Directory(_)
             | Operand::Seed(_)
             | Operand::Root(_)
@@ -214,9 +213,7 @@ impl Lowering<'_> {
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
         origin.is_opaque = self.facts.is_opaque;
-        let fetch = Fetch {
-            sha256: source.sha256,
-        };
+        let fetch = Fetch { lock: source.lock };
         self.add(&Derivation::Fetch(fetch), &origin)
     }
 

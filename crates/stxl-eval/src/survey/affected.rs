@@ -182,7 +182,7 @@ impl Survey {
         let nodes = plan.nodes().iter();
         let fetches = nodes.filter(|node| node.derivation.kind() == Kind::Fetch);
         let fetches = fetches.filter(|node| match node.derivation.decode() {
-            Ok(Derivation::Fetch(fetch)) => fetch.sha256 == *sha256,
+            Ok(Derivation::Fetch(fetch)) => fetch.lock.file() == Some(sha256),
             Ok(_) | Err(_) => false,
         });
         for fetch in fetches {

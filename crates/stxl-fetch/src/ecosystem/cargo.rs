@@ -80,7 +80,7 @@ pub(crate) fn fetched(surroundings: Surroundings<'_>, it: &NameAndVersion) -> Op
     files.find(|file| file.is_file())
 }
 
-/// The versions of a crate that were not called back, the newest first, if cargo has asked for it.
+/// The versions of a crate that were not called back, if cargo has asked for it.
 pub(crate) fn versions(surroundings: Surroundings<'_>, name: &str) -> Vec<String> {
     let below = format!(".cache/{}", index_path(name));
     let folders = folders(&home_of(surroundings).join("registry/index"));
@@ -99,7 +99,6 @@ pub(crate) fn versions(surroundings: Surroundings<'_>, name: &str) -> Vec<String
             versions.push(version.to_owned());
         }
     }
-    versions.reverse();
     versions
 }
 

@@ -63,7 +63,6 @@ pub(super) fn releases(document: &Document) -> Told<Vec<Release>> {
     let wrong = || untold("npm", "the registry's document about it cannot be read");
     let value: Value = serde_json::from_slice(&document.bytes).map_err(|_| wrong())?;
     let versions = value.get("versions").and_then(Value::as_object);
-    let latest = value.pointer("/dist-tags/latest").and_then(Value::as_str);
     let mut releases: Vec<Release> = Vec::new();
     for (version, about) in versions.ok_or_else(wrong)? {
         let tarball = about.pointer("/dist/tarball").and_then(Value::as_str);
@@ -75,8 +74,5 @@ pub(super) fn releases(document: &Document) -> Told<Vec<Release>> {
             place,
         });
     }
-    // What a registry calls the latest is not always the last that was made.
-    releases.reverse();
-    releases.sort_by_key(|release| Some(release.version.as_str()) != latest);
     Ok(releases)
 }

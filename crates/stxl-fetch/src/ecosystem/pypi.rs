@@ -90,7 +90,7 @@ fn normalized(name: &str) -> String {
     parts.join("-")
 }
 
-/// Reads what an index says about a project; the newest release is the last that it lists.
+/// Reads what an index says about a project.
 pub(super) fn releases(document: &Document, name: &str) -> Told<Vec<Release>> {
     let text = std::str::from_utf8(&document.bytes);
     let text = text.map_err(|_| untold("pip", "the index's document about it is no text"))?;
@@ -108,7 +108,6 @@ pub(super) fn releases(document: &Document, name: &str) -> Told<Vec<Release>> {
             releases.push(Release { version, place });
         }
     }
-    releases.reverse();
     Ok(releases)
 }
 

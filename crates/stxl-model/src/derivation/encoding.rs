@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, Image, ImageConfig,
-    Import, ImportKind, Keep, Mode, ModeTable, TreeOp, Unpack,
+    Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, FetchLock, Image,
+    ImageConfig, Import, ImportKind, Keep, Mode, ModeTable, TreeOp, Unpack,
 };
 use crate::codec::{DecodeError, Decoder, Encoder};
 use crate::digest::{DerivationId, Digest, Sha256, TreeId};
@@ -73,10 +73,16 @@ impl<I: Input> Derivation<I> {
 
     fn encode_into(&self, encoder: &mut Encoder) {
         match self {
-            Self::Fetch(Fetch { sha256 }) => {
-                encoder.byte(1);
-                encoder.raw(sha256.as_bytes());
-            }
+            Self::Fetch(Fetch { lock }) => match lock {
+                FetchLock::File(sha256) => {
+                    encoder.byte(1);
+                    encoder.raw(sha256.as_bytes());
+                }
+                FetchLock::Tree(tree) => {
+                    encoder.byte(8);
+                    tree.encode(encoder);
+                }
+            },
             Self::Import(Import { kind, tree }) => {
                 encoder.byte(2);
                 encoder.byte(match kind {
@@ -134,7 +140,10 @@ impl<I: KnownInput> Derivation<I> {
         let mut decoder = Decoder::new(encoding);
         let derivation = match decoder.byte()? {
             1 => Self::Fetch(Fetch {
-                sha256: Sha256::from_bytes(decoder.array()?),
+                lock: FetchLock::File(Sha256::from_bytes(decoder.array()?)),
+            }),
+            8 => Self::Fetch(Fetch {
+                lock: FetchLock::Tree(TreeId::decode(&mut decoder)?),
             }),
             2 => Self::Import(decode_import(&mut decoder)?),
             3 => Self::Unpack(Unpack {

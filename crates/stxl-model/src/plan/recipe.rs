@@ -91,7 +91,7 @@ impl Plan {
         let setting = |name, value: String| (RecipePart::Setting(name), value);
         match &derivation {
             Derivation::Fetch(fetch) => {
-                parts.insert(RecipePart::Hash, fetch.sha256.to_string());
+                parts.insert(RecipePart::Hash, fetch.lock.to_string());
             }
             Derivation::Import(import) => {
                 let kind = match import.kind {

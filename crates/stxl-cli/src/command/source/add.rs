@@ -1,7 +1,7 @@
 //! `stxl source add`: a file is had, and the line for a definition printed.
 
 use serde::Serialize;
-use stxl_model::PackageAddress;
+use stxl_model::{FetchLock, PackageAddress};
 
 use super::{Sources, workspace_or_here};
 use crate::arguments::{AddSourceArguments, Arguments};
@@ -13,8 +13,9 @@ struct AddRecord {
     version: u32,
     event: &'static str,
     addresses: Vec<String>,
-    sha256: String,
-    bytes: u64,
+    sha256: Option<String>,
+    tree: Option<String>,
+    bytes: Option<u64>,
     line: String,
 }
 
@@ -34,15 +35,15 @@ pub(crate) fn run(
         let this = sources.obtain(address)?;
         match &had {
             None => had = Some(this),
-            Some(first) if first.sha256 == this.sha256 => {}
+            Some(first) if first.lock == this.lock => {}
             Some(first) => {
                 return Err(Failure {
                     exit: Exit::CheckFailed,
                     message: format!(
                         "`{address}` has {}, and `{}` has {}",
-                        this.sha256,
+                        this.lock,
                         addresses.first().map_or("", String::as_str),
-                        first.sha256
+                        first.lock
                     ),
                     hint: Some("mirrors of one source have the same bytes".to_owned()),
                 });
@@ -52,18 +53,23 @@ pub(crate) fn run(
     let Some(had) = had else {
         return Err(Failure::usage("no address is given"));
     };
-    let line = line_of(&addresses, &had.sha256.to_string());
+    let line = line_of(&addresses, &had.lock);
     if add.json {
         return print_record(&AddRecord {
             version: 1,
             event: "source",
             addresses,
-            sha256: had.sha256.to_string(),
+            sha256: had.lock.file().map(ToString::to_string),
+            tree: match had.lock {
+                FetchLock::File(_) => None,
+                FetchLock::Tree(tree) => Some(tree.to_string()),
+            },
             bytes: had.bytes,
             line,
         });
     }
-    terminal.note(&format!("{} bytes; for a definition:", had.bytes));
+    let size = had.bytes.map(|bytes| format!("{bytes} bytes; "));
+    terminal.note(&format!("{}for a definition:", size.unwrap_or_default()));
     print_data(format!("{line}\n").as_bytes())
 }
 
@@ -91,11 +97,26 @@ fn with_version(sources: &Sources, address: &str) -> Result<String, Failure> {
     Ok(newest.to_string())
 }
 
-fn line_of(addresses: &[String], sha256: &str) -> String {
+fn line_of(addresses: &[String], lock: &FetchLock) -> String {
+    // Where a commit is had, each address is `git+ADDRESS#COMMIT`.
+    let mut commit = None;
+    let bare = |it: &String| match it.strip_prefix("git+").and_then(|it| it.rsplit_once('#')) {
+        Some((address, of)) => {
+            commit = Some(of.to_owned());
+            address.to_owned()
+        }
+        None => it.clone(),
+    };
+    let addresses: Vec<String> = addresses.iter().map(bare).collect();
     let addresses: Vec<String> = addresses.iter().map(|it| format!("\"{it}\"")).collect();
     let addresses = match addresses.as_slice() {
         [one] => one.clone(),
         several => format!("[{}]", several.join(", ")),
     };
-    format!("source: url({addresses},\n    \"{sha256}\"),")
+    match commit {
+        Some(commit) => {
+            format!("source: git({addresses}, \"{commit}\",\n    \"{lock}\"),")
+        }
+        None => format!("source: url({addresses},\n    \"{lock}\"),"),
+    }
 }

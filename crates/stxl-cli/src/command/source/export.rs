@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
 
+use stxl_model::{FetchLock, RootPath};
+
 use super::{Sources, fetches, hex_of};
 use crate::arguments::{Arguments, ExportSourcesArguments};
 use crate::evaluation::{self, Audience};
+use crate::export::export as export_tree;
 use crate::failure::Failure;
 use crate::place;
 use crate::progress::plural;
@@ -28,13 +31,13 @@ pub(crate) fn run(
     })?;
     let sources = Sources::open(arguments, workspace)?;
     let mut part = stxl_model::Plan::default();
-    let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+    let (mut ids, mut locks) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
-    for (node, sha256) in fetches(&plan)? {
-        if seen.insert(hex_of(&sha256)) {
+    for (node, lock) in fetches(&plan)? {
+        if seen.insert(lock) {
             part.add_node(node).map_err(Failure::environment)?;
             ids.push(node.id);
-            hashes.push(hex_of(&sha256));
+            locks.push(lock);
         }
     }
     if ids.is_empty() {
@@ -44,8 +47,18 @@ pub(crate) fn run(
     let trees = sources.build(part, &ids, Some(&folder))?;
     let mut list = String::new();
     let mut written = 0;
-    for (tree, hex) in trees.iter().zip(&hashes) {
-        let path = folder.join(hex);
+    for (tree, lock) in trees.iter().zip(&locks) {
+        let hex = hex_of(lock);
+        let path = folder.join(&hex);
+        if let FetchLock::Tree(_) = lock {
+            // The files of a commit are a directory, as `--source-dir` finds them.
+            if !path.is_dir() {
+                let store = &sources.session.store;
+                export_tree(store, &[(RootPath::root(), *tree)], &path)?;
+                written += 1;
+            }
+            continue;
+        }
         writeln!(list, "{hex}  {hex}").map_err(Failure::environment)?;
         if path.is_file() {
             continue;
@@ -61,7 +74,7 @@ pub(crate) fn run(
     terminal.note(&format!(
         "wrote {} of {} to {}; elsewhere: stxl build --source-dir DIR",
         written,
-        plural(hashes.len(), "source"),
+        plural(locks.len(), "source"),
         folder.display()
     ));
     Ok(())

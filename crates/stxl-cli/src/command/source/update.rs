@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use stxl_model::{PackageAddress, PackageLabel, Plan, PlanDifference, PlanNode, Sha256};
+use stxl_model::{FetchLock, PackageAddress, PackageLabel, Plan, PlanDifference, PlanNode};
 
 use super::rewrite::{Change, rewrite};
 use super::{Sources, fetches};
@@ -48,11 +48,11 @@ pub(crate) fn run(
         evaluation::plan(&workspace, &everything, Audience::Person, terminal)
     };
     let before = whole(terminal)?;
-    let own: Vec<(&PlanNode, Sha256)> = fetches(&before)?
+    let own: Vec<(&PlanNode, FetchLock)> = fetches(&before)?
         .into_iter()
-        .filter(|(node, sha256)| {
+        .filter(|(node, lock)| {
             // What a lock file names is updated by its own tools.
-            node.origin.label == label && is_written(&workspace, node, sha256)
+            node.origin.label == label && is_written(&workspace, node, lock)
         })
         .collect();
     if own.is_empty() {
@@ -63,10 +63,10 @@ pub(crate) fn run(
     let version = version_of(&workspace, &label, terminal)?;
     let sources = Sources::open(arguments, workspace.clone())?;
     let mut updates = Vec::new();
-    for (node, sha256) in own {
+    for (node, lock) in own {
         let current = Current {
             node,
-            sha256,
+            lock,
             version: &version,
         };
         updates.push(current.update(&sources, &workspace, update));
@@ -90,15 +90,15 @@ pub(crate) fn run(
 }
 
 /// Whether the file of a source holds its hash.
-fn is_written(workspace: &Path, node: &PlanNode, sha256: &Sha256) -> bool {
+fn is_written(workspace: &Path, node: &PlanNode, lock: &FetchLock) -> bool {
     let text = std::fs::read_to_string(workspace.join(&node.origin.file));
-    text.is_ok_and(|text| text.contains(&sha256.to_string()))
+    text.is_ok_and(|text| text.contains(&lock.to_string()))
 }
 
 /// A source as the definition has it.
 struct Current<'c> {
     node: &'c PlanNode,
-    sha256: Sha256,
+    lock: FetchLock,
     version: &'c str,
 }
 
@@ -159,7 +159,7 @@ impl Current<'_> {
         let had = sources.obtain(&new_address).map_err(|it| it.message)?;
         let path = workspace.join(&origin.file);
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-        let (hash, new_hash) = (self.sha256.to_string(), had.sha256.to_string());
+        let (hash, new_hash) = (self.lock.to_string(), had.lock.to_string());
         let rewritten = rewrite(
             &text,
             &Change {
