@@ -52,7 +52,7 @@ pub(crate) fn of_tree(store: &Store, tree: &TreeId) -> Listing {
     listing
 }
 
-/// What a directory of the disk holds.
+/// What a directory of the disk holds; what cannot be read becomes readable.
 pub(crate) fn of_disk(top: &Path) -> Listing {
     let mut listing = Listing::new();
     let mut open = vec![(String::new(), top.to_owned())];
@@ -63,6 +63,12 @@ pub(crate) fn of_disk(top: &Path) -> Listing {
             let path = format!("{above}{}", name.as_bytes().escape_ascii());
             let on_disk = entry.path();
             let metadata = on_disk.symlink_metadata().expect("the entry is there");
+            let mode = metadata.permissions().mode();
+            let wanted = if metadata.is_dir() { 0o700 } else { 0o400 };
+            if mode & wanted != wanted && !metadata.is_symlink() {
+                let readable = std::fs::Permissions::from_mode(mode | wanted);
+                std::fs::set_permissions(&on_disk, readable).expect("it is ours");
+            }
             let item = if metadata.is_dir() {
                 open.push((format!("{path}/"), on_disk));
                 Item::Directory
@@ -74,7 +80,7 @@ pub(crate) fn of_disk(top: &Path) -> Listing {
                 let bytes = std::fs::read(&on_disk).expect("the file is read");
                 Item::File {
                     blob: BlobId::of(&bytes),
-                    executable: metadata.permissions().mode() & 0o100 != 0,
+                    executable: mode & 0o100 != 0,
                 }
             };
             listing.insert(path, item);

@@ -161,13 +161,19 @@ impl Site {
 
     /// Starts another process that builds a plan in the same store.
     pub(crate) fn client(&self, plan: &Plan) -> Child {
+        self.client_of(&self.store_path(), plan, &[])
+    }
+
+    /// Starts another process that builds a plan in some store, with more variables.
+    pub(crate) fn client_of(&self, store: &Path, plan: &Plan, variables: &[(&str, &str)]) -> Child {
         let mut file = tempfile::NamedTempFile::new_in(self.directory.path()).expect("a file");
         file.write_all(&plan.to_bytes())
             .expect("the plan is written");
         let (_, file) = file.keep().expect("the file stays");
         Command::new("/proc/self/exe")
             .arg(CLIENT_ARGUMENT)
-            .args([self.store_path(), self.workspace(), file])
+            .args([store, &self.workspace(), &file])
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the client starts")

@@ -1,8 +1,11 @@
 //! Archives taken apart: as other programs do it, or not at all.
 
+mod edges;
 mod forge;
 mod honest;
 mod hostile;
+mod mutated;
+mod repeated;
 
 use stxl_build::BuildOutcome;
 use stxl_model::{ArchiveFormat, TreeId};
@@ -17,8 +20,12 @@ pub(crate) const CASES: &[Case] = &[
     ("unpack_debian_packages", honest::debian_packages),
     ("unpack_zips_of_other_programs", honest::zips),
     ("unpack_git_archives", honest::git_archives),
+    ("unpack_what_is_at_the_edge", edges::archives),
+    ("unpack_the_same_in_every_process", repeated::processes),
     ("unpack_no_hostile_archive", hostile::archives),
     ("unpack_no_bomb", hostile::bombs),
+    ("unpack_mutated_tars", mutated::tars),
+    ("unpack_mutated_zips", mutated::zips),
 ];
 
 /// Unpacks one archive: its tree, or why not.

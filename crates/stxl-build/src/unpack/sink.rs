@@ -258,6 +258,10 @@ impl<'a> Sink<'a> {
         if path.starts_with(b"/") {
             return Err(bad("it is absolute".to_owned()));
         }
+        if let [b'A'..=b'Z' | b'a'..=b'z', b':', ..] = path {
+            let reason = "it begins like that of a drive, which some programs drop".to_owned();
+            return Err(bad(reason));
+        }
         if path.len() > PATH_BYTES_MAX {
             return Err(bad(format!("it is longer than {PATH_BYTES_MAX} bytes")));
         }

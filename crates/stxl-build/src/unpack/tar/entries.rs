@@ -161,8 +161,6 @@ fn entry(
     if size_bytes != written && size_bytes <= OCTAL_SIZE_MAX {
         return Err(bad("has two sizes that are not the same"));
     }
-    let mode = header.mode();
-    let mode = mode.ok_or_else(|| bad("has a mode that is not a number"))?;
     let kind = header.kind();
     let is_link = matches!(kind, b'1' | b'2');
     if link.is_some() && !is_link {
@@ -177,7 +175,7 @@ fn entry(
             let file = FileEntry {
                 path: &path,
                 size_bytes,
-                mode,
+                mode: header.mode(),
             };
             sink.file(file, reader)?;
             skip_padding(reader, size_bytes)?;

@@ -9,6 +9,7 @@ pub(super) const BLOCK_BYTES: usize = 512;
 pub(super) struct Header<'a> {
     block: &'a [u8; BLOCK_BYTES],
     form: Form,
+    mode: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,14 @@ impl<'a> Header<'a> {
                 )));
             }
         };
-        Ok(Self { block, form })
+        let header = Self {
+            block,
+            form,
+            mode: small_number(&block[100..108]).unwrap_or_default(),
+        };
+        fault(block, form).map_or(Ok(header), |reason| {
+            Err(UnpackError::bad_entry(&header.name(), reason))
+        })
     }
 
     pub(super) fn kind(&self) -> u8 {
@@ -71,10 +79,32 @@ impl<'a> Header<'a> {
     }
 
     /// The permissions.
-    pub(super) fn mode(&self) -> Option<u32> {
-        let mode = number(&self.block[100..108])?;
-        u32::try_from(mode).ok()
+    pub(super) fn mode(&self) -> u32 {
+        self.mode
     }
+}
+
+/// What is wrong with numbers, also with those that mean nothing for a tree: programs that look at
+/// them leave the entry out, or end.
+fn fault(block: &[u8; BLOCK_BYTES], form: Form) -> Option<&'static str> {
+    if small_number(&block[100..108]).is_none() {
+        return Some("has a mode that is not a number");
+    }
+    if small_number(&block[108..116]).is_none() || small_number(&block[116..124]).is_none() {
+        return Some("has an owner that is not a number");
+    }
+    if !is_time(&block[136..148]) {
+        return Some("has a time that is not a number");
+    }
+    let is_device = |field: &[u8]| field.trim_ascii().is_empty() || number(field).is_some();
+    if !is_device(&block[329..337]) || !is_device(&block[337..345]) {
+        return Some("has the number of a device that is none");
+    }
+    // Behind times, and in front of the end of the block.
+    if form == Form::OldGnu && block[369..495].iter().any(|byte| *byte != 0) {
+        return Some("has the fields of a sparse file, or of one in several volumes");
+    }
+    None
 }
 
 /// Whether a block marks the end.
@@ -112,7 +142,20 @@ fn number(field: &[u8]) -> Option<u64> {
     }
 }
 
-/// A number in octal: blanks, digits, then blanks and NULs only. No digits are 0.
+/// A number that is no size.
+fn small_number(field: &[u8]) -> Option<u32> {
+    u32::try_from(number(field)?).ok()
+}
+
+/// Whether a field holds seconds, before or after 1970.
+fn is_time(field: &[u8]) -> bool {
+    if field.starts_with(&[0xff]) {
+        return true;
+    }
+    number(field).is_some_and(|time| i64::try_from(time).is_ok())
+}
+
+/// A number in octal: blanks, digits, then blanks and NULs only. A NUL alone is 0.
 fn octal(field: &[u8]) -> Option<u64> {
     let start = field.iter().position(|byte| *byte != b' ')?;
     let field = &field[start..];

@@ -38,6 +38,8 @@ pub(super) struct Record {
     pub(super) offset: u64,
     /// The system it was made on.
     pub(super) system: u8,
+    /// The version of the format that a reader has to know, times ten.
+    pub(super) version_needed: u8,
     pub(super) attributes: u32,
 }
 
@@ -187,7 +189,7 @@ impl<R: Read + Seek> Records<R> {
 fn parse_fixed(bytes: &[u8]) -> Option<(Record, [u16; 3])> {
     let mut fields = Fields::new(bytes.strip_prefix(RECORD_MARK)?);
     let [_version, system] = fields.u16()?.to_le_bytes();
-    let _version_needed = fields.u16()?;
+    let [version_needed, _] = fields.u16()?.to_le_bytes();
     let (flags, method) = (fields.u16()?, fields.u16()?);
     let _time = fields.u32()?;
     let crc32 = fields.u32()?;
@@ -206,6 +208,7 @@ fn parse_fixed(bytes: &[u8]) -> Option<(Record, [u16; 3])> {
         size_bytes,
         offset,
         system,
+        version_needed,
         attributes,
     };
     (disk == 0).then_some((record, lengths))

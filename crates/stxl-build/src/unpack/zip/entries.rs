@@ -16,6 +16,9 @@ const HEADER_MARK: &[u8] = b"PK\x03\x04";
 const HEADER_BYTES: usize = 30;
 const DESCRIPTOR_MARK: &[u8] = b"PK\x07\x08";
 
+/// The version that brought zip64, times ten: the last before other compressions and encryption.
+const VERSION_MAX: u8 = 45;
+
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
@@ -176,6 +179,9 @@ fn refuse_unread(record: &Record) -> Result<(), UnpackError> {
     }
     if record.flags & !FLAGS_KNOWN != 0 {
         return bad("has flags that are not known");
+    }
+    if record.version_needed > VERSION_MAX {
+        return bad("needs a later version of zip");
     }
     if !matches!(record.method, STORED | DEFLATED) {
         return bad(&format!(

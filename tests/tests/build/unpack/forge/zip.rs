@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) descriptor: Vec<u8>,
     /// The system it was made on: 3 is Unix, 0 is DOS.
     pub(crate) system: u8,
+    /// The version of the format that it needs.
+    pub(crate) version: u16,
     pub(crate) attributes: u32,
     /// Where the directory says that it begins, if not where it does.
     pub(crate) offset: Option<u32>,
@@ -47,6 +49,7 @@ impl Entry {
             content: content.to_vec(),
             descriptor: Vec::new(),
             system: 3,
+            version: 20,
             attributes: mode << 16,
             offset: None,
         }
@@ -128,14 +131,15 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
     let mut directory = Vec::new();
     for entry in entries {
         let offset = entry.offset.unwrap_or_else(|| length(&bytes));
-        bytes.extend(b"PK\x03\x04\x14\0");
+        bytes.extend(b"PK\x03\x04");
+        bytes.extend(entry.version.to_le_bytes());
         header(&mut bytes, &entry.local);
         names(&mut bytes, &entry.local, &[]);
         bytes.extend(&entry.content);
         bytes.extend(&entry.descriptor);
         directory.extend(b"PK\x01\x02\x14");
         directory.push(entry.system);
-        directory.extend(b"\x14\0");
+        directory.extend(entry.version.to_le_bytes());
         header(&mut directory, &entry.central);
         let mut more = [0; 14];
         more[6..10].copy_from_slice(&entry.attributes.to_le_bytes());

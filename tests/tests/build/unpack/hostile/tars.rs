@@ -4,7 +4,7 @@ use stxl_model::ArchiveFormat;
 
 use super::Hostile;
 use crate::build::unpack::forge::tar::{
-    BLOCK, Entry, directory, file, hard_link, open, pax, symlink, tar,
+    BLOCK, Entry, directory, file, hard_link, open, pax, sum, symlink, tar,
 };
 
 type Case = (&'static str, Vec<u8>, &'static str);
@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Hostile> {
         kinds(),
         sizes(),
         fields(),
+        numbers(),
         ends(),
     ];
     let make =
@@ -51,6 +52,11 @@ fn paths() -> Vec<Case> {
             "absolute-directory",
             tar(&[directory("/")]),
             "it is absolute",
+        ),
+        (
+            "drive",
+            tar(&[file("c:x", "")]),
+            "begins like that of a drive",
         ),
         ("no-name", tar(&[file("", "")]), "``: it is empty"),
         ("only-dots", tar(&[file("./.", "")]), top),
@@ -301,7 +307,7 @@ fn fields() -> Vec<Case> {
         checksum_error: 1,
         ..file("second", "")
     };
-    let sum = "the checksum of an entry's header is wrong";
+    let no_sum = "the checksum of an entry's header is wrong";
     vec![
         (
             "checksum",
@@ -318,7 +324,7 @@ fn fields() -> Vec<Case> {
                     ..file("f", "content")
                 }])
             },
-            sum,
+            no_sum,
         ),
         (
             "mode-of-letters",
@@ -330,8 +336,50 @@ fn fields() -> Vec<Case> {
             magic(b"ustar 00"),
             "is of an unknown form of tar, `ustar 00`",
         ),
-        ("text", b"This is no archive at all. ".repeat(40), sum),
-        ("zip-as-tar", b"PK\x03\x04".repeat(200), sum),
+        ("text", b"This is no archive at all. ".repeat(40), no_sum),
+        ("zip-as-tar", b"PK\x03\x04".repeat(200), no_sum),
+    ]
+}
+
+fn numbers() -> Vec<Case> {
+    let set = |at: usize, bytes: &[u8], magic: &[u8]| {
+        let magic = magic.to_vec();
+        let mut header = Entry {
+            magic,
+            ..file("f", "")
+        }
+        .header();
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+        sum(&mut header, 0);
+        header
+    };
+    let (gnu, posix) = (b"ustar  \0", b"ustar\x0000");
+    let of_gnu = "has the fields of a sparse file, or of one in several volumes";
+    vec![
+        (
+            "owner-of-letters",
+            set(108, b"nobody", posix),
+            "has an owner that is not a number",
+        ),
+        (
+            "group-negative",
+            set(116, &[0xff; 8], posix),
+            "has an owner that is not a number",
+        ),
+        (
+            "time-of-letters",
+            set(136, b"today", posix),
+            "has a time that is not a number",
+        ),
+        (
+            "device-of-letters",
+            set(329, b"dev", posix),
+            "has the number of a device that is none",
+        ),
+        ("sparse-map", set(386, b"00000000000", gnu), of_gnu),
+        ("sparse-more", set(482, &[1], gnu), of_gnu),
+        ("sparse-size", set(483, b"00000000007", gnu), of_gnu),
+        ("volume-offset", set(369, b"00000000007", gnu), of_gnu),
     ]
 }
 

@@ -73,6 +73,14 @@ fn unread() -> Vec<Case> {
             "has flags that are not known",
         ),
         (
+            "zip-version",
+            zip(&[Entry {
+                version: 46,
+                ..entry(b"a")
+            }]),
+            "needs a later version of zip",
+        ),
+        (
             "zip-bzip2",
             both(|header| header.method = 12),
             "is compressed with method 12",
