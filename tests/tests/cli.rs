@@ -25,6 +25,8 @@ mod exit;
 mod graph;
 #[path = "cli/layered.rs"]
 mod layered;
+#[path = "cli/lint.rs"]
+mod lint;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/main_job.rs"]

@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use stxl_model::PackageLabel;
 
 pub(crate) use plans::{
-    AffectedArguments, DependsArguments, DiffArguments, GraphArguments, GraphFormat, WhyArguments,
+    AffectedArguments, DependsArguments, DiffArguments, GraphArguments, GraphFormat, LintArguments,
+    WhyArguments,
 };
 pub(crate) use sources::{
     AddSourceArguments, ExportSourcesArguments, LockSourceArguments, SourceCommand,
@@ -81,6 +82,7 @@ impl Command {
             Self::Why(why) => why.json,
             Self::Diff(diff) => diff.json,
             Self::Depends(depends) => depends.json,
+            Self::Lint(lint) => lint.json,
             Self::Graph(graph) => matches!(graph.format, Some(GraphFormat::Json)),
             Self::Affected(affected) => affected.json,
             Self::Doc(doc) => doc.json,
@@ -115,6 +117,7 @@ impl Arguments {
             Command::Diff(diff) => Some(&mut diff.variant),
             Command::Depends(depends) => Some(&mut depends.variant),
             Command::Graph(graph) => Some(&mut graph.selection.variant),
+            Command::Lint(lint) => Some(&mut lint.selection.variant),
             Command::Affected(affected) => Some(&mut affected.variant),
             Command::Source(SourceCommand::Export(export)) => Some(&mut export.selection.variant),
             Command::Store(StoreCommand::Path(path)) => Some(&mut path.variant),
@@ -175,6 +178,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl depends core/zlib\n  stxl depends user/redis --on stage1/musl\n  stxl depends user/redis --on stage1/musl --all"
     )]
     Depends(DependsArguments),
+    /// Remark on what is right and looks wrong: in texts, in scripts, and what nothing made
+    #[command(
+        after_help = "Examples:\n  stxl lint\n  stxl lint core --allow opaque-binary --allow missing-description"
+    )]
+    Lint(LintArguments),
     /// Draw the graph of packages, or of derivations
     #[command(
         after_help = "Examples:\n  stxl graph -o graph.html\n  stxl graph core/zlib --status -o zlib.svg\n  stxl graph --reduce | dot -Tpdf -o graph.pdf\n  stxl graph --format json | jq '.nodes | length'"

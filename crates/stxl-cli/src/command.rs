@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod graph;
 pub(crate) mod init;
+pub(crate) mod lint;
 pub(crate) mod log;
 pub(crate) mod root;
 pub(crate) mod shell;

@@ -28,7 +28,7 @@ use crate::progress::plural;
 use crate::session::THIS_PROGRAM;
 use crate::terminal::{Terminal, Tone, print_record};
 
-pub(crate) use surveyed::{Surveyed, survey};
+pub(crate) use surveyed::{Surveyed, survey, survey_keeping};
 
 /// The hidden argument that makes this program an evaluator.
 pub(crate) const EVALUATOR_ARGUMENT: &str = "__evaluate";
@@ -435,18 +435,26 @@ pub(crate) fn show_excerpts(
     texts: &Texts,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let tree = WithStdlib::open(texts)?;
     let style = if terminal.is_colored() {
         Style::Colored
     } else {
         Style::Plain
     };
     let shown = diagnostics.get(..SHOWN_MAX).unwrap_or(diagnostics);
-    terminal.text(&render(shown, &tree, style));
+    terminal.text(&excerpts(shown, texts, style)?);
     if diagnostics.len() > shown.len() {
         terminal.note(&format!("and {} more", diagnostics.len() - shown.len()));
     }
     Ok(())
+}
+
+/// Diagnostics with the lines they are about.
+pub(crate) fn excerpts(
+    diagnostics: &[Diagnostic],
+    texts: &Texts,
+    style: Style,
+) -> Result<String, Failure> {
+    Ok(render(diagnostics, &WithStdlib::open(texts)?, style))
 }
 
 /// The texts that a request evaluates: a workspace's, and its own.

@@ -70,6 +70,7 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
         Command::Why(why) => command::why::run(arguments, why, terminal),
         Command::Diff(diff) => command::diff::run(arguments, diff, terminal),
+        Command::Lint(lint) => command::lint::run(arguments, lint, terminal),
         Command::Graph(graph) => command::graph::run(arguments, graph, terminal),
         Command::Depends(depends) => command::depends::run(arguments, depends, terminal),
         Command::Affected(affected) => command::affected::run(arguments, affected, terminal),

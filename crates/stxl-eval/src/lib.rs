@@ -22,6 +22,7 @@ mod profile;
 mod queries;
 mod read;
 mod record;
+mod review;
 mod selection;
 mod settings;
 mod source_tree;
@@ -48,6 +49,7 @@ pub use profile::{
     FunctionCost, PROFILE_RECORD_VERSION, PackageCost, PhaseCost, Profile, ProfileRecord, Profiled,
     new_profiler, profile_in_child,
 };
+pub use review::{REVIEW_IDS, review_in_child};
 pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OVERRIDE_LAYER,

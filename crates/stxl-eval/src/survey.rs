@@ -187,6 +187,11 @@ impl Survey {
         nearest_packages(text, self.packages.keys().map(PackageLabel::as_str))
     }
 
+    /// All outputs as nodes.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = NodeKey> {
+        self.outputs.iter().map(SurveyedOutput::key)
+    }
+
     fn output(&self, position: usize) -> Option<&SurveyedOutput> {
         self.outputs.get(position)
     }

@@ -130,3 +130,17 @@ pub(crate) enum GraphFormat {
     /// One page to move, search and click in a browser; it needs nothing else.
     Html,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Let remarks of this kind pass, such as `missing-license`; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) allow: Vec<String>,
+
+    /// Print one JSON record
+    #[arg(long)]
+    pub(crate) json: bool,
+}

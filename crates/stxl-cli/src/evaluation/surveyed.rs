@@ -4,8 +4,9 @@ use std::path::Path;
 
 use stxl_eval::{
     ChildRequest, EvaluationRequest, Memory, NeedPlace, Provenance, Saying, Survey, TraceFolder,
-    explain_alone_in_child, places_of_needs, sayings_of, survey_remembering,
+    explain_alone_in_child, places_of_needs, review_in_child, sayings_of, survey_remembering,
 };
+use stxl_lang::Diagnostic;
 use stxl_model::{PackageLabel, Plan, Selector};
 
 use super::{Audience, Texts, child_request, evaluated, evaluator, traces};
@@ -20,6 +21,15 @@ pub(crate) struct Surveyed {
     /// What its outputs need, and what its packages read.
     pub(crate) survey: Survey,
     request: ChildRequest,
+    /// Warnings that were not shown.
+    unshown: Vec<Diagnostic>,
+}
+
+/// What becomes of the warnings of an evaluation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Warnings {
+    Shown,
+    Kept,
 }
 
 /// Evaluates, remembers that, and surveys what the plan was made of.
@@ -29,16 +39,41 @@ pub(crate) fn survey(
     audience: Audience,
     terminal: Terminal,
 ) -> Result<Surveyed, Failure> {
+    survey_with(Warnings::Shown, workspace, selection, audience, terminal)
+}
+
+/// As [`survey`], with the warnings among the remarks, and not shown.
+pub(crate) fn survey_keeping(
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Surveyed, Failure> {
+    survey_with(Warnings::Kept, workspace, selection, audience, terminal)
+}
+
+fn survey_with(
+    warnings: Warnings,
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+) -> Result<Surveyed, Failure> {
     let request = child_request(workspace, selection)?;
     let traces: Option<TraceFolder> = traces()?;
     let memory = traces.as_ref().map_or(Memory::None, Memory::Used);
     let surveyed = survey_remembering(&evaluator(), &request, memory);
-    let (remembered, survey) = surveyed.map_err(Failure::environment)?;
+    let (mut remembered, survey) = surveyed.map_err(Failure::environment)?;
+    let mut unshown = Vec::new();
+    if warnings == Warnings::Kept && remembered.evaluation.plan.is_some() {
+        unshown = std::mem::take(&mut remembered.evaluation.diagnostics);
+    }
     let evaluated = evaluated(remembered, &Texts::of(&request), audience, terminal)?;
     Ok(Surveyed {
         plan: evaluated.remember(terminal),
         survey,
         request,
+        unshown,
     })
 }
 
@@ -85,6 +120,22 @@ impl Surveyed {
     pub(crate) fn sayings(&self) -> Result<Vec<Saying>, Failure> {
         let labels: Vec<PackageLabel> = self.survey.packages().cloned().collect();
         sayings_of(&evaluator(), &self.request, &labels).map_err(Failure::environment)
+    }
+
+    /// Warnings that were not shown, and remarks on all packages of the plan, sorted by place.
+    pub(crate) fn remarks(&self) -> Result<Vec<Diagnostic>, Failure> {
+        let found = review_in_child(&evaluator(), &self.request, &self.survey);
+        let mut remarks = self.unshown.clone();
+        remarks.extend(found.map_err(Failure::environment)?);
+        remarks.sort();
+        remarks.sort_by_key(|remark| remark.primary.as_ref().map(|(span, _)| span.clone()));
+        remarks.dedup();
+        Ok(remarks)
+    }
+
+    /// The texts that were evaluated.
+    pub(crate) fn texts(&self) -> Texts {
+        Texts::of(&self.request)
     }
 
     /// Where it is written that outputs need others, by their positions in the survey.

@@ -94,7 +94,11 @@ fn answer_request() -> Result<(), ProcessError> {
     // Never joined: it ends with the process.
     drop(std::thread::spawn(move || watch.run(&PACKAGES)));
     let profiler = match inquiry {
-        Inquiry::Nothing | Inquiry::Origin(_) | Inquiry::Needs(_) | Inquiry::Sayings(_) => None,
+        Inquiry::Nothing
+        | Inquiry::Origin(_)
+        | Inquiry::Needs(_)
+        | Inquiry::Sayings(_)
+        | Inquiry::Review(_) => None,
         Inquiry::Costs => Some(new_profiler()),
     };
     let options = EvaluatorOptions {
@@ -122,6 +126,7 @@ fn answer_request() -> Result<(), ProcessError> {
         Inquiry::Origin(field) => evaluator.find_origin(&evaluation, &field),
         Inquiry::Needs(needs) => evaluator.find_places_of_needs(&evaluation, needs),
         Inquiry::Sayings(labels) => evaluator.find_sayings(&evaluation, &labels),
+        Inquiry::Review(keys) => evaluator.find_remarks(&evaluation, keys),
         Inquiry::Costs | Inquiry::Nothing => findings,
     };
     let output = File::from(rustix::io::dup(stdout()).map_err(std::io::Error::from)?);

@@ -17,7 +17,7 @@ use crate::record::{Pieces, Records, decode_list, decode_read, encode_read, numb
 use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -59,6 +59,8 @@ pub(crate) enum Inquiry {
     Needs(Vec<(NodeWire, NodeWire)>),
     /// What packages say of themselves.
     Sayings(Vec<String>),
+    /// What there is to remark on packages, each in a configuration.
+    Review(Vec<NodeWire>),
 }
 
 /// What a child answers.

@@ -6,6 +6,7 @@ use super::{Evaluator, Recorded};
 use crate::child::NodeWire;
 use crate::node::NodeKey;
 use crate::origin;
+use crate::review;
 use crate::survey::{places, sayings};
 
 impl Evaluator {
@@ -44,6 +45,16 @@ impl Evaluator {
             .collect::<Option<_>>()?;
         let db = self.db.clone();
         let find = move || sayings::find_encoded(&db, &labels);
+        Some(self.pool.install(find))
+    }
+
+    /// Remarks on packages, encoded; none when something is wrong.
+    pub(crate) fn find_remarks(&self, recorded: &Recorded, keys: Vec<NodeWire>) -> Option<Vec<u8>> {
+        recorded.outcome.as_ref()?;
+        let keys = keys.into_iter().map(NodeWire::into_key);
+        let keys: Vec<NodeKey> = keys.collect::<Option<_>>()?;
+        let db = self.db.clone();
+        let find = move || review::find_encoded(&db, &keys);
         Some(self.pool.install(find))
     }
 }

@@ -116,7 +116,7 @@ impl PlaceWire {
 }
 
 impl SurveyedOutput {
-    fn key(&self) -> NodeKey {
+    pub(super) fn key(&self) -> NodeKey {
         NodeKey {
             label: self.label.package.clone(),
             configured: Configured {
