@@ -516,7 +516,7 @@ impl FieldKind {
             Self::References => "a list of labels",
             Self::Base => "a label or a list of labels",
             Self::Patches => "a list of names of files",
-            Self::Source => "`url(…)`, `file(…)` or `dir(…)`",
+            Self::Source => "`url(…)`, `git(…)`, `file(…)` or `dir(…)`",
             Self::Sources => "a map of sources",
             Self::Env | Self::Texts => "a map of texts",
             Self::Seeds => "a map of seeds",
