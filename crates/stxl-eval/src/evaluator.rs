@@ -75,7 +75,7 @@ pub(crate) struct Recorded {
 /// What is known after an evaluation without errors.
 pub(crate) struct Outcome {
     pub(crate) records: Records,
-    /// What was asked for.
+    /// What was asked for; taken by who links.
     pub(crate) targets: Vec<Target>,
     /// The list of packages; none of an evaluation of parts, or if the workspace changed meanwhile.
     pub(crate) listed: Option<Listed>,
@@ -90,13 +90,14 @@ impl Recorded {
     /// Links what was recorded, which stays.
     pub(crate) fn into_parts(self) -> LinkedRecords {
         let Self {
-            outcome,
+            mut outcome,
             mut diagnostics,
             looked_at: _,
         } = self;
-        let linked = outcome
-            .as_ref()
-            .map(|outcome| link(&outcome.records, &outcome.targets, None));
+        let linked = outcome.as_mut().map(|outcome| {
+            let targets = std::mem::take(&mut outcome.targets);
+            link(&outcome.records, targets, None)
+        });
         let (plan, links) = match linked.transpose() {
             Ok(linked) => linked.map(|linked| (linked.plan, linked.links)).unzip(),
             Err(wrong) => {
@@ -407,6 +408,7 @@ struct Run<'r> {
 }
 
 /// A package that was asked for: the outputs wanted of it.
+#[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) label: PackageLabel,
     pub(crate) nodes: Vec<NodeKey>,

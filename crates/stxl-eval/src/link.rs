@@ -1,8 +1,12 @@
 //! From records to a plan: ids are computed in the order in which outputs need each other.
 
+mod in_place;
+
+pub(crate) use in_place::relink;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use stxl_lang::Diagnostic;
 use stxl_model::{DerivationId, Fragment, OutputName, PackageLabel, Plan, PlanError, PlanRoot};
@@ -21,9 +25,6 @@ pub(crate) enum LinkError {
     /// A node that needs itself.
     #[error("`{node}` needs itself")]
     Cycle { node: String },
-    /// Nobody wants it any more.
-    #[error("it is not wanted any more")]
-    Unwanted,
     /// A fragment is damaged.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -46,9 +47,25 @@ pub(crate) struct Links {
     nodes: Vec<Option<NodeLink>>,
     /// The derivations of all nodes, one node after the other.
     derivations: Vec<OwnDerivation>,
+    shape: Arc<Shape>,
+}
+
+/// What was linked, and in which order: the same as long as nobody needs or brings anything else.
+#[derive(Debug, Default)]
+struct Shape {
+    targets: Vec<Target>,
+    /// Positions of nodes, each after all it needs.
+    order: Vec<usize>,
+    /// By position: whether targets need the node or are brought it, over any number of steps.
+    is_reached: Vec<bool>,
 }
 
 impl Links {
+    /// Whether a node is needed or brought, by position.
+    pub(crate) fn is_reached(&self, position: usize) -> bool {
+        self.shape.is_reached.get(position) == Some(&true)
+    }
+
     /// The derivation that gives a node, and all derivations of the node, which others may have
     /// too; none for one that is not in the plan.
     pub(crate) fn of_node(
@@ -88,18 +105,8 @@ pub(crate) struct Previous<'p> {
 /// same in a previous plan is taken from it.
 pub(crate) fn link(
     records: &Records,
-    targets: &[Target],
+    targets: Vec<Target>,
     previous: Option<Previous<'_>>,
-) -> Result<Linked, LinkError> {
-    link_while(records, targets, previous, &AtomicBool::new(true))
-}
-
-/// Like [`link`], while it is wanted.
-pub(crate) fn link_while(
-    records: &Records,
-    targets: &[Target],
-    previous: Option<Previous<'_>>,
-    is_wanted: &AtomicBool,
 ) -> Result<Linked, LinkError> {
     let mut linker = Linker {
         records,
@@ -111,15 +118,14 @@ pub(crate) fn link_while(
         links: Links {
             nodes: vec![None; records.nodes.len()],
             derivations: Vec::with_capacity(2 * records.nodes.len()),
+            shape: Arc::default(),
         },
+        order: Vec::with_capacity(records.nodes.len()),
         previous,
     };
     // Mostly one derivation that makes a root, and one that runs in it.
     linker.plan.reserve(2 * records.nodes.len());
-    for target in targets {
-        if !is_wanted.load(Ordering::Relaxed) {
-            return Err(LinkError::Unwanted);
-        }
+    for target in &targets {
         let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
         for key in &target.nodes {
             let position = records.nodes.get_index_of(key);
@@ -134,26 +140,38 @@ pub(crate) fn link_while(
             outputs,
         })?;
     }
-    let is_reached = linker.check_brought(targets)?;
-    let (mut plan, links) = (linker.plan, linker.links);
-    let mut options = BTreeSet::new();
-    let mut diagnostics = Vec::new();
-    for seen in seen(records, &is_reached, targets) {
-        if seen.is_reached {
-            options.extend(seen.package.facts.options.iter().cloned());
+    let is_reached = linker.check_brought(&targets)?;
+    let mut links = linker.links;
+    links.shape = Arc::new(Shape {
+        targets,
+        order: linker.order,
+        is_reached,
+    });
+    Ok(Linked::new(records, linker.plan, links))
+}
+
+impl Linked {
+    /// Adds what the packages in a plan say.
+    fn new(records: &Records, mut plan: Plan, links: Links) -> Self {
+        let mut options = BTreeSet::new();
+        let mut diagnostics = Vec::new();
+        for seen in seen(records, &links.shape) {
+            if seen.is_reached {
+                options.extend(seen.package.facts.options.iter().cloned());
+            }
+            let said = seen.remarks.iter().flat_map(|it| &it.diagnostics);
+            diagnostics.extend(said.cloned());
+            if seen.package.layers.last().is_some_and(is_local) {
+                plan.mark_local();
+            }
         }
-        let said = seen.remarks.iter().flat_map(|it| &it.diagnostics);
-        diagnostics.extend(said.cloned());
-        if seen.package.layers.last().is_some_and(is_local) {
-            plan.mark_local();
+        Self {
+            plan,
+            links,
+            options,
+            diagnostics,
         }
     }
-    Ok(Linked {
-        plan,
-        links,
-        options,
-        diagnostics,
-    })
 }
 
 /// A package that has to do with a plan.
@@ -168,7 +186,12 @@ struct Seen<'r> {
 
 /// The packages of the nodes that were reached, those that were asked for, and all whose values
 /// these read.
-fn seen<'r>(records: &'r Records, is_reached: &[bool], targets: &'r [Target]) -> Vec<Seen<'r>> {
+fn seen<'r>(records: &'r Records, shape: &'r Shape) -> Vec<Seen<'r>> {
+    let Shape {
+        targets,
+        order: _,
+        is_reached,
+    } = shape;
     let mut seen: Vec<Seen<'_>> = Vec::with_capacity(records.packages.len());
     // Not by the labels of nodes: comparing these takes longer than linking.
     for (label, package) in &records.packages {
@@ -249,6 +272,8 @@ struct Linker<'r> {
     is_begun: Vec<bool>,
     plan: Plan,
     links: Links,
+    /// The nodes in the plan, in the order in which they were linked.
+    order: Vec<usize>,
     previous: Option<Previous<'r>>,
 }
 
@@ -361,6 +386,7 @@ impl Linker<'_> {
             *known = Some(id);
             *linked = Some(link);
         }
+        self.order.push(position);
         Ok(())
     }
 

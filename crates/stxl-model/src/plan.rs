@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
@@ -179,6 +179,42 @@ impl Plan {
             self.nodes.push(node);
         }
         Ok(())
+    }
+
+    /// The plan with other nodes in the places of some, by position: what becomes of it when
+    /// derivations are others and the graph is not. None when that is no plan: a place stands twice
+    /// or in no order, or a derivation would stand twice, before its input, or after it was
+    /// replaced as one.
+    pub fn with_replaced(&self, replaced: &[(usize, PlanNode)]) -> Option<Self> {
+        let mut plan = self.clone();
+        let mut became: FxHashMap<DerivationId, DerivationId> = FxHashMap::default();
+        let mut next = 0;
+        for (position, node) in replaced {
+            if *position < next {
+                return None;
+            }
+            next = position + 1;
+            let stands_before =
+                |input: &DerivationId| plan.position(input).is_some_and(|it| it < *position);
+            if !node.derivation.inputs().iter().all(stands_before) {
+                return None;
+            }
+            *plan.nodes.get_mut(*position)? = node.clone();
+            let before = plan.positions.replace_index(*position, node.id).ok()?;
+            if before != node.id {
+                became.insert(before, node.id);
+            }
+        }
+        let mut inputs = plan.nodes.iter().flat_map(|node| node.derivation.inputs());
+        if !became.is_empty() && inputs.any(|input| became.contains_key(input)) {
+            return None;
+        }
+        for id in plan.roots.iter_mut().flat_map(|it| it.outputs.values_mut()) {
+            if let Some(other) = became.get(id) {
+                *id = *other;
+            }
+        }
+        Some(plan)
     }
 
     /// Adds a package that was asked for.

@@ -13,7 +13,7 @@ use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, Target, sort};
 use crate::layout::Layout;
-use crate::link::{Linked, Links, Previous, link};
+use crate::link::{Linked, Links, Previous, link, relink};
 use crate::record::Records;
 use crate::settings::Settings;
 
@@ -24,6 +24,8 @@ const ROUNDS_MAX: usize = 6;
 const PARTS_MAX: usize = 64;
 
 const WRONG_REQUEST: &str = "the request is wrong";
+const SOMETHING_WRONG: &str = "something is wrong";
+const CHANGED_MEANWHILE: &str = "the workspace changed meanwhile";
 
 /// What is remembered from one evaluation to the next.
 #[derive(Clone, Copy, Debug)]
@@ -217,12 +219,16 @@ impl Session<'_> {
             Ok(looked) => looked,
             Err(unseen) => return Ok(Err(unseen.reason.to_owned())),
         };
-        if let Some(linked) = guess
-            && !looked.is_other()
-        {
-            return Ok(Ok(Box::new(looked.into_whole(linked))));
-        }
-        Ok(match self.recall(looked, None)? {
+        let previous = match guess {
+            Some(linked) if !looked.is_other() => {
+                return Ok(Ok(Box::new(looked.into_whole(linked))));
+            }
+            guess => guess.map(|linked| (linked.plan, linked.links)),
+        };
+        let previous = previous
+            .as_ref()
+            .map(|(plan, links)| Previous { plan, links });
+        Ok(match self.recall(looked, previous)? {
             Recalled::Whole(whole) => Ok(whole),
             Recalled::Useless { reason, .. } => Err(reason),
         })
@@ -271,15 +277,26 @@ impl Session<'_> {
             is_listed_anew: looked.is_listed_anew,
         };
         let mut recall = Recall::new(records, &trace.stale, &seen);
-        let linked = match self.complete(&mut recall, &looked.settings, &layout)? {
-            Completed::Targets(targets) => link(&recall.records, &targets, previous)
-                .map_err(|wrong| wrong.to_string())
-                .and_then(|linked| {
-                    let is_right = self.are_options_declared(&linked);
-                    is_right.then_some(linked).ok_or(WRONG_REQUEST.to_owned())
-                }),
-            Completed::Useless(reason) => Err(reason.to_owned()),
+        // Mostly a recipe is another, and what needs what is not.
+        let as_before = previous.filter(|_| !looked.is_listed_anew);
+        let in_place = match as_before {
+            Some(previous) => self.recall_in_place(&mut recall, &layout, previous)?,
+            None => Ok(None),
         };
+        let linked = match in_place {
+            Ok(Some(linked)) => Ok(linked),
+            Ok(None) => match self.complete(&mut recall, &looked.settings, &layout)? {
+                Completed::Targets(targets) => {
+                    link(&recall.records, targets, previous).map_err(|wrong| wrong.to_string())
+                }
+                Completed::Useless(reason) => Err(reason.to_owned()),
+            },
+            Err(reason) => Err(reason.to_owned()),
+        };
+        let linked = linked.and_then(|linked| {
+            let is_right = self.are_options_declared(&linked);
+            is_right.then_some(linked).ok_or(WRONG_REQUEST.to_owned())
+        });
         let account = recall.account();
         let rest = Box::new(Rest {
             looked,
@@ -294,6 +311,32 @@ impl Session<'_> {
         let trace = Self::put_together(*rest);
         let whole = Whole::new(linked, account, trace, has_news);
         Ok(Recalled::Whole(Box::new(whole)))
+    }
+
+    /// Makes a plan out of the previous one, if that is of the same graph when what does not hold is
+    /// evaluated again; else that is done, and no more. A reason if something is wrong.
+    fn recall_in_place(
+        &self,
+        recall: &mut Recall,
+        layout: &Layout,
+        previous: Previous<'_>,
+    ) -> Result<Result<Option<Linked>, &'static str>, ChildError> {
+        let parts = recall.parts_again(previous.links, layout);
+        if parts.nodes.len() > PARTS_MAX {
+            return Ok(Ok(None));
+        }
+        if !parts.nodes.is_empty() {
+            let selectors = Vec::new();
+            let Some(records) = self.evaluated(Missing { selectors, parts })? else {
+                return Ok(Err(SOMETHING_WRONG));
+            };
+            if !recall.learn(&records, layout) {
+                return Ok(Err(CHANGED_MEANWHILE));
+            }
+        }
+        let changed = recall.changed_in_place(previous.links);
+        let linked = changed.and_then(|changed| relink(&recall.records, previous, changed));
+        Ok(Ok(linked))
     }
 
     /// Whether the options of the request are declared by anything in the plan.
@@ -339,10 +382,10 @@ impl Session<'_> {
                 return Ok(Completed::Useless("most packages have to be evaluated"));
             }
             let Some(records) = self.evaluated(missing)? else {
-                return Ok(Completed::Useless("something is wrong"));
+                return Ok(Completed::Useless(SOMETHING_WRONG));
             };
             if !recall.learn(&records, layout) {
-                return Ok(Completed::Useless("the workspace changed meanwhile"));
+                return Ok(Completed::Useless(CHANGED_MEANWHILE));
             }
         }
         Ok(Completed::Useless("references lead ever further"))

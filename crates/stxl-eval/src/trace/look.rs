@@ -1,7 +1,5 @@
 //! A second look at what a trace was made from, and meanwhile a guess that nothing is another.
 
-use std::sync::atomic::AtomicBool;
-
 use stxl_lang::SourcePath;
 
 use super::Trace;
@@ -12,7 +10,7 @@ use super::verify::verify;
 use crate::child::named_folders;
 use crate::evaluator::{ReadSettings, settings_of};
 use crate::layout::{Listing, PACKAGE_FILE, list_packages};
-use crate::link::{Linked, link_while};
+use crate::link::{Linked, link};
 use crate::read::{Found, Look, Read};
 use crate::record::Records;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -99,13 +97,12 @@ impl Session<'_> {
         let Some((tree, read)) = self.open(&trace.records) else {
             return unseen(Some(trace), "`stxl.toml` changed");
         };
-        let is_same = AtomicBool::new(true);
-        let look = || verify(&tree, &trace, self.beginning, suspects, &is_same);
+        let look = || verify(&tree, &trace, self.beginning, suspects);
         let (looks, guess) = match guessing {
             Guessing::No => (look(), None),
             Guessing::Yes => std::thread::scope(|scope| {
                 let looks = scope.spawn(look);
-                let guess = self.guess(&trace, &read.settings, &is_same);
+                let guess = self.guess(&trace, &read.settings);
                 match looks.join() {
                     Ok(looks) => (looks, guess),
                     Err(panic) => std::panic::resume_unwind(panic),
@@ -151,8 +148,8 @@ impl Session<'_> {
         Ok((looked, guess))
     }
 
-    /// Links what is on record; none if that does not suffice, or is not right any more.
-    fn guess(&self, trace: &Trace, settings: &Settings, is_right: &AtomicBool) -> Option<Linked> {
+    /// Links what is on record; none if that does not suffice.
+    fn guess(&self, trace: &Trace, settings: &Settings) -> Option<Linked> {
         let Trace {
             records,
             stale,
@@ -167,7 +164,7 @@ impl Session<'_> {
         if !asked.unknown.is_empty() {
             return None;
         }
-        let linked = link_while(records, &asked.targets, None, is_right).ok()?;
+        let linked = link(records, asked.targets, None).ok()?;
         self.are_options_declared(&linked).then_some(linked)
     }
 }

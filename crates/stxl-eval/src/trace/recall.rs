@@ -15,6 +15,7 @@ use super::Account;
 use crate::database::Configured;
 use crate::evaluator::{EvaluationRequest, Parts, Target, Tests};
 use crate::layout::{Layers, Layout};
+use crate::link::Links;
 use crate::node::NodeKey;
 use crate::record::{PackageRecord, Records};
 use crate::selection::{Wanted, configured_for, wanted_packages};
@@ -239,12 +240,18 @@ impl Recall {
             self.reasons.entry(label.clone()).or_insert(Reason::Unknown);
             selectors.extend(selectors_of(&label, wanted));
         }
-        let mut nodes = self.missing_nodes(&targets);
+        let nodes = self.missing_nodes(&targets);
         if selectors.is_empty() && nodes.is_empty() {
             return Standing::Complete(targets);
         }
-        // What is evaluated again is evaluated as far as it was known, so that it can be told
-        // whether it is still the same to others.
+        let parts = self.parts(nodes, &selectors, layout);
+        Standing::Incomplete(Missing { selectors, parts })
+    }
+
+    /// What to evaluate so that nodes are on record, and what else these packages were: what is
+    /// evaluated again is evaluated as far as it was known, so that it can be told whether it is
+    /// still the same to others.
+    fn parts(&self, mut nodes: Vec<NodeKey>, selectors: &[Selector], layout: &Layout) -> Parts {
         let mut again: BTreeSet<&PackageLabel> = nodes.iter().map(|key| &key.label).collect();
         again.extend(selectors.iter().filter_map(Selector::package));
         let former = again.into_iter().filter_map(|label| self.former.get(label));
@@ -257,13 +264,56 @@ impl Recall {
         nodes.extend(former);
         nodes.sort();
         nodes.dedup();
-        let is_unknown = |label: &&PackageLabel| !self.records.packages.contains_key(*label);
+        // Both are sorted by label.
+        let mut known = self.records.packages.keys().peekable();
+        let is_unknown = |label: &&PackageLabel| {
+            while known.next_if(|other| other < label).is_some() {}
+            known.next_if_eq(label).is_none()
+        };
         let packages = layout.packages.keys().filter(is_unknown).cloned();
         let packages = packages.collect();
-        Standing::Incomplete(Missing {
-            selectors,
-            parts: Parts { nodes, packages },
-        })
+        Parts { nodes, packages }
+    }
+
+    /// What to evaluate again of a plan's packages, if the plan needs what it did.
+    pub(super) fn parts_again(&self, links: &Links, layout: &Layout) -> Parts {
+        let nodes = self.former.values().flat_map(|package| &package.nodes);
+        let positions = nodes.map(|(position, _)| *position as usize);
+        let reached = positions.filter(|position| links.is_reached(*position));
+        let keys = reached.filter_map(|position| self.records.nodes.get_index(position));
+        self.parts(keys.cloned().collect(), &[], layout)
+    }
+
+    /// The nodes whose fragments may be others than a plan was made of, by position, if the rest of
+    /// what it was made of is what it was; none if packages are anything else to others, or need
+    /// or bring anything else.
+    pub(super) fn changed_in_place(&self, links: &Links) -> Option<Vec<usize>> {
+        let mut changed = Vec::new();
+        for (label, former) in &self.former {
+            let mut positions = former.nodes.iter().map(|(position, _)| *position as usize);
+            if !self.evaluated.contains(label) {
+                if positions.any(|position| links.is_reached(position)) {
+                    return None;
+                }
+                continue;
+            }
+            let current = self.records.packages.get(label)?;
+            if current.nodes.len() != former.nodes.len() || self.has_other_interface(label) {
+                return None;
+            }
+            for (position, node) in &current.nodes {
+                let mut nodes = former.nodes.iter();
+                let (_, former) = nodes.find(|(other, _)| other == position)?;
+                if former.needs != node.needs || former.brings != node.brings {
+                    return None;
+                }
+                changed.push(*position as usize);
+            }
+        }
+        let mut evaluated = self.evaluated.iter();
+        evaluated
+            .all(|label| self.former.contains_key(label))
+            .then_some(changed)
     }
 
     /// The nodes that targets need and of which nothing is on record.

@@ -9,6 +9,8 @@ mod succession;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashSet;
+
 use super::{Plan, PlanNode, PlanRoot};
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
@@ -86,7 +88,7 @@ impl PlanDifference {
             successors: BTreeMap::new(),
             predecessors: BTreeMap::new(),
         };
-        let mut recipes = comparison.recipes(after);
+        let mut recipes = comparison.recipes();
         let roots = different_roots(before, after);
         let mut labels: BTreeSet<&PackageLabel> = roots.keys().copied().collect();
         labels.extend(old.own.keys().chain(new.own.keys()));
@@ -188,6 +190,8 @@ struct Side<'p> {
     plan: &'p Plan,
     /// The derivations that the other plan has not, by package, in the order of the plan.
     own: BTreeMap<&'p PackageLabel, Vec<&'p PlanNode>>,
+    /// The same, in the order of the plan.
+    own_nodes: Vec<&'p PlanNode>,
     /// The names that outputs asked for have, by what gives them.
     outputs: BTreeMap<DerivationId, Vec<(&'p PackageLabel, &'p OutputName)>>,
 }
@@ -197,18 +201,26 @@ impl<'p> Side<'p> {
         let mut side = Self {
             plan,
             own: BTreeMap::new(),
+            own_nodes: Vec::new(),
             outputs: BTreeMap::new(),
         };
-        for node in plan.nodes() {
+        for (position, node) in plan.nodes().iter().enumerate() {
             let label = &node.origin.label;
-            if other.position(&node.id).is_none() {
+            // Most stand where they stood: that is seen at once.
+            let is_in_place = other
+                .nodes()
+                .get(position)
+                .is_some_and(|it| it.id == node.id);
+            if !is_in_place && other.position(&node.id).is_none() {
                 side.own.entry(label).or_default().push(node);
+                side.own_nodes.push(node);
             }
         }
+        let own: FxHashSet<&DerivationId> = side.own_nodes.iter().map(|node| &node.id).collect();
         for root in plan.roots() {
             // Only those of what is different are asked for.
             for (output, id) in &root.outputs {
-                if other.position(id).is_none() {
+                if own.contains(id) {
                     let names = side.outputs.entry(*id).or_default();
                     names.push((&root.label, output));
                 }
@@ -244,14 +256,11 @@ struct Comparison<'s, 'p> {
 impl<'p> Comparison<'_, 'p> {
     /// The names of the newer plan's derivations that follow none of the older plan. Inputs come
     /// first, so what a derivation became is known before others name it.
-    fn recipes(&mut self, after: &'p Plan) -> BTreeMap<&'p PackageLabel, Vec<String>> {
+    fn recipes(&mut self) -> BTreeMap<&'p PackageLabel, Vec<String>> {
         let mut left: BTreeMap<&PackageLabel, Vec<&PlanNode>> = self.old.own.clone();
         let mut recipes: BTreeMap<&PackageLabel, Vec<String>> = BTreeMap::new();
-        for node in after.nodes() {
+        for &node in &self.new.own_nodes {
             let label = &node.origin.label;
-            if self.old.plan.position(&node.id).is_some() {
-                continue;
-            }
             let candidates = left.entry(label).or_default();
             let found = candidates
                 .iter()

@@ -105,6 +105,45 @@ impl Fragment {
         Arc::ptr_eq(&self.shared, &other.shared) && self.range == other.range
     }
 
+    /// The derivations over these needs, as nodes of a plan, and the id of the result.
+    pub fn over(&self, needs: &[DerivationId]) -> Result<(Vec<PlanNode>, DerivationId), PlanError> {
+        let mut nodes = Vec::new();
+        let id = self.resolve(needs, &mut Vec::new(), |id, derivation, origin| {
+            let origin = decode_origin(&mut Decoder::new(origin))?.into();
+            nodes.push(PlanNode {
+                id,
+                derivation,
+                origin,
+            });
+            Ok(())
+        })?;
+        Ok((nodes, id))
+    }
+
+    /// Hands on every derivation over these needs, with the encoding of its origin, puts the ids of
+    /// all into a list, and returns that of the result.
+    fn resolve(
+        &self,
+        needs: &[DerivationId],
+        own: &mut Vec<DerivationId>,
+        mut add: impl FnMut(DerivationId, EncodedDerivation, &[u8]) -> Result<(), PlanError>,
+    ) -> Result<DerivationId, PlanError> {
+        own.clear();
+        let mut decoder = Decoder::new(self.as_bytes());
+        let result = decode_input(&mut decoder)?;
+        for _ in 0..decoder.count()? {
+            let (node, inputs, origin) = decode_node(&mut decoder, self, own, needs)?;
+            let unknown = decoder.error("a kind of derivation");
+            let derivation = EncodedDerivation::of_fragment(node, inputs).ok_or(unknown)?;
+            let id = derivation.id();
+            add(id, derivation, origin)?;
+            own.push(id);
+        }
+        let id = resolve(result, own, needs, &decoder)?;
+        decoder.finish()?;
+        Ok(id)
+    }
+
     /// The fragment as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.shared.get(self.range.clone()).unwrap_or_default()
@@ -143,26 +182,17 @@ impl Plan {
         needs: &[DerivationId],
         own: &mut Vec<DerivationId>,
     ) -> Result<DerivationId, PlanError> {
-        own.clear();
-        let mut decoder = Decoder::new(fragment.as_bytes());
-        let result = decode_input(&mut decoder)?;
-        for _ in 0..decoder.count()? {
-            let (node, inputs, origin) = decode_node(&mut decoder, fragment, own, needs)?;
-            let unknown = decoder.error("a kind of derivation");
-            let derivation = EncodedDerivation::of_fragment(node, inputs).ok_or(unknown)?;
-            let id = derivation.id();
-            if !self.positions.contains(&id) {
-                self.push(PlanNode {
-                    id,
-                    derivation,
-                    origin: decode_origin(&mut Decoder::new(origin))?.into(),
-                })?;
+        fragment.resolve(needs, own, |id, derivation, origin| {
+            if self.positions.contains(&id) {
+                return Ok(());
             }
-            own.push(id);
-        }
-        let id = resolve(result, own, needs, &decoder)?;
-        decoder.finish()?;
-        Ok(id)
+            let origin = decode_origin(&mut Decoder::new(origin))?.into();
+            self.push(PlanNode {
+                id,
+                derivation,
+                origin,
+            })
+        })
     }
 }
 

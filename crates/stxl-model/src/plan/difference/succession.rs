@@ -57,7 +57,7 @@ impl Succession {
             successors: BTreeMap::new(),
             predecessors: BTreeMap::new(),
         };
-        comparison.recipes(after);
+        comparison.recipes();
         let Comparison {
             successors,
             predecessors: follows,
