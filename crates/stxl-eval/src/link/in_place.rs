@@ -1,15 +1,15 @@
 //! A plan of which some recipes are others, and the graph is what it was: the mostly few
 //! derivations that become others are put in the places of those that they follow.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use stxl_model::{DerivationId, PlanNode};
 
-use super::{Linked, Links, NodeLink, OwnDerivation, Previous};
+use super::{Linked, Links, NodeLink, Previous};
 use crate::record::Records;
 
 /// Makes the plan that [`super::link`] makes, out of a previous one, where the fragments of some
 /// nodes are others and what nodes need and bring is the same. None if derivations do not stand for
-/// each other one by one, as when two nodes share one that is another for one of them.
+/// each other one by one, as when two nodes share one that becomes another for one of them alone.
 pub(crate) fn relink(
     records: &Records,
     previous: Previous<'_>,
@@ -32,20 +32,26 @@ struct Relinking<'r> {
     /// By position of a node.
     has_other_fragment: Vec<bool>,
     has_other_id: Vec<bool>,
-    /// Derivations of several nodes.
-    shared: FxHashSet<DerivationId>,
+    /// By a derivation that several nodes have, how many have it after the first.
+    sharing: FxHashMap<DerivationId, usize>,
+    /// By a derivation of several nodes that is another for the first of them, what it became, and
+    /// for how many it has not become that yet.
+    became: FxHashMap<DerivationId, (DerivationId, usize)>,
 }
 
 impl<'r> Relinking<'r> {
     fn new(records: &'r Records, links: &Links) -> Self {
-        let is_shared = |own: &&OwnDerivation| !own.is_first;
-        let shared = links.derivations.iter().filter(is_shared);
+        let mut sharing = FxHashMap::default();
+        for own in links.derivations.iter().filter(|own| !own.is_first) {
+            *sharing.entry(own.id).or_default() += 1;
+        }
         Self {
             records,
             links: links.clone(),
             has_other_fragment: vec![false; records.nodes.len()],
             has_other_id: vec![false; records.nodes.len()],
-            shared: shared.map(|own| own.id).collect(),
+            sharing,
+            became: FxHashMap::default(),
         }
     }
 
@@ -78,21 +84,27 @@ impl<'r> Relinking<'r> {
                 return None;
             }
             for (own, node) in own.iter_mut().zip(nodes) {
-                let is_alone = own.is_first && !self.shared.contains(&own.id);
-                if own.id != node.id && !is_alone {
+                let before = std::mem::replace(&mut own.id, node.id);
+                if own.is_first {
+                    if let Some(count) = self.sharing.get(&before)
+                        && before != node.id
+                    {
+                        self.became.insert(before, (node.id, *count));
+                    }
+                    replaced.push((previous.plan.position(&before)?, node));
+                } else if let Some((became, left)) = self.became.get_mut(&before) {
+                    *left = left.checked_sub(1).filter(|_| *became == node.id)?;
+                } else if before != node.id {
                     return None;
                 }
-                // Of one that another node brought, where it came from is that node's to say.
-                if own.is_first {
-                    replaced.push((previous.plan.position(&own.id)?, node.clone()));
-                }
-                own.id = node.id;
+                // Where it came from is its first node's to say.
             }
             *self.has_other_id.get_mut(position)? = *before != id;
             *before = id;
             *fragment = record.fragment.clone();
         }
         replaced.sort_by_key(|(position, _)| *position);
-        Some(replaced)
+        let mut left = self.became.values().map(|(_, left)| *left);
+        left.all(|left| left == 0).then_some(replaced)
     }
 }

@@ -9,7 +9,7 @@ mod succession;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Plan, PlanNode, PlanRoot};
 use crate::derivation::Kind;
@@ -85,14 +85,16 @@ impl PlanDifference {
         let mut comparison = Comparison {
             old: &old,
             new: &new,
-            successors: BTreeMap::new(),
-            predecessors: BTreeMap::new(),
+            successors: FxHashMap::default(),
+            predecessors: FxHashMap::default(),
         };
         let mut recipes = comparison.recipes();
         let roots = different_roots(before, after);
-        let mut labels: BTreeSet<&PackageLabel> = roots.keys().copied().collect();
-        labels.extend(old.own.keys().chain(new.own.keys()));
-        let is_there = (present(before, &labels), present(after, &labels));
+        let own = old.own.keys().chain(new.own.keys()).copied();
+        let mut labels: Vec<&PackageLabel> = roots.keys().copied().chain(own).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let is_there = (old.present(&labels), new.present(&labels));
         let mut difference = Self::default();
         for label in &labels {
             let of_root = roots.get(label).copied().unwrap_or_default();
@@ -177,32 +179,24 @@ fn different_roots<'p>(
     }
 }
 
-/// The packages among these that a plan has anything of.
-fn present<'p>(plan: &'p Plan, labels: &BTreeSet<&PackageLabel>) -> BTreeSet<&'p PackageLabel> {
-    let nodes = plan.nodes().iter().map(|node| &node.origin.label);
-    let roots = plan.roots().iter().map(|root| &root.label);
-    let named = nodes.chain(roots);
-    named.filter(|label| labels.contains(label)).collect()
-}
-
 /// One of the plans, as seen from the other.
 struct Side<'p> {
     plan: &'p Plan,
     /// The derivations that the other plan has not, by package, in the order of the plan.
-    own: BTreeMap<&'p PackageLabel, Vec<&'p PlanNode>>,
+    own: FxHashMap<&'p PackageLabel, Vec<&'p PlanNode>>,
     /// The same, in the order of the plan.
     own_nodes: Vec<&'p PlanNode>,
     /// The names that outputs asked for have, by what gives them.
-    outputs: BTreeMap<DerivationId, Vec<(&'p PackageLabel, &'p OutputName)>>,
+    outputs: FxHashMap<DerivationId, Vec<(&'p PackageLabel, &'p OutputName)>>,
 }
 
 impl<'p> Side<'p> {
     fn of(plan: &'p Plan, other: &Plan) -> Self {
         let mut side = Self {
             plan,
-            own: BTreeMap::new(),
+            own: FxHashMap::default(),
             own_nodes: Vec::new(),
-            outputs: BTreeMap::new(),
+            outputs: FxHashMap::default(),
         };
         for (position, node) in plan.nodes().iter().enumerate() {
             let label = &node.origin.label;
@@ -229,6 +223,20 @@ impl<'p> Side<'p> {
         side
     }
 
+    /// The packages among these that the plan has anything of.
+    fn present(&self, labels: &[&PackageLabel]) -> FxHashSet<&'p PackageLabel> {
+        let mut present: FxHashSet<&PackageLabel> = self.own.keys().copied().collect();
+        if labels.iter().all(|label| present.contains(label)) {
+            return present;
+        }
+        let labels: FxHashSet<&PackageLabel> = labels.iter().copied().collect();
+        let nodes = self.plan.nodes().iter().map(|node| &node.origin.label);
+        let roots = self.plan.roots().iter().map(|root| &root.label);
+        let named = nodes.chain(roots);
+        present.extend(named.filter(|label| labels.contains(label)));
+        present
+    }
+
     fn steps_of(&self, label: &PackageLabel) -> usize {
         let own = self.own.get(label).into_iter().flatten();
         own.filter(|node| node.derivation.kind() == Kind::Exec)
@@ -248,17 +256,17 @@ struct Comparison<'s, 'p> {
     new: &'s Side<'p>,
     /// By a derivation of the older plan, the one of the newer plan that has its recipe and, below
     /// that, what follows from others.
-    successors: BTreeMap<DerivationId, DerivationId>,
+    successors: FxHashMap<DerivationId, DerivationId>,
     /// The same the other way round.
-    predecessors: BTreeMap<DerivationId, DerivationId>,
+    predecessors: FxHashMap<DerivationId, DerivationId>,
 }
 
 impl<'p> Comparison<'_, 'p> {
     /// The names of the newer plan's derivations that follow none of the older plan. Inputs come
     /// first, so what a derivation became is known before others name it.
-    fn recipes(&mut self) -> BTreeMap<&'p PackageLabel, Vec<String>> {
-        let mut left: BTreeMap<&PackageLabel, Vec<&PlanNode>> = self.old.own.clone();
-        let mut recipes: BTreeMap<&PackageLabel, Vec<String>> = BTreeMap::new();
+    fn recipes(&mut self) -> FxHashMap<&'p PackageLabel, Vec<String>> {
+        let mut left = self.old.own.clone();
+        let mut recipes: FxHashMap<&PackageLabel, Vec<String>> = FxHashMap::default();
         for &node in &self.new.own_nodes {
             let label = &node.origin.label;
             let candidates = left.entry(label).or_default();

@@ -1,6 +1,6 @@
 //! What stands in the place of what: every derivation of a newer plan and one of an older plan.
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 use super::{Comparison, Side};
 use crate::derivation::Kind;
@@ -10,8 +10,8 @@ use crate::plan::{Plan, PlanNode};
 /// What became of the derivations of an older plan in a newer one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Succession {
-    follows: BTreeMap<DerivationId, DerivationId>,
-    replaces: BTreeMap<DerivationId, DerivationId>,
+    follows: FxHashMap<DerivationId, DerivationId>,
+    replaces: FxHashMap<DerivationId, DerivationId>,
 }
 
 /// How a derivation of a newer plan stands to an older plan.
@@ -54,8 +54,8 @@ impl Succession {
         let mut comparison = Comparison {
             old: &old,
             new: &new,
-            successors: BTreeMap::new(),
-            predecessors: BTreeMap::new(),
+            successors: FxHashMap::default(),
+            predecessors: FxHashMap::default(),
         };
         comparison.recipes();
         let Comparison {
@@ -65,7 +65,7 @@ impl Succession {
         } = comparison;
         let mut succession = Self {
             follows,
-            replaces: BTreeMap::new(),
+            replaces: FxHashMap::default(),
         };
         for (label, own) in &new.own {
             let gone = old.own.get(label).into_iter().flatten();
