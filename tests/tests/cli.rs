@@ -4,11 +4,17 @@
 
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/step.rs"]
+mod step;
+#[path = "cli/watching.rs"]
+mod watching;
 
 #[path = "cli/affected.rs"]
 mod affected;
 #[path = "cli/brought.rs"]
 mod brought;
+#[path = "cli/build_watch.rs"]
+mod build_watch;
 #[path = "cli/collection.rs"]
 mod collection;
 #[path = "cli/contract.rs"]

@@ -118,6 +118,8 @@ enum Phase {
     Building,
     /// What runs is finished, nothing is started.
     Stopping,
+    /// What the plan in its place has as well is finished, all else is killed.
+    Superseded,
     /// What runs is killed.
     Cancelling,
 }
@@ -170,9 +172,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
     }
 
-    /// Whether the build was cancelled.
+    /// Whether somebody ended the build.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.phase == Phase::Cancelling
+        match self.phase {
+            Phase::Building | Phase::Stopping => false,
+            Phase::Superseded | Phase::Cancelling => true,
+        }
     }
 
     /// Finds out of which steps logs of earlier failures are kept.
@@ -359,7 +364,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 });
             }
             Report::Running { node, kill, log } => {
-                if self.phase == Phase::Cancelling {
+                let is_of_use = match self.phase {
+                    Phase::Building | Phase::Stopping => true,
+                    Phase::Superseded => !self.options.superseded.drops(&self.node(node).id),
+                    Phase::Cancelling => false,
+                };
+                if !is_of_use {
                     kill.kill();
                 }
                 self.running
@@ -392,6 +402,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 }
             }
             JobEnd::Cancelled => self.schedule.abandoned(node),
+            // The plan in its place is of what is there now.
+            JobEnd::Broken(BuildError::ChangedWhileBuilding { .. })
+                if self.options.superseded.is_superseded() =>
+            {
+                self.schedule.abandoned(node);
+            }
             JobEnd::Broken(error) => {
                 self.schedule.failed(node);
                 self.break_off(error);
@@ -493,6 +509,16 @@ impl<'a, 'e> Conductor<'a, 'e> {
         if self.options.cancel.is_cancelled() && self.phase != Phase::Cancelling {
             (self.events)(BuildEvent::Cancelling);
             self.end_running();
+        }
+        let superseded = &self.options.superseded;
+        if superseded.is_superseded() && !self.is_cancelled() {
+            self.phase = Phase::Superseded;
+            (self.events)(BuildEvent::Superseded);
+            for (node, step) in &self.running {
+                if superseded.drops(&self.plan.nodes()[*node].id) {
+                    step.kill.kill();
+                }
+            }
         }
     }
 

@@ -111,6 +111,8 @@ pub enum BuildEvent<'a> {
     },
     /// The build was cancelled; running steps are being killed.
     Cancelling,
+    /// Another plan takes its place; running steps that it does not have are being killed.
+    Superseded,
     /// The end. Nothing follows.
     Summary(&'a Summary),
 }

@@ -48,7 +48,7 @@ pub use forecast::{Forecast, Work, forecast};
 pub use history::{BuiltPlan, last_plan_with};
 pub use options::{
     BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,
-    ScratchMedium, WALL_MS_DEFAULT,
+    ScratchMedium, SupersedeHandle, WALL_MS_DEFAULT,
 };
 pub use records::failed_log;
 pub use repair::{Repaired, repair};

@@ -1,11 +1,13 @@
-//! Choices of a build that have a sensible default, and the handle that cancels one.
+//! Choices of a build that have a sensible default, and the handles that end one.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use stxl_fetch::FetchOptions;
+use stxl_model::DerivationId;
 use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
@@ -50,6 +52,8 @@ pub struct BuildOptions {
     pub scratch: ScratchChoice,
     /// Cancels the build from another thread or a signal handler.
     pub cancel: CancelHandle,
+    /// Tells that another plan takes its place.
+    pub superseded: SupersedeHandle,
 }
 
 /// What happens to independent steps when one fails.
@@ -106,6 +110,10 @@ pub enum ScratchMedium {
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle(Arc<AtomicBool>);
 
+/// Tells a running build that another plan takes its place; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct SupersedeHandle(Arc<OnceLock<BTreeSet<DerivationId>>>);
+
 impl BuildOptions {
     /// The defaults for a workspace: one job, stop at the first failure, no check.
     pub fn new(workspace: PathBuf, request: String) -> Self {
@@ -125,6 +133,7 @@ impl BuildOptions {
             limits: Limits::default(),
             scratch: ScratchChoice::Auto,
             cancel: CancelHandle::default(),
+            superseded: SupersedeHandle::default(),
         }
     }
 }
@@ -172,6 +181,26 @@ fn memory_bytes() -> u64 {
 fn takes_upper_layers(directory: &Path) -> bool {
     let system = rustix::fs::statfs(directory).map(|system| system.f_type.cast_unsigned());
     system.is_ok_and(|magic| UPPER_LAYER_MAGICS.contains(&magic))
+}
+
+impl SupersedeHandle {
+    /// Ends the build: running steps that the other plan has as well are finished, others are
+    /// killed, and nothing is started. What is finished is kept. Once a plan took its place, a
+    /// second one does not.
+    pub fn supersede(&self, other: BTreeSet<DerivationId>) {
+        // The first one counts.
+        drop(self.0.set(other));
+    }
+
+    /// Whether another plan took its place.
+    pub fn is_superseded(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Whether a step is of no use any more.
+    pub(crate) fn drops(&self, id: &DerivationId) -> bool {
+        self.0.get().is_some_and(|other| !other.contains(id))
+    }
 }
 
 impl CancelHandle {

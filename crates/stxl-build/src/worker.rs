@@ -167,7 +167,9 @@ fn take_lock(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> En
         if let Some(lock) = lock.map_err(|source| store_end(node, source))? {
             return Ok(lock);
         }
-        if context.options.cancel.is_cancelled() {
+        let options = context.options;
+        // Who waits for a step has not begun with it.
+        if options.cancel.is_cancelled() || options.superseded.is_superseded() {
             return Err(Box::new(JobEnd::Cancelled));
         }
         if !has_told {

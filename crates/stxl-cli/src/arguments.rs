@@ -152,7 +152,7 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Build packages
     #[command(
-        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --link result\n  stxl build core/zlib --out /tmp/zlib"
+        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --link result\n  stxl build core/zlib --override core/zlib=../zlib --watch\n  stxl build core/zlib --out /tmp/zlib"
     )]
     Build(BuildArguments),
     /// Print the log of a package's steps
@@ -319,6 +319,12 @@ pub(crate) struct BuildArguments {
     /// Print events as JSON lines, the summary last
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Build again whenever something changes, sources in local directories included
+    ///
+    /// Running steps that the change does not concern are finished.
+    #[arg(short, long, conflicts_with_all = ["check", "out"])]
+    pub(crate) watch: bool,
 
     /// Run at most this many steps at once (default: the number of processors)
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

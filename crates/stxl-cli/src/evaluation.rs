@@ -404,7 +404,7 @@ fn show(
             print_record(&record)
         }
         Audience::Person | Audience::Program => {
-            show_excerpts(diagnostics, texts, terminal)?;
+            terminal.text(&first_excerpts(diagnostics, texts, terminal)?);
             let errors = count_errors(diagnostics);
             if errors > 0 {
                 let word = terminal.paint(Tone::Bad, "no plan");
@@ -429,23 +429,23 @@ pub(crate) fn diagnostic_records(
     Ok(records(diagnostics, &WithStdlib::open(texts)?))
 }
 
-/// Shows diagnostics to a person, the first ones if there are many.
-pub(crate) fn show_excerpts(
+/// Diagnostics for a person, the first ones if there are many.
+pub(crate) fn first_excerpts(
     diagnostics: &[Diagnostic],
     texts: &Texts,
     terminal: Terminal,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let style = if terminal.is_colored() {
         Style::Colored
     } else {
         Style::Plain
     };
     let shown = diagnostics.get(..SHOWN_MAX).unwrap_or(diagnostics);
-    terminal.text(&excerpts(shown, texts, style)?);
+    let mut text = excerpts(shown, texts, style)?;
     if diagnostics.len() > shown.len() {
-        terminal.note(&format!("and {} more", diagnostics.len() - shown.len()));
+        text += &format!("and {} more\n", diagnostics.len() - shown.len());
     }
-    Ok(())
+    Ok(text)
 }
 
 /// Diagnostics with the lines they are about.

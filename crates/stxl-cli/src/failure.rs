@@ -21,6 +21,9 @@ pub(crate) enum Exit {
     CheckFailed,
     /// Ctrl-C.
     Interrupted,
+    /// A plan that was handed over is not of what is there any more. Only `stxl build --watch`
+    /// learns of it, which evaluates again.
+    Outdated,
 }
 
 /// A reason to stop, ready to be shown.
@@ -44,6 +47,7 @@ impl Exit {
             Self::Environment => 3,
             Self::CheckFailed => 4,
             Self::Interrupted => 130,
+            Self::Outdated => 75,
         }
     }
 }

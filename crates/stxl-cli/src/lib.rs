@@ -14,6 +14,7 @@ mod interrupt;
 mod line_changes;
 mod link;
 mod network;
+mod news;
 mod place;
 mod program;
 mod progress;

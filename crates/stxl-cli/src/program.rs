@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::arguments::{Arguments, Command, RootCommand, StoreCommand};
+use crate::arguments::{Arguments, BuildArguments, Command, RootCommand, StoreCommand};
+use crate::command::build::PLANNED_ARGUMENT;
 use crate::failure::{Exit, Failure, WireFailure};
 use crate::terminal::{Terminal, print_record};
 use crate::{command, development, evaluation};
@@ -16,12 +17,22 @@ pub fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(first) if first == stxl_sandbox::LAUNCHER_ARGUMENT => stxl_sandbox::launcher_main(),
         Some(first) if first == evaluation::EVALUATOR_ARGUMENT => evaluation::child_main(),
+        Some(first) if first == PLANNED_ARGUMENT => {
+            // All but that argument is the command line of who started this process.
+            let words = std::env::args_os()
+                .take(1)
+                .chain(std::env::args_os().skip(2));
+            ExitCode::from(run(words, command::build::run_planned).code())
+        }
         Some(first) if first == command::why::KNOWN_ARGUMENT => command::why::child_main(),
-        _ => ExitCode::from(run(std::env::args_os()).code()),
+        _ => ExitCode::from(run(std::env::args_os(), command::build::run).code()),
     }
 }
 
-fn run(words: impl Iterator<Item = OsString>) -> Exit {
+/// What `stxl build` does.
+type Build = fn(&Arguments, &BuildArguments, Terminal) -> Result<(), Failure>;
+
+fn run(words: impl Iterator<Item = OsString>, build: Build) -> Exit {
     let words: Vec<OsString> = words.collect();
     let mut arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
@@ -29,7 +40,7 @@ fn run(words: impl Iterator<Item = OsString>) -> Exit {
     };
     let terminal = Terminal::new(arguments.color);
     let located = development::locate_overrides(&mut arguments);
-    match located.and_then(|()| dispatch(&arguments, terminal)) {
+    match located.and_then(|()| dispatch(&arguments, build, terminal)) {
         Ok(()) => Exit::Fine,
         Err(failure) => {
             if arguments.command.is_for_programs() && !failure.message.is_empty() {
@@ -61,11 +72,11 @@ fn misread(error: &clap::Error, words: &[OsString]) -> Exit {
     }
 }
 
-fn dispatch(arguments: &Arguments, terminal: Terminal) -> Result<(), Failure> {
+fn dispatch(arguments: &Arguments, run_build: Build, terminal: Terminal) -> Result<(), Failure> {
     match &arguments.command {
         Command::Init(init) => command::init::run(arguments, init, terminal),
         Command::Eval(eval) => command::eval::run(arguments, eval, terminal),
-        Command::Build(build) => command::build::run(arguments, build, terminal),
+        Command::Build(build) => run_build(arguments, build, terminal),
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
         Command::Why(why) => command::why::run(arguments, why, terminal),

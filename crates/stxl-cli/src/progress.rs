@@ -19,6 +19,22 @@ pub(crate) struct Progress {
     drawing: Option<Drawing>,
 }
 
+/// Shows texts beside what is drawn, from any thread.
+pub(crate) struct Announcer {
+    terminal: Terminal,
+    all: Option<MultiProgress>,
+}
+
+impl Announcer {
+    /// Shows a text, which ends with a line feed.
+    pub(crate) fn show(&self, text: &str) {
+        match &self.all {
+            Some(all) => all.suspend(|| self.terminal.text(text)),
+            None => self.terminal.text(text),
+        }
+    }
+}
+
 /// The lines that are drawn over on a terminal: one for the whole, one for every running step.
 struct Drawing {
     all: MultiProgress,
@@ -32,6 +48,14 @@ impl Progress {
         Self {
             terminal,
             drawing: terminal.is_interactive().then(Drawing::new),
+        }
+    }
+
+    /// What shows texts beside what is drawn here.
+    pub(crate) fn announcer(&self) -> Announcer {
+        Announcer {
+            terminal: self.terminal,
+            all: self.drawing.as_ref().map(|drawing| drawing.all.clone()),
         }
     }
 
@@ -109,6 +133,7 @@ impl Progress {
             BuildEvent::Cancelling => {
                 self.line(Tone::Careful, "stopping", "ending the running steps");
             }
+            BuildEvent::Superseded => self.clear(),
             BuildEvent::Summary(summary) => self.summary(summary),
         }
     }
@@ -185,11 +210,16 @@ impl Progress {
         }
     }
 
-    fn summary(&mut self, summary: &Summary) {
+    /// Draws nothing any more.
+    fn clear(&mut self) {
         if let Some(drawing) = self.drawing.take() {
             drawing.whole.finish_and_clear();
             drop(drawing.all.clear());
         }
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        self.clear();
         for failure in &summary.failed {
             self.failure(failure);
         }

@@ -35,6 +35,8 @@ pub(crate) enum Woken {
         /// When.
         since: Instant,
     },
+    /// Something else that was waited for has happened.
+    Told,
     /// A signal came.
     Interrupted,
     /// Nobody reads standard output any more.
@@ -72,12 +74,16 @@ impl Watcher {
         Ok(self.folders.add(dependencies)?)
     }
 
-    /// Waits until something happens, and until it is over.
-    pub(crate) fn wait(&mut self) -> Result<Woken, Failure> {
+    /// Waits until something happens, and until it is over; or until something else, if there is
+    /// any, can be read from.
+    pub(crate) fn wait(&mut self, other: Option<BorrowedFd<'_>>) -> Result<Woken, Failure> {
         loop {
             let stdout = io::stdout();
-            let signals = self.signals.as_fd();
-            match first_ready(&[self.folders.as_fd(), signals], Some(stdout.as_fd()), None)? {
+            let mut files = vec![self.folders.as_fd()];
+            files.extend(other);
+            let signals = files.len();
+            files.push(self.signals.as_fd());
+            match first_ready(&files, Some(stdout.as_fd()), None)? {
                 Ready::Nothing => {}
                 Ready::Unread => return Ok(Woken::Unread),
                 Ready::At(0) => {
@@ -88,7 +94,8 @@ impl Watcher {
                         return Ok(Woken::Changed { suspects, since });
                     }
                 }
-                Ready::At(_) => return Ok(Woken::Interrupted),
+                Ready::At(position) if position == signals => return Ok(Woken::Interrupted),
+                Ready::At(_) => return Ok(Woken::Told),
             }
         }
     }

@@ -1,90 +1,25 @@
 //! `stxl eval --watch`: what is told after a save is what a fresh evaluation would say.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::place::Place;
-
-/// Longer than any of this takes on a machine that is busy.
-const LINE_MAX: Duration = Duration::from_mins(2);
-
-/// A program that watches.
-struct Watching<'p> {
-    place: &'p Place,
-    child: Child,
-    lines: Receiver<String>,
-}
+use crate::watching::Watching;
 
 impl<'p> Watching<'p> {
+    /// Watches what an evaluation gives.
     fn begin(place: &'p Place, words: &[&str]) -> Self {
-        let mut command = place.command();
-        command.current_dir(place.workspace());
-        command.args(["eval", "--watch", "--json"]).args(words);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = child.spawn().expect("the program starts");
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in stdout.lines() {
-                let Ok(line) = line else { return };
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            place,
-            child,
-            lines,
-        }
-    }
-
-    /// The next record.
-    fn next(&self) -> Value {
-        let line = self.lines.recv_timeout(LINE_MAX);
-        let line = line.expect("a line");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"))
-    }
-
-    /// Reads records until there is one that is right; those before are of states in between.
-    fn until(&self, is_right: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let record = self.next();
-            if is_right(&record) {
-                return record;
-            }
-        }
+        Self::of(place, "eval", words)
     }
 
     /// Reads records until one says of an output what a fresh evaluation says.
     fn until_fresh(&self, label: &str) -> Value {
         let expected = fresh(self.place, label);
         self.until(|record| after(record, label) == Some(&expected))
-    }
-
-    /// Ends as Ctrl-C does.
-    fn interrupt(mut self) {
-        let id = Pid::from_child(&self.child);
-        kill_process(id, Signal::INT).unwrap();
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), Some(130), "{status}");
-        assert!(self.lines.recv_timeout(LINE_MAX).is_err(), "no more lines");
-    }
-}
-
-impl Drop for Watching<'_> {
-    fn drop(&mut self) {
-        // After a failed check it is still there.
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

@@ -126,6 +126,8 @@ pub enum WireEvent {
     },
     /// See [`BuildEvent::Cancelling`].
     Cancelling,
+    /// See [`BuildEvent::Superseded`].
+    Superseded,
     /// See [`Summary`].
     Summary {
         /// `ok`, `failed`, `check-failed` or `interrupted`.
@@ -244,6 +246,7 @@ impl WireEvent {
             },
             BuildEvent::CheckFailed { mismatch } => check_failed(mismatch),
             BuildEvent::Cancelling => Self::Cancelling,
+            BuildEvent::Superseded => Self::Superseded,
             BuildEvent::Summary(summary) => summary_of(summary),
         }
     }

@@ -1,5 +1,8 @@
 //! `stxl build`.
 
+mod planned;
+mod watch;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -16,11 +19,14 @@ use crate::command::store::parse_size;
 use crate::evaluation::{self, Audience, Recall};
 use crate::export;
 use crate::failure::{self, Exit, Failure};
-use crate::link;
+use crate::link::{self, LinkPlace};
 use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
 use crate::{development, interrupt, network, place};
+use planned::Handed;
+
+pub(crate) use planned::PLANNED_ARGUMENT;
 
 /// What requested outputs may be together for each to be written out as files, so that its path can
 /// be told: as much as takes less time than a person notices.
@@ -34,32 +40,25 @@ pub(crate) fn run(
     build: &BuildArguments,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    let workspace = place::workspace(arguments)?;
-    let out = build.out.as_deref().map(session::check_free).transpose()?;
-    let limits = limits(build)?;
-    let link = build.link.as_deref().map(link::place).transpose()?;
-    let source_dir = build.source_dir.as_deref();
-    let source_dir = source_dir.map(place::absolute).transpose()?;
-    let audience = if build.json {
-        Audience::Program
-    } else {
-        Audience::Person
-    };
-    // Evaluated before this process gives up what root may read.
-    let plan = evaluation::plan(&workspace, &build.selection, audience, terminal)?;
-    if link.is_some() {
-        check_linkable(&plan, &build.selection)?;
+    let asked = Asked::of(arguments, build, terminal)?;
+    if build.watch {
+        return watch::run(&asked);
     }
-    if audience == Audience::Person {
+    let Asked {
+        workspace,
+        audience,
+        ..
+    } = &asked;
+    // Evaluated before this process gives up what root may read.
+    let plan = evaluation::plan(workspace, &build.selection, *audience, terminal)?;
+    if *audience == Audience::Person {
         development::tell(&plan, &build.selection.variant, terminal);
     }
-    let session = session::open(arguments)?;
-    if let Some(link) = &link {
-        link::check(&session.store, &link.path)?;
-    }
-    let options = options(build, &workspace, source_dir, limits)?;
-    let cancel = options.cancel.clone();
-    let built = match execute(&session, &plan, &options, audience, terminal) {
+    let session = asked.open(&plan)?;
+    let options = asked.options()?;
+    let nobody = &mut || {};
+    let progress = Progress::new(terminal);
+    let built = match asked.execute(&session, (&plan, &options), progress, nobody) {
         // The plan is older than a file it imports: once more, with a plan of what is there now.
         Err(Stopped::Build(BuildError::ChangedWhileBuilding { path })) => {
             terminal.note(&format!(
@@ -68,46 +67,216 @@ pub(crate) fn run(
             // What is remembered of the file may be what is wrong.
             let evaluated = evaluation::evaluate(
                 Recall::Nothing,
-                &workspace,
+                workspace,
                 &build.selection,
-                audience,
+                *audience,
                 terminal,
             )?;
             let plan = evaluated.remember(terminal);
-            execute(&session, &plan, &options, audience, terminal)
+            let progress = Progress::new(terminal);
+            asked.execute(&session, (&plan, &options), progress, nobody)
         }
         built => built,
     };
-    let summary = built.map_err(|stopped| match stopped {
-        Stopped::Build(error) => of_build(&error),
-        Stopped::Output(failure) => failure,
-    })?;
-    if summary.outcome == BuildOutcome::Ok {
-        let asked = asked_for(&summary.outputs, &build.selection);
-        if let Some(out) = &out {
-            export_outputs(&session, &asked, out, terminal)?;
+    let summary = built.map_err(Failure::from)?;
+    let concluded = asked.conclude(&session, &summary);
+    asked.print_summary(&summary)?;
+    concluded?;
+    finish(&summary, &options.cancel)
+}
+
+/// Builds a plan that whoever started this process hands over: what `stxl build --watch` does for
+/// each plan.
+pub(crate) fn run_planned(
+    arguments: &Arguments,
+    build: &BuildArguments,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let asked = Asked::of(arguments, build, terminal)?;
+    let mut handed = Handed::take()?;
+    let plan = handed.plan()?;
+    let session = asked.open(&plan)?;
+    let options = asked.options()?;
+    let progress = Progress::new(terminal);
+    let silence = handed.listen(&options, progress.announcer())?;
+    let tell = &mut || silence.tell();
+    let built = asked.execute(&session, (&plan, &options), progress, tell);
+    let summary = match built {
+        // Whoever hands over plans evaluates again.
+        Err(Stopped::Build(BuildError::ChangedWhileBuilding { .. })) => {
+            return Err(Failure::shown(Exit::Outdated));
         }
-        if let (Some(link), [only, ..]) = (&link, asked.as_slice()) {
-            link::make(&session.store, link, &only.tree)?;
-            terminal.note(&format!("linked {} to {}", link.path.display(), only.label));
+        built => built.map_err(Failure::from)?,
+    };
+    let concluded = if options.superseded.is_superseded() {
+        Ok(())
+    } else {
+        asked.conclude(&session, &summary)
+    };
+    asked.print_summary(&summary)?;
+    concluded?;
+    finish(&summary, &options.cancel)
+}
+
+/// What is to be done with what is built, checked before anything is.
+struct Asked<'a> {
+    arguments: &'a Arguments,
+    build: &'a BuildArguments,
+    terminal: Terminal,
+    audience: Audience,
+    workspace: PathBuf,
+    out: Option<PathBuf>,
+    link: Option<LinkPlace>,
+    source_dir: Option<PathBuf>,
+    limits: Limits,
+}
+
+impl<'a> Asked<'a> {
+    fn of(
+        arguments: &'a Arguments,
+        build: &'a BuildArguments,
+        terminal: Terminal,
+    ) -> Result<Self, Failure> {
+        let source_dir = build.source_dir.as_deref();
+        Ok(Self {
+            arguments,
+            build,
+            terminal,
+            audience: if build.json {
+                Audience::Program
+            } else {
+                Audience::Person
+            },
+            workspace: place::workspace(arguments)?,
+            out: build.out.as_deref().map(session::check_free).transpose()?,
+            limits: limits(build)?,
+            link: build.link.as_deref().map(link::place).transpose()?,
+            source_dir: source_dir.map(place::absolute).transpose()?,
+        })
+    }
+
+    /// Opens the store, once it is known that a plan gives what is asked for.
+    fn open(&self, plan: &Plan) -> Result<Session, Failure> {
+        if self.link.is_some() {
+            check_linkable(plan, &self.build.selection)?;
+        }
+        let session = session::open(self.arguments)?;
+        if let Some(link) = &self.link {
+            link::check(&session.store, &link.path)?;
+        }
+        Ok(session)
+    }
+
+    /// What the command line says about the build itself. From here on signals cancel it.
+    fn options(&self) -> Result<BuildOptions, Failure> {
+        let (build, workspace) = (self.build, &self.workspace);
+        Ok(BuildOptions {
+            variant: evaluation::variant_text(&build.selection.variant),
+            source_dir: self.source_dir.clone(),
+            network: network::options(),
+            jobs: jobs(build),
+            jobs_per_step: jobs(build),
+            on_failure: if build.keep_going {
+                OnFailure::KeepGoing
+            } else {
+                OnFailure::Stop
+            },
+            check: check(build),
+            outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
+            wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
+            silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
+            limits: self.limits.clone(),
+            scratch: match build.scratch {
+                ScratchArgument::Auto => ScratchChoice::Auto,
+                ScratchArgument::Memory => ScratchChoice::Memory,
+                ScratchArgument::Disk => ScratchChoice::Disk,
+            },
+            cancel: interrupt::cancel_on_signals()?,
+            ..BuildOptions::new(
+                workspace.clone(),
+                evaluation::request_text(&build.selection),
+            )
+        })
+    }
+
+    /// Builds, and shows what happens until another plan takes its place, which `superseded` is
+    /// told.
+    fn execute(
+        &self,
+        session: &Session,
+        (plan, options): (&Plan, &BuildOptions),
+        mut progress: Progress,
+        superseded: &mut dyn FnMut(),
+    ) -> Result<Summary, Stopped> {
+        let mut unwritable = None;
+        let mut is_silent = false;
+        let mut sink = |event: BuildEvent<'_>| {
+            // A program that reads the summary finds everything done.
+            let is_last = matches!(event, BuildEvent::Summary(_));
+            match self.audience {
+                Audience::Person if !is_silent => progress.show(event),
+                Audience::Program if !is_silent && !is_last => {
+                    let line = WireEvent::new(&event).to_line() + "\n";
+                    if unwritable.is_none()
+                        && let Err(failure) = print_data(line.as_bytes())
+                    {
+                        options.cancel.cancel();
+                        unwritable = Some(failure);
+                    }
+                }
+                Audience::Person | Audience::Program => {}
+            }
+            if matches!(event, BuildEvent::Superseded) {
+                is_silent = true;
+                superseded();
+            }
+        };
+        let built = stxl_build::build(session.context(plan, options), &mut sink);
+        match unwritable {
+            Some(failure) => Err(Stopped::Output(failure)),
+            None => built.map_err(Stopped::Build),
         }
     }
-    if audience == Audience::Person {
-        print_data(outputs_text(&summary.outputs).as_bytes())?;
-        let mut untold = summary
-            .outputs
-            .iter()
-            .filter(|output| output.path.is_none());
-        if summary.outcome == BuildOutcome::Ok
-            && let Some(output) = untold.next()
-        {
-            let label = &output.label;
-            terminal.note(&format!(
-                "large outputs are written out as files on demand: `stxl store path {label}`"
-            ));
+
+    /// Prints the summary as the last record, if a program reads them.
+    fn print_summary(&self, summary: &Summary) -> Result<(), Failure> {
+        match self.audience {
+            Audience::Person => Ok(()),
+            Audience::Program => {
+                let line = WireEvent::new(&BuildEvent::Summary(summary)).to_line() + "\n";
+                print_data(line.as_bytes())
+            }
         }
     }
-    finish(&summary, &cancel)
+
+    /// Hands over what was built.
+    fn conclude(&self, session: &Session, summary: &Summary) -> Result<(), Failure> {
+        let terminal = self.terminal;
+        if summary.outcome == BuildOutcome::Ok {
+            let asked = asked_for(&summary.outputs, &self.build.selection);
+            if let Some(out) = &self.out {
+                export_outputs(session, &asked, out, terminal)?;
+            }
+            if let (Some(link), [only, ..]) = (&self.link, asked.as_slice()) {
+                link::make(&session.store, link, &only.tree)?;
+                terminal.note(&format!("linked {} to {}", link.path.display(), only.label));
+            }
+        }
+        if self.audience == Audience::Person {
+            print_data(outputs_text(&summary.outputs).as_bytes())?;
+            let outputs = summary.outputs.iter();
+            let mut untold = outputs.filter(|output| output.path.is_none());
+            if summary.outcome == BuildOutcome::Ok
+                && let Some(output) = untold.next()
+            {
+                let label = &output.label;
+                terminal.note(&format!(
+                    "large outputs are written out as files on demand: `stxl store path {label}`"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Why there is no summary.
@@ -116,42 +285,6 @@ enum Stopped {
     Build(BuildError),
     /// Nobody reads the events any more.
     Output(Failure),
-}
-
-/// What the command line says about the build itself. From here on signals cancel it.
-fn options(
-    build: &BuildArguments,
-    workspace: &Path,
-    source_dir: Option<PathBuf>,
-    limits: Limits,
-) -> Result<BuildOptions, Failure> {
-    Ok(BuildOptions {
-        variant: evaluation::variant_text(&build.selection.variant),
-        source_dir,
-        network: network::options(),
-        jobs: jobs(build),
-        jobs_per_step: jobs(build),
-        on_failure: if build.keep_going {
-            OnFailure::KeepGoing
-        } else {
-            OnFailure::Stop
-        },
-        check: check(build),
-        outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
-        wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
-        silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),
-        limits,
-        scratch: match build.scratch {
-            ScratchArgument::Auto => ScratchChoice::Auto,
-            ScratchArgument::Memory => ScratchChoice::Memory,
-            ScratchArgument::Disk => ScratchChoice::Disk,
-        },
-        cancel: interrupt::cancel_on_signals()?,
-        ..BuildOptions::new(
-            workspace.to_path_buf(),
-            evaluation::request_text(&build.selection),
-        )
-    })
 }
 
 fn jobs(build: &BuildArguments) -> usize {
@@ -189,31 +322,12 @@ fn seconds(given: Option<u64>, default_ms: u64) -> u64 {
     given.map_or(default_ms, |seconds| seconds.saturating_mul(1000))
 }
 
-fn execute(
-    session: &Session,
-    plan: &Plan,
-    options: &BuildOptions,
-    audience: Audience,
-    terminal: Terminal,
-) -> Result<Summary, Stopped> {
-    let mut progress = Progress::new(terminal);
-    let mut unwritable = None;
-    let mut sink = |event: BuildEvent<'_>| match audience {
-        Audience::Person => progress.show(event),
-        Audience::Program => {
-            let line = WireEvent::new(&event).to_line() + "\n";
-            if unwritable.is_none()
-                && let Err(failure) = print_data(line.as_bytes())
-            {
-                options.cancel.cancel();
-                unwritable = Some(failure);
-            }
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Build(error) => of_build(&error),
+            Stopped::Output(failure) => failure,
         }
-    };
-    let built = stxl_build::build(session.context(plan, options), &mut sink);
-    match unwritable {
-        Some(failure) => Err(Stopped::Output(failure)),
-        None => built.map_err(Stopped::Build),
     }
 }
 
