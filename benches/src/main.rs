@@ -47,6 +47,8 @@ enum Command {
     Floor(scenario::floor::Arguments),
     /// Import many small files and a big one, beside BLAKE3
     Import(scenario::import::Arguments),
+    /// Build lua, sqlite and openssl, beside the same commands outside
+    Overhead(scenario::overhead::Arguments),
     /// Evaluate a workspace in this process; what `growth` counts instructions of
     #[command(hide = true)]
     Evaluate(scenario::growth::EvaluateArguments),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Chain(arguments) => scenario::builds::run(&arguments, CHAIN),
         Command::Floor(arguments) => scenario::floor::run(&arguments),
         Command::Import(arguments) => scenario::import::run(&arguments),
+        Command::Overhead(arguments) => scenario::overhead::run(&arguments),
         Command::Hash(arguments) => scenario::import::hash(&arguments),
     };
     match outcome {

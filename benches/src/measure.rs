@@ -1,7 +1,8 @@
 //! Runs a program and tells what it used: [`measure`].
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -52,6 +53,61 @@ pub fn measure(command: &mut Command) -> anyhow::Result<Usage> {
     })
 }
 
+/// A control group of processes. It counts the processor time of all of them, those of other
+/// namespaces included, which the processes that started these never wait for.
+#[derive(Debug)]
+pub struct Group(PathBuf);
+
+impl Group {
+    /// Makes one, which ends with this.
+    pub fn new() -> anyhow::Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").context("the mounts")?;
+        let mut mounts = mounts.lines().map(|line| line.split(' '));
+        let place = mounts.find_map(|mut words| {
+            let place = words.nth(1)?;
+            (words.next() == Some("cgroup2")).then_some(place)
+        });
+        let place = place.context("processor time needs the second version of control groups")?;
+        let name = format!("stxl-bench-{}", std::process::id());
+        let group = Path::new(place).join(name);
+        fs::create_dir(&group).with_context(|| format!("no group {}", group.display()))?;
+        Ok(Self(group))
+    }
+
+    /// Like [`measure`], with the processor time of all processes in the group.
+    pub fn measure(&self, command: &Command) -> anyhow::Result<Usage> {
+        let mut inside = Command::new("/bin/sh");
+        inside.args(["-c", "echo $$ > \"$0\"/cgroup.procs && exec \"$@\""]);
+        inside.arg(&self.0).arg(command.get_program());
+        inside.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => inside.env(name, value),
+                None => inside.env_remove(name),
+            };
+        }
+        let before = self.cpu()?;
+        let usage = measure(&mut inside)?;
+        let cpu = self.cpu()?.saturating_sub(before);
+        Ok(Usage { cpu, ..usage })
+    }
+
+    fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(self.0.join("cpu.stat")).context("the group's time")?;
+        let mut lines = stat.lines();
+        let micros = lines.find_map(|line| line.strip_prefix("usage_usec "));
+        let micros = micros.context("the group's time")?.parse()?;
+        Ok(Duration::from_micros(micros))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // One that still has processes is of no use to anybody, and in nobody's way.
+        fs::remove_dir(&self.0).ok();
+    }
+}
+
 /// The largest resident sets of a program and of those it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
@@ -92,10 +148,10 @@ fn look(peaks: &mut Peaks) {
 
 /// The processes that any thread of a process started.
 fn children_of(process: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
     let threads = threads.into_iter().flatten().flatten();
     threads
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
         .flat_map(|children| {
             let numbers = children.split_ascii_whitespace();
             numbers.filter_map(|it| it.parse().ok()).collect::<Vec<_>>()
@@ -105,7 +161,7 @@ fn children_of(process: u32) -> Vec<u32> {
 
 /// The largest resident set of a process so far, in bytes; 0 of one that is gone.
 pub fn peak_of(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     kilobytes

@@ -9,6 +9,7 @@ pub mod floor;
 pub mod growth;
 pub mod import;
 pub mod noop;
+pub mod overhead;
 pub mod watch;
 
 /// What scenarios over generated packages take

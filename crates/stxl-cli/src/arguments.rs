@@ -400,6 +400,10 @@ pub(crate) struct ShellArguments {
     #[arg(long, value_name = "N")]
     pub(crate) step: Option<u32>,
 
+    /// Look for sources in this directory first, by their sha256
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source_dir: Option<PathBuf>,
+
     /// What to run (default: `/bin/sh`)
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,

@@ -15,7 +15,7 @@ use stxl_store::{OpenOptions, Store};
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
-use crate::place;
+use crate::{network, place};
 
 /// This program, however it was started.
 pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -26,6 +26,15 @@ pub(crate) struct Session {
     pub(crate) launcher: Launcher,
     /// Holds objects and records.
     pub(crate) store: Store,
+}
+
+/// The choices of a build that most commands leave alone: the defaults, and the network as the
+/// user's environment says it.
+pub(crate) fn options(workspace: PathBuf, request: String) -> BuildOptions {
+    BuildOptions {
+        network: network::options(),
+        ..BuildOptions::new(workspace, request)
+    }
 }
 
 impl Session {

@@ -23,7 +23,7 @@ use crate::link::{self, LinkPlace};
 use crate::progress::{Progress, plural};
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, print_data};
-use crate::{development, interrupt, network, place};
+use crate::{development, interrupt, place};
 use planned::Handed;
 
 pub(crate) use planned::PLANNED_ARGUMENT;
@@ -173,7 +173,6 @@ impl<'a> Asked<'a> {
         Ok(BuildOptions {
             variant: evaluation::variant_text(&build.selection.variant),
             source_dir: self.source_dir.clone(),
-            network: network::options(),
             jobs: jobs(build),
             jobs_per_step: jobs(build),
             on_failure: if build.keep_going {
@@ -192,7 +191,7 @@ impl<'a> Asked<'a> {
                 ScratchArgument::Disk => ScratchChoice::Disk,
             },
             cancel: interrupt::cancel_on_signals()?,
-            ..BuildOptions::new(
+            ..session::options(
                 workspace.clone(),
                 evaluation::request_text(&build.selection),
             )

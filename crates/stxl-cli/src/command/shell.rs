@@ -35,10 +35,12 @@ pub(crate) fn run(
         None => default_step(&session.store, &steps)?,
     };
     let mut interrupts = Interrupts::catch()?;
+    let source_dir = shell.source_dir.as_deref();
     let options = BuildOptions {
         cancel: interrupts.cancel.clone(),
         outputs: OutputPaths::Omit,
-        ..BuildOptions::new(workspace, format!("shell {request}"))
+        source_dir: source_dir.map(place::absolute).transpose()?,
+        ..session::options(workspace, format!("shell {request}"))
     };
     let mut progress = Progress::new(terminal);
     let entry =

@@ -149,9 +149,8 @@ impl Sources {
         plan.add_root(root).map_err(Failure::environment)?;
         let options = BuildOptions {
             source_dir: source_dir.map(Path::to_path_buf),
-            network: network::options(),
             cancel: interrupt::cancel_on_signals()?,
-            ..BuildOptions::new(self.workspace.clone(), "sources".to_owned())
+            ..session::options(self.workspace.clone(), "sources".to_owned())
         };
         let context = self.session.context(&plan, &options);
         let summary = stxl_build::build(context, &mut |_| {}).map_err(Failure::environment)?;

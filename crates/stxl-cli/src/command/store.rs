@@ -115,7 +115,7 @@ pub(crate) fn verify(
             let options = BuildOptions {
                 cancel: interrupt::cancel_on_signals()?,
                 outputs: OutputPaths::Omit,
-                ..BuildOptions::new(workspace.clone(), "repair".to_owned())
+                ..session::options(workspace.clone(), "repair".to_owned())
             };
             repair(&session, &report, plan, &options, terminal)?
         }
