@@ -9,7 +9,8 @@ mod succession;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use indexmap::IndexMap;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::{Plan, PlanNode, PlanRoot};
 use crate::derivation::Kind;
@@ -183,7 +184,7 @@ fn different_roots<'p>(
 struct Side<'p> {
     plan: &'p Plan,
     /// The derivations that the other plan has not, by package, in the order of the plan.
-    own: FxHashMap<&'p PackageLabel, Vec<&'p PlanNode>>,
+    own: IndexMap<&'p PackageLabel, Vec<&'p PlanNode>, FxBuildHasher>,
     /// The same, in the order of the plan.
     own_nodes: Vec<&'p PlanNode>,
     /// The names that outputs asked for have, by what gives them.
@@ -194,7 +195,7 @@ impl<'p> Side<'p> {
     fn of(plan: &'p Plan, other: &Plan) -> Self {
         let mut side = Self {
             plan,
-            own: FxHashMap::default(),
+            own: IndexMap::default(),
             own_nodes: Vec::new(),
             outputs: FxHashMap::default(),
         };
