@@ -18,6 +18,7 @@ use crate::event::{
 use crate::failure::BuildError;
 use crate::graph::{Graph, critical_paths};
 use crate::history::{Remembered, remember_request, set_unfinished};
+use crate::jobs::JobPool;
 use crate::ledger;
 use crate::options::{BuildOptions, Check, OutputPaths};
 use crate::records::{self, Memos};
@@ -208,6 +209,7 @@ fn conduct<T>(
     let path = folder.as_ref().map(|it| store.path().join(it.path()));
     let fetcher = Fetcher::new(options.network.clone(), path.unwrap_or_default());
     let last_commit = Mutex::new(Instant::now());
+    let pool = JobPool::new(options.jobs_per_step);
     std::thread::scope(|scope| {
         let job = JobContext {
             store,
@@ -216,7 +218,10 @@ fn conduct<T>(
             options,
             fetcher: &fetcher,
             last_commit: &last_commit,
+            pool: &pool,
         };
+        let _spreading = pool.until_dropped();
+        scope.spawn(|| pool.broker());
         let channels = start_workers(scope, job, pools);
         let mut conductor = Conductor::new(Conducted {
             store,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, Keep, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{
-    BELOW_LAYERS, Console, ExitStatus, Limits, Outcome, Personality, SandboxSpec, Scratch,
+    BELOW_LAYERS, Console, ExitStatus, JOB_FIFO, Limits, Outcome, Personality, SandboxSpec, Scratch,
 };
 use stxl_store::{
     Dropped, DroppedWhat, LayerRef, ScratchDirectory, SealBounds, SealError, Store, StoreError,
@@ -49,12 +49,17 @@ pub(crate) fn run(
 ) -> Ended<Product> {
     let node = &context.plan.nodes()[job.node];
     reports.send(Report::Materialising { node: job.node }).ok();
-    let prepared = prepare(context.store, context.options, step, (node, &job.hints))
+    let mut prepared = prepare(context.store, context.options, step, (node, &job.hints))
         .map_err(|source| store_end(node, source))?;
-    let running = context.launcher.spawn(&prepared.spec).map_err(|source| {
+    let shares_jobs = context.pool.is_known_in(context.store, &step.root);
+    if shares_jobs.map_err(|source| store_end(node, source))? {
+        share_jobs(&mut prepared.spec, context.options);
+    }
+    let mut running = context.launcher.spawn(&prepared.spec).map_err(|source| {
         let label = node.origin.label.clone();
         Box::new(JobEnd::Broken(BuildError::Sandbox { label, source }))
     })?;
+    let jobs = context.pool.run(running.take_job_fifo());
     let (kill, log) = (running.kill_handle(), Arc::clone(&prepared.log));
     reports
         .send(Report::Running {
@@ -67,6 +72,7 @@ pub(crate) fn run(
         let label = node.origin.label.clone();
         Box::new(JobEnd::Broken(BuildError::SandboxLost { label, source }))
     })?;
+    drop(jobs);
     let (blob, size_bytes) = context
         .store
         .put_blob_from(&*prepared.log)
@@ -157,6 +163,7 @@ pub(crate) fn prepare(
         }),
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
+        has_job_fifo: false,
         console: Console::Log,
         log: OwnedFd::from(
             log.try_clone()
@@ -236,6 +243,14 @@ fn environment(step: &Exec<TreeId>, options: &BuildOptions) -> BTreeMap<OsString
     env.insert("JOBS".into(), jobs.to_string().into());
     env.insert("MAKEFLAGS".into(), format!("-j{jobs}").into());
     env
+}
+
+/// Has a step take its jobs out of a FIFO.
+fn share_jobs(spec: &mut SandboxSpec, options: &BuildOptions) {
+    spec.has_job_fifo = true;
+    let jobs = options.jobs_per_step.max(1);
+    let flags = format!("-j{jobs} --jobserver-auth=fifo:{JOB_FIFO}");
+    spec.env.insert("MAKEFLAGS".into(), flags.into());
 }
 
 fn limits(node: &PlanNode, options: &BuildOptions) -> Limits {

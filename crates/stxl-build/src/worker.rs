@@ -12,6 +12,7 @@ use stxl_store::{ActionLock, Recorded, Store, StoreError};
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, FailureCause};
+use crate::jobs::JobPool;
 use crate::options::BuildOptions;
 use crate::records::Execution;
 use crate::report::{Built, JobEnd, Made, Report};
@@ -33,6 +34,8 @@ pub(crate) struct JobContext<'a> {
     pub(crate) fetcher: &'a Fetcher,
     /// When finished results were last made to survive a loss of power.
     pub(crate) last_commit: &'a Mutex<Instant>,
+    /// The jobs that steps share.
+    pub(crate) pool: &'a JobPool,
 }
 
 /// Whether a result on record ends a job.

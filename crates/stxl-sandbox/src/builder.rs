@@ -109,7 +109,7 @@ fn receive(socket: &OwnedFd, started: &mut Started) -> Result<bool, SetupFailure
         }
         other => Err(match wire::decode_reply(other) {
             Ok(Reply::Failed(failure)) => failure,
-            Ok(Reply::Started | Reply::Finished(_)) | Err(_) => SetupFailure {
+            Ok(Reply::Started { .. } | Reply::Finished(_)) | Err(_) => SetupFailure {
                 guard: Guard::PidNamespace,
                 call: "the program's process".to_owned(),
                 errno: libc::EPROTO,

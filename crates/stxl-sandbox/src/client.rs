@@ -133,6 +133,7 @@ pub enum WaitError {
 pub struct Running {
     connection: Arc<OwnedFd>,
     upper: Option<OwnedFd>,
+    job_fifo: Option<OwnedFd>,
     console: Option<ConsoleEnds>,
 }
 
@@ -255,6 +256,7 @@ impl Launcher {
         let mut running = Running {
             connection: Arc::new(ours),
             upper: None,
+            job_fifo: None,
             console: None,
         };
         match running.receive().map_err(|error| match error {
@@ -262,9 +264,9 @@ impl Launcher {
             WaitError::Receive(source) => SpawnError::Request(source),
             WaitError::Guard(failure) => SpawnError::Guard(failure),
         })? {
-            Reply::Started if running.upper.is_some() => Ok(running),
+            Reply::Started { .. } if running.upper.is_some() => Ok(running),
             Reply::Failed(failure) => Err(SpawnError::Guard(failure)),
-            Reply::Started | Reply::Finished(_) => Err(SpawnError::LauncherGone),
+            Reply::Started { .. } | Reply::Finished(_) => Err(SpawnError::LauncherGone),
         }
     }
 }
@@ -290,7 +292,7 @@ impl Running {
         let finished = match self.receive()? {
             Reply::Finished(finished) => finished,
             Reply::Failed(failure) => return Err(WaitError::Guard(failure)),
-            Reply::Started => return Err(WaitError::SupervisorLost),
+            Reply::Started { .. } => return Err(WaitError::SupervisorLost),
         };
         let Finished {
             status,
@@ -315,6 +317,12 @@ impl Running {
         KillHandle(Arc::clone(&self.connection))
     }
 
+    /// Returns the other end of the FIFO for jobs, which can be read and written and never blocks,
+    /// once.
+    pub fn take_job_fifo(&mut self) -> Option<OwnedFd> {
+        self.job_fifo.take()
+    }
+
     /// Returns the ends of a console that is a terminal or pipes, once.
     pub fn take_console(&mut self) -> Option<ConsoleEnds> {
         self.console.take()
@@ -322,7 +330,7 @@ impl Running {
 
     fn receive(&mut self) -> Result<Reply, WaitError> {
         let mut bytes = [0; 4096];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
             rustix::net::recvmsg(
@@ -337,17 +345,24 @@ impl Running {
             Err(Errno::CONNRESET) => 0,
             Err(errno) => return Err(WaitError::Receive(errno.into())),
         };
+        let mut descriptors: Vec<OwnedFd> = Vec::new();
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
-                self.upper = descriptors.next().or(self.upper.take());
-                self.console = ConsoleEnds::from_descriptors(descriptors.collect());
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
             }
         }
         let packet = bytes.get(..length).unwrap_or_default();
         if packet.is_empty() {
             return Err(WaitError::SupervisorLost);
         }
-        wire::decode_reply(packet).map_err(|_| WaitError::SupervisorLost)
+        let reply = wire::decode_reply(packet).map_err(|_| WaitError::SupervisorLost)?;
+        if let Reply::Started { has_job_fifo } = reply {
+            let mut descriptors = descriptors.into_iter();
+            self.upper = descriptors.next();
+            self.job_fifo = has_job_fifo.then(|| descriptors.next()).flatten();
+            self.console = ConsoleEnds::from_descriptors(descriptors.collect());
+        }
+        Ok(reply)
     }
 }
 

@@ -53,3 +53,6 @@ pub const BELOW_LAYERS: [&str; 7] = [
 
 /// Where supplied files appear inside a sandbox, read-only.
 pub const SUPPLIED_DIRECTORY: &str = "/dev/stxl";
+
+/// Where the FIFO for jobs is inside a sandbox that has one.
+pub const JOB_FIFO: &str = "/dev/stxl/jobs";

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
@@ -15,7 +15,7 @@ use crate::devices::{
 };
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::kernel;
-use crate::spec::Scratch;
+use crate::spec::{JOB_FIFO_NAME, Scratch};
 use crate::wire::Request;
 
 /// What the supervisor needs to know of a finished root.
@@ -24,6 +24,8 @@ pub(crate) struct Root {
     pub(crate) upper: OwnedFd,
     /// The directory that holds everything the build writes.
     pub(crate) scratch: OwnedFd,
+    /// The FIFO for jobs, if there is one, for the client.
+    pub(crate) job_fifo: Option<OwnedFd>,
 }
 
 /// Builds the root and makes it this process's.
@@ -43,7 +45,7 @@ pub(crate) fn enter(request: &Request) -> Result<Root, SetupFailure> {
             &format!("mkdir of `{}`", directory.display()),
         )?;
     }
-    mount_devices(request, &scratch, &overlay)?;
+    let job_fifo = mount_devices(request, &scratch, &overlay)?;
     mount_proc(disabled, &overlay)?;
     mount_tmp(disabled, &scratch, &overlay)?;
     rustix::process::fchdir(&overlay).during(Guard::PrivateRoot, "fchdir to the root")?;
@@ -51,7 +53,11 @@ pub(crate) fn enter(request: &Request) -> Result<Root, SetupFailure> {
     rustix::mount::unmount(c".", UnmountFlags::DETACH)
         .during(Guard::PrivateRoot, "umount of the launcher's root")?;
     rustix::process::chdir(c"/").during(Guard::PrivateRoot, "chdir")?;
-    Ok(Root { upper, scratch })
+    Ok(Root {
+        upper,
+        scratch,
+        job_fifo,
+    })
 }
 
 /// Opens, and in memory makes, the directory with `u` (upper), `w` (work), `t` (/tmp), `s`
@@ -143,7 +149,11 @@ fn mount_topmost_layer(request: &Request) -> Result<OwnedFd, SetupFailure> {
         .during(Guard::OverlayRoot, "open_tree of a layer")
 }
 
-fn mount_devices(request: &Request, scratch: &OwnedFd, root: &OwnedFd) -> Result<(), SetupFailure> {
+fn mount_devices(
+    request: &Request,
+    scratch: &OwnedFd,
+    root: &OwnedFd,
+) -> Result<Option<OwnedFd>, SetupFailure> {
     const GUARD: Guard = Guard::DeviceBinds;
     let devices = if request.disabled.wants(GUARD) {
         let devices = copy_tree(c"/dev").during(GUARD, "open_tree of /dev")?;
@@ -173,13 +183,18 @@ fn mount_devices(request: &Request, scratch: &OwnedFd, root: &OwnedFd) -> Result
 
     let shared = copy_tree_at(scratch, c"s").during(GUARD, "open_tree of /dev/shm")?;
     attach(&shared, &devices, c"shm").during(GUARD, "move_mount of /dev/shm")?;
-    if !request.supplied_files.is_empty() {
-        supply_files(request, scratch, &devices).during(GUARD, "supplying files")?;
+    if request.supplied_files.is_empty() && !request.has_job_fifo {
+        return Ok(None);
     }
-    Ok(())
+    supply_files(request, scratch, &devices).during(GUARD, "supplying files")
 }
 
-fn supply_files(request: &Request, scratch: &OwnedFd, devices: &OwnedFd) -> Result<(), Errno> {
+/// Supplies files, and the FIFO for jobs if there is to be one, which is returned.
+fn supply_files(
+    request: &Request,
+    scratch: &OwnedFd,
+    devices: &OwnedFd,
+) -> Result<Option<OwnedFd>, Errno> {
     let directory = openat_path(scratch, c"f")?;
     for (name, content) in &request.supplied_files {
         make_file(
@@ -189,10 +204,21 @@ fn supply_files(request: &Request, scratch: &OwnedFd, devices: &OwnedFd) -> Resu
             content,
         )?;
     }
+    let job_fifo = request.has_job_fifo.then(|| make_job_fifo(&directory));
     let files = copy_tree_at(scratch, c"f")?;
     kernel::set_mount_attributes(&files, libc::MOUNT_ATTR_RDONLY)
         .map_err(|error| Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))?;
-    attach(&files, devices, c"stxl")
+    attach(&files, devices, c"stxl")?;
+    job_fifo.transpose()
+}
+
+/// Makes the FIFO for jobs. It can be opened for writing in spite of its read-only mount, which
+/// nothing else there can.
+fn make_job_fifo(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(directory, JOB_FIFO_NAME, FileType::Fifo, mode, 0)?;
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, JOB_FIFO_NAME, flags, Mode::empty())
 }
 
 /// The weaker `/dev` that proves the test of [`Guard::DeviceBinds`].

@@ -1,12 +1,15 @@
 //! What is to be run, and what it may use: [`SandboxSpec`].
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::console::Console;
+
+/// What the FIFO is called among the supplied files.
+pub(crate) const JOB_FIFO_NAME: &str = "jobs";
 
 /// The user a process believes to be.
 ///
@@ -115,6 +118,9 @@ pub struct SandboxSpec {
     ///
     /// They are never part of the upper layer.
     pub supplied_files: BTreeMap<OsString, Vec<u8>>,
+    /// Whether there is a FIFO at [`crate::JOB_FIFO`], which processes read and write, and whose
+    /// other end is [`crate::Running::take_job_fifo`].
+    pub has_job_fifo: bool,
     /// What the commands' standard streams are.
     pub console: Console,
     /// A regular file that takes what [`Console::Log`] gives, from its current offset.
@@ -167,6 +173,7 @@ impl SandboxSpec {
             scratch: Scratch::Memory,
             empty_directories: Vec::new(),
             supplied_files: BTreeMap::new(),
+            has_job_fifo: false,
             console: Console::Log,
             log,
         }
@@ -211,6 +218,9 @@ impl SandboxSpec {
                 return Err(SpecError::Unusable(name.clone()));
             }
             check_text(name, b"\0/")?;
+        }
+        if self.has_job_fifo && self.supplied_files.contains_key(OsStr::new(JOB_FIFO_NAME)) {
+            return Err(SpecError::Unusable(JOB_FIFO_NAME.into()));
         }
         Ok(())
     }

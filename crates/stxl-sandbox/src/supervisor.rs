@@ -25,9 +25,10 @@ use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::Identity;
 use crate::launcher::{self, Job, answer};
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
+use crate::root::{self, Root};
 use crate::spec::BuildUid;
 use crate::wire::{self, Finished, Program, Reply};
-use crate::{answers, kernel, root};
+use crate::{answers, kernel};
 
 /// As much as a pipe holds.
 const LOG_CHUNK: usize = 64 << 10;
@@ -144,8 +145,7 @@ fn set_up(job: &Job, child_events: OwnedFd) -> Result<Sandbox, SetupFailure> {
         client,
     } = console::open(request.console).during(Guard::LogLimit, "making the standard streams")?;
     let started = builder::start(request, 0, &streams)?;
-    send_started(&job.connection, &root.upper, client.as_ref())
-        .during(Guard::OverlayRoot, "sendmsg")?;
+    send_started(&job.connection, &root, client.as_ref()).during(Guard::OverlayRoot, "sendmsg")?;
     Ok(Sandbox {
         started,
         scratch: root.scratch,
@@ -158,17 +158,20 @@ fn set_up(job: &Job, child_events: OwnedFd) -> Result<Sandbox, SetupFailure> {
 
 fn send_started(
     connection: &OwnedFd,
-    upper: &OwnedFd,
+    root: &Root,
     console: Option<&ConsoleEnds>,
 ) -> Result<(), Errno> {
-    let mut descriptors = vec![upper.as_fd()];
+    let mut descriptors = vec![root.upper.as_fd()];
+    descriptors.extend(root.job_fifo.as_ref().map(OwnedFd::as_fd));
     descriptors.extend(console.into_iter().flat_map(ConsoleEnds::descriptors));
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(Errno::INVAL);
     }
-    let bytes = wire::encode_reply(&Reply::Started);
+    let bytes = wire::encode_reply(&Reply::Started {
+        has_job_fifo: root.job_fifo.is_some(),
+    });
     rustix::net::sendmsg(
         connection,
         &[IoSlice::new(&bytes)],

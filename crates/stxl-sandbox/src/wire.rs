@@ -24,6 +24,7 @@ pub(crate) struct Request {
     pub(crate) scratch: Scratch,
     pub(crate) empty_directories: Vec<PathBuf>,
     pub(crate) supplied_files: BTreeMap<OsString, Vec<u8>>,
+    pub(crate) has_job_fifo: bool,
     pub(crate) console: Console,
     pub(crate) disabled: GuardSet,
 }
@@ -68,8 +69,9 @@ pub(crate) enum Program {
 /// What the supervisor tells the client.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The sandbox stands; the upper layer and the ends of a console travel beside this.
-    Started,
+    /// The sandbox stands; the upper layer, the FIFO for jobs if there is one, and the ends of a
+    /// console travel beside this.
+    Started { has_job_fifo: bool },
     /// A guard could not be set up; nothing ran.
     Failed(SetupFailure),
     /// The process ended.
@@ -216,6 +218,7 @@ pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSe
         out.text(name);
         out.bytes(content);
     }
+    out.number(u64::from(spec.has_job_fifo));
     match spec.console {
         Console::Log => out.number(0),
         Console::Terminal(TerminalSize { rows, columns }) => {
@@ -277,6 +280,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
         supplied_files: (0..input.count()?)
             .map(|_| Ok((input.text()?, input.bytes()?.to_vec())))
             .collect::<Result<_, Malformed>>()?,
+        has_job_fifo: input.number()? != 0,
         console: match input.number()? {
             0 => Console::Log,
             1 => Console::Terminal(TerminalSize {
@@ -302,7 +306,10 @@ const STATUSES: [(u64, ExitStatus); 6] = [
 pub(crate) fn encode_reply(reply: &Reply) -> Vec<u8> {
     let mut out = Writer::default();
     match reply {
-        Reply::Started => out.number(1),
+        Reply::Started { has_job_fifo } => {
+            out.number(1);
+            out.number(u64::from(*has_job_fifo));
+        }
         Reply::Failed(SetupFailure { guard, call, errno }) => {
             out.number(2);
             out.number(*guard as u64);
@@ -356,7 +363,9 @@ pub(crate) fn encode_reply(reply: &Reply) -> Vec<u8> {
 pub(crate) fn decode_reply(bytes: &[u8]) -> Result<Reply, Malformed> {
     let mut input = Reader(bytes);
     Ok(match input.number()? {
-        1 => Reply::Started,
+        1 => Reply::Started {
+            has_job_fifo: input.number()? != 0,
+        },
         2 => {
             let index = input.count()?;
             let guard = *Guard::ALL.get(index).ok_or(Malformed)?;

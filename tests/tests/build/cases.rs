@@ -2,6 +2,7 @@
 
 mod archives;
 mod failures;
+mod jobs;
 mod outside;
 mod records;
 mod repositories;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         archives::CASES,
         failures::CASES,
+        jobs::CASES,
         outside::CASES,
         records::CASES,
         repositories::CASES,

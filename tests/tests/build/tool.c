@@ -29,6 +29,28 @@ static void append(int fd, const char *path) {
     close(in);
 }
 
+/* Takes tokens for so many milliseconds, writes how many, holds them for as long as it is told, and
+   puts back as many and some that were never given. */
+static int tokens(const char *out, long take_ms, long hold_ms, int more) {
+    const char *flags = getenv("MAKEFLAGS");
+    const char *auth = flags ? strstr(flags, "--jobserver-auth=fifo:") : NULL;
+    if (!auth) { fprintf(stderr, "no FIFO in `%s`\n", flags ? flags : ""); return 86; }
+    int fd = open(strchr(auth, ':') + 1, O_RDWR | O_NONBLOCK);
+    if (fd < 0) { perror(auth); return 85; }
+    struct timespec pause = {0, 1000000}, hold = {hold_ms / 1000, hold_ms % 1000 * 1000000};
+    int count = 0;
+    for (long ms = 0; ms < take_ms; ms++) {
+        char token;
+        while (read(fd, &token, 1) == 1) count++;
+        nanosleep(&pause, NULL);
+    }
+    char text[16];
+    put(out_file(out), text, (size_t)snprintf(text, sizeof text, "%d", count));
+    nanosleep(&hold, NULL);
+    for (int i = 0; i < count + more; i++) put(fd, "x", 1);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *verb = argc > 1 ? argv[1] : "";
     if (!strcmp(verb, "write") && argc == 4) {
@@ -74,6 +96,8 @@ int main(int argc, char **argv) {
     } else if (!strcmp(verb, "gone") && argc == 3) { /* nothing is there, in the directory neither */
         struct stat status;
         if (lstat(argv[2], &status) == 0) { fprintf(stderr, "%s is there\n", argv[2]); return 88; }
+    } else if (!strcmp(verb, "tokens") && argc == 6) {
+        return tokens(argv[2], atol(argv[3]), atol(argv[4]), atoi(argv[5]));
     } else if (!strcmp(verb, "fail") && argc == 3) {
         fprintf(stderr, "failing with %s\n", argv[2]);
         return atoi(argv[2]);

@@ -119,6 +119,24 @@ fn supplied_files_are_there_and_cannot_be_written() {
 }
 
 #[test]
+fn the_fifo_for_jobs_is_all_there_that_can_be_written() {
+    for uid in [BuildUid::Root, BuildUid::Tester] {
+        let try_to = |verb: &str, path: &str| {
+            let mut spec = probe(&[verb, path]);
+            spec.has_job_fifo = true;
+            spec.uid = uid;
+            run(&spec, GuardSet::EMPTY).status
+        };
+        let fifo = stxl_sandbox::JOB_FIFO;
+        assert_eq!(try_to("open_for_writing", fifo), ExitStatus::Exited(0));
+        assert_eq!(
+            try_to("write_file", "/dev/stxl/other"),
+            ExitStatus::Exited(10)
+        );
+    }
+}
+
+#[test]
 fn a_tester_is_user_1000() {
     let mut spec = probe(&["abi"]);
     spec.uid = BuildUid::Tester;

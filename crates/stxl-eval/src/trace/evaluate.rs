@@ -313,8 +313,8 @@ impl Session<'_> {
         Ok(Recalled::Whole(Box::new(whole)))
     }
 
-    /// Makes a plan out of the previous one, if that is of the same graph when what does not hold is
-    /// evaluated again; else that is done, and no more. A reason if something is wrong.
+    /// Makes a plan out of the previous one, if that is of the same graph when what does not hold
+    /// is evaluated again; else that is done, and no more. A reason if something is wrong.
     fn recall_in_place(
         &self,
         recall: &mut Recall,
