@@ -574,6 +574,34 @@ static int abi(char **args) {
   return OUT;
 }
 
+/* As many files in a directory as asked for, listed one by one and counted. */
+static int listing(char **args) {
+  int count = atoi(args[0]), listed = 0, known = 0;
+  char *seen = calloc(count, 1), path[64];
+  mkdir("/tmp/listing", 0755);
+  for (int i = 0; i < count; i++) {
+    snprintf(path, sizeof path, "/tmp/listing/%06d-%s", i, i % 3 ? "" : "of-a-longer-name");
+    close(open(path, O_CREAT | O_WRONLY, 0644));
+  }
+  DIR *directory = opendir("/tmp/listing");
+  for (struct dirent *entry; directory && (entry = readdir(directory));) {
+    if (count < 10) printf("%s ", entry->d_name);
+    int number = atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && number < count && !seen[number]++) known++;
+    listed++;
+  }
+  printf("\nlisted=%d known=%d\n", listed, known);
+  return OUT;
+}
+
+static int processors(char **args) {
+  (void)args;
+  cpu_set_t set;
+  sched_getaffinity(0, sizeof set, &set);
+  printf("%d", CPU_COUNT(&set));
+  return OUT;
+}
+
 static const struct { const char *name; int (*run)(char **); } ATTEMPTS[] = {
 #define A(name) {#name, name}
     A(loopback), A(abstract_socket), A(interfaces), A(signal_host), A(see_processes), A(ipc_make),
@@ -586,7 +614,7 @@ static const struct { const char *name; int (*run)(char **); } ATTEMPTS[] = {
     A(supervisor_files), A(supervisor_binary), A(kill_supervisor), A(foreign_session),
     A(controlling_terminal), A(eat_memory), A(fork_bomb), A(fill_disk), A(many_files),
     A(flood_log), A(wait_ms), A(talk_ms), A(leave_daemon), A(end_with), A(end_by_signal),
-    A(try_tree), A(abi),
+    A(try_tree), A(abi), A(listing), A(processors),
 };
 
 int main(int count, char **args) {

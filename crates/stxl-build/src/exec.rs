@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use stxl_model::{BuildUid, Exec, Keep, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{
-    BELOW_LAYERS, Console, ExitStatus, JOB_FIFO, Limits, Outcome, Personality, SandboxSpec, Scratch,
+    BELOW_LAYERS, Console, ExitStatus, JOB_FIFO, Limits, Outcome, Personality, SandboxSpec,
+    Scratch, World,
 };
 use stxl_store::{
     Dropped, DroppedWhat, LayerRef, ScratchDirectory, SealBounds, SealError, Store, StoreError,
@@ -157,6 +158,7 @@ pub(crate) fn prepare(
             Platform::I686 => Personality::I686,
             Platform::X86_64 => Personality::X86_64,
         },
+        world: World::default(),
         limits,
         scratch: scratch.as_ref().map_or(Scratch::Memory, |scratch| {
             Scratch::Disk(scratch.path().to_owned())

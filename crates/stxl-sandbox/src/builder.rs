@@ -14,8 +14,10 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, set_dumpable_behavior};
-use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+use rustix::process::{
+    DumpableBehavior, Pid, Resource, Rlimit, WaitOptions, set_dumpable_behavior,
+};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, CpuSet};
 
 use crate::console::CommandEnds;
 use crate::devices::During as _;
@@ -24,6 +26,7 @@ use crate::kernel::{self, Cloned, CloseMode, Listener};
 use crate::launcher::{avoid_huge_pages, errno};
 use crate::spec::{Personality, Scratch};
 use crate::wire::{self, Program, Reply, Request};
+use crate::world::{Change, Processors};
 use crate::{canary, seccomp};
 
 /// A program that was started.
@@ -56,6 +59,9 @@ pub(crate) fn start(
     {
         drop_capabilities().during(Guard::CapabilitiesDropped, "dropping capabilities")?;
     }
+    if index == 0 && request.world.changes.contains(Change::ProcessIds) {
+        use_up_process_ids().during(GUARD, "using up process ids")?;
+    }
     let pid = match &request.program {
         Program::Execute(_) => kernel::clone_borrowing(&mut || {
             // Nothing is dropped here: the memory is the supervisor's.
@@ -77,6 +83,16 @@ pub(crate) fn start(
     };
     while receive(&ours, &mut started)? {}
     Ok(started)
+}
+
+/// Starts and ends processes until the next one's id is another than it would be.
+fn use_up_process_ids() -> std::io::Result<()> {
+    const COUNT: u32 = 120;
+    for _ in 0..COUNT {
+        let pid = kernel::clone_borrowing(&mut || kernel::exit_now(0))?;
+        rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
+    }
+    Ok(())
 }
 
 /// Takes one message of the child; false once the child executed its program or gave up.
@@ -192,12 +208,19 @@ fn prepare(request: &Request, streams: &CommandEnds, socket: &OwnedFd) -> Result
     let disabled = request.disabled;
     // The launcher reset the actions; the supervisor blocks what it waits for.
     kernel::unblock_signals();
-    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let changes = request.world.changes;
+    let umask = if changes.contains(Change::Umask) {
+        0o077
+    } else {
+        0o022
+    };
+    rustix::process::umask(Mode::from_raw_mode(umask));
     if disabled.wants(Guard::OwnSession) {
         rustix::process::setsid().during(Guard::OwnSession, "setsid")?;
     }
     set_limits(request)?;
-    set_personality(request.platform).during(Guard::FixedAnswers, "personality")?;
+    set_processors(request.world.processors).during(Guard::ProcessLimit, "sched_setaffinity")?;
+    set_personality(request).during(Guard::FixedAnswers, "personality")?;
     streams
         .become_streams()
         .during(Guard::FreshDescriptors, "making standard streams")?;
@@ -222,10 +245,12 @@ fn prepare(request: &Request, streams: &CommandEnds, socket: &OwnedFd) -> Result
 }
 
 fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailure> {
-    let program = if request.disabled == GuardSet::EMPTY {
+    let changes = request.world.changes;
+    let is_usual = request.disabled == GuardSet::EMPTY && !changes.contains(Change::FileOrder);
+    let program = if is_usual {
         Cow::Borrowed(seccomp::whole())
     } else {
-        Cow::Owned(seccomp::program(request.disabled))
+        Cow::Owned(seccomp::program(request.disabled, changes))
     };
     let wanted = if request.disabled.wants(Guard::FixedAnswers) {
         Listener::Wanted
@@ -256,13 +281,38 @@ fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailur
     .during(Guard::FixedAnswers, "sendmsg of the listener")
 }
 
-fn set_personality(platform: Personality) -> std::io::Result<()> {
+fn set_personality(request: &Request) -> std::io::Result<()> {
     const ADDR_NO_RANDOMIZE: u64 = 0x004_0000;
     const PER_LINUX32: u64 = 0x0008;
-    kernel::set_personality(match platform {
-        Personality::X86_64 => ADDR_NO_RANDOMIZE,
-        Personality::I686 => ADDR_NO_RANDOMIZE | PER_LINUX32,
+    let addresses = if request.world.changes.contains(Change::Addresses) {
+        0
+    } else {
+        ADDR_NO_RANDOMIZE
+    };
+    kernel::set_personality(match request.platform {
+        Personality::X86_64 => addresses,
+        Personality::I686 => addresses | PER_LINUX32,
     })
+}
+
+/// Leaves this process and its children a part of the processors they may run on.
+fn set_processors(processors: Processors) -> Result<(), Errno> {
+    if processors == Processors::All {
+        return Ok(());
+    }
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let mut all: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|processor| allowed.is_set(*processor))
+        .collect();
+    if processors == Processors::LastHalf {
+        all.reverse();
+    }
+    let mut half = CpuSet::new();
+    let count = all.len().div_ceil(2);
+    all.iter()
+        .take(count)
+        .for_each(|processor| half.set(*processor));
+    rustix::thread::sched_setaffinity(None, &half)
 }
 
 fn set_limits(request: &Request) -> Result<(), SetupFailure> {

@@ -362,31 +362,35 @@ pub(crate) enum Listener {
     None,
 }
 
+/// A call that waits for an answer.
+pub(crate) type Call = libc::seccomp_notif;
+
 const NOTIFY_RECEIVE: libc::c_ulong = 0xc050_2100;
 const NOTIFY_SEND: libc::c_ulong = 0xc018_2101;
 const NOTIFY_IS_VALID: libc::c_ulong = 0x4008_2102;
 
 /// Takes the next call that waits for an answer.
-pub(crate) fn receive_call(listener: impl AsFd) -> io::Result<libc::seccomp_notif> {
+pub(crate) fn receive_call(listener: impl AsFd) -> io::Result<Call> {
     // SAFETY: the kernel wants the struct zeroed and fills it.
     unsafe {
-        let mut call: libc::seccomp_notif = std::mem::zeroed();
+        let mut call: Call = std::mem::zeroed();
         let raw = listener.as_fd().as_raw_fd();
         check(libc::ioctl(raw, NOTIFY_RECEIVE, &raw mut call).into())?;
         Ok(call)
     }
 }
 
-/// Writes into the memory of the process that waits, and ends its call.
+/// Writes to where an argument of the process that waits points, and ends its call with a result.
 ///
 /// The call goes on by itself where the process hides its memory.
 pub(crate) fn answer_call(
     listener: impl AsFd,
-    call: &libc::seccomp_notif,
-    content: &[u8],
+    call: &Call,
+    (argument, content): (usize, &[u8]),
+    result: i64,
 ) -> io::Result<()> {
     let raw = listener.as_fd().as_raw_fd();
-    let address = call.data.args[0];
+    let address = call.data.args.get(argument).copied().unwrap_or(0);
     // SAFETY: the local range is `content`; the remote range belongs to another process and is
     // checked by the kernel. The id is checked first, so the process cannot be another one.
     unsafe {
@@ -405,10 +409,12 @@ pub(crate) fn answer_call(
         let written = libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0);
         let mut answer: libc::seccomp_notif_resp = std::mem::zeroed();
         answer.id = call.id;
+        answer.val = result;
         if written < 0 {
             if io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT) {
                 answer.error = -libc::EFAULT;
             } else {
+                answer.val = 0;
                 answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE
                     .try_into()
                     .unwrap_or(1);
@@ -416,6 +422,57 @@ pub(crate) fn answer_call(
         }
         check(libc::ioctl(raw, NOTIFY_SEND, &raw mut answer).into()).map(drop)
     }
+}
+
+/// Lets the kernel do what the process that waits asked for.
+pub(crate) fn let_call_go_on(listener: impl AsFd, call: &Call) -> io::Result<()> {
+    let raw = listener.as_fd().as_raw_fd();
+    // SAFETY: all zero is valid, and the pointer is valid for the call.
+    unsafe {
+        let mut answer: libc::seccomp_notif_resp = std::mem::zeroed();
+        answer.id = call.id;
+        answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE
+            .try_into()
+            .unwrap_or(1);
+        check(libc::ioctl(raw, NOTIFY_SEND, &raw mut answer).into()).map(drop)
+    }
+}
+
+/// What `getdents64` gives the process that waits: the entries at the position of its descriptor,
+/// which moves behind them. Nothing if it gives an error, or what code of 32 bits cannot take.
+pub(crate) fn list_for(call: &Call, compat: bool) -> Option<Vec<u8>> {
+    const BYTES_MAX: usize = 64 << 10;
+    const PIDFD_THREAD: libc::c_uint = 0x80;
+    let [directory, _, size, ..] = call.data.args;
+    let size = usize::try_from(size).map_or(BYTES_MAX, |size| size.min(BYTES_MAX));
+    let mut entries = vec![0_u8; size];
+    // SAFETY: the numbers are the process's and checked by the kernel, descriptors are checked
+    // before they are owned, and the buffer is as large as said.
+    unsafe {
+        let own = |result: libc::c_long| -> Option<OwnedFd> {
+            let raw = RawFd::try_from(check(result).ok()?).ok()?;
+            Some(OwnedFd::from_raw_fd(raw))
+        };
+        let process = own(libc::syscall(libc::SYS_pidfd_open, call.pid, PIDFD_THREAD))
+            .or_else(|| own(libc::syscall(libc::SYS_pidfd_open, call.pid, 0)))?;
+        let directory = own(libc::syscall(
+            libc::SYS_pidfd_getfd,
+            process.as_raw_fd(),
+            directory,
+            0,
+        ))?;
+        let raw = directory.as_raw_fd();
+        let before = libc::lseek64(raw, 0, libc::SEEK_CUR);
+        let buffer = entries.as_mut_ptr();
+        let read = check(libc::syscall(libc::SYS_getdents64, raw, buffer, size)).ok()?;
+        entries.truncate(usize::try_from(read).ok()?);
+        if compat && libc::lseek64(raw, 0, libc::SEEK_CUR) > i64::from(i32::MAX) {
+            // The kernel numbers entries otherwise for code of 32 bits.
+            libc::lseek64(raw, before, libc::SEEK_SET);
+            return None;
+        }
+    }
+    Some(entries)
 }
 
 /// Returns the bytes as a C string; the caller has checked that there is no NUL.

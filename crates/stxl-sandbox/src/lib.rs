@@ -21,6 +21,7 @@ mod seccomp;
 mod spec;
 mod supervisor;
 mod wire;
+mod world;
 
 pub use canary::{CanaryError, GuardReport, GuardState, canary, self_test};
 pub use client::{
@@ -32,6 +33,7 @@ pub use identity::{Identity, IdentityError, KeptCapability, become_unprivileged}
 pub use launcher::launcher_main;
 pub use outcome::{ExitStatus, Outcome, ResourceKind, TimeoutKind};
 pub use spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch, SpecError};
+pub use world::{Change, ChangeSet, Processors, SecondName, World};
 
 /// The number of the sandbox ABI; it enters derivation keys and changes only with meaning.
 pub const ABI: u32 = 1;

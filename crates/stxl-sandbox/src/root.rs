@@ -17,6 +17,7 @@ use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::kernel;
 use crate::spec::{JOB_FIFO_NAME, Scratch};
 use crate::wire::Request;
+use crate::world::SecondName;
 
 /// What the supervisor needs to know of a finished root.
 pub(crate) struct Root {
@@ -44,6 +45,9 @@ pub(crate) fn enter(request: &Request) -> Result<Root, SetupFailure> {
             Guard::OverlayRoot,
             &format!("mkdir of `{}`", directory.display()),
         )?;
+    }
+    if let Some(names) = &request.world.second_name {
+        mount_second_name(&overlay, names).during(Guard::OverlayRoot, "giving a second name")?;
     }
     let job_fifo = mount_devices(request, &scratch, &overlay)?;
     mount_proc(disabled, &overlay)?;
@@ -131,6 +135,16 @@ fn mount_overlay(request: &Request, scratch: &OwnedFd) -> Result<OwnedFd, SetupF
         root_flags(request.disabled),
     )
     .during(GUARD, "fsmount of the overlay")
+}
+
+/// Shows a directory at the top of the root under a second name beside it.
+fn mount_second_name(root: &OwnedFd, names: &SecondName) -> Result<(), Errno> {
+    let SecondName { first, second } = names;
+    make_path(root, &Path::new("/").join(second))?;
+    // A symlink would lead out of the root.
+    let directory = open_inside(root, &c_name(first))?;
+    rustix::process::fchdir(&directory)?;
+    attach_inside(&copy_tree(c".")?, root, &c_name(second))
 }
 
 fn root_flags(disabled: GuardSet) -> MountAttrFlags {
@@ -271,15 +285,20 @@ fn mount_tmp(disabled: GuardSet, scratch: &OwnedFd, root: &OwnedFd) -> Result<()
 
 /// Attaches a mount to a directory of the root that must not be a symlink.
 fn attach_inside(mount: &OwnedFd, root: &OwnedFd, place: &CStr) -> Result<(), Errno> {
-    let target = rustix::fs::openat2(
+    let target = open_inside(root, place)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(mount, c"", &target, c"", flags)
+}
+
+/// Opens a directory of the root itself, through no symlink and no mount.
+fn open_inside(root: &OwnedFd, place: &CStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat2(
         root,
         place,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
-    )?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(mount, c"", &target, c"", flags)
+    )
 }
 
 /// Opens a directory below the store; [`crate::SandboxSpec::check`] has refused everything else.

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use crate::guard::{Guard, GuardSet};
 use crate::kernel::Instruction;
+use crate::world::{Change, ChangeSet};
 
 /// `AUDIT_ARCH_I386`.
 pub(crate) const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -19,6 +20,11 @@ const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 pub(crate) const X86_64_SYSINFO: u32 = 99;
 /// `sysinfo` of 32-bit code.
 pub(crate) const I386_SYSINFO: u32 = 116;
+
+/// `getdents64` of 64-bit code.
+pub(crate) const X86_64_GETDENTS64: u32 = 217;
+/// `getdents64` of 32-bit code.
+pub(crate) const I386_GETDENTS64: u32 = 220;
 
 /// The last call of Linux 6.10; `mseal`. Later ones are `*xattrat` and unknown.
 const CEILING: u32 = 462;
@@ -201,17 +207,27 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// What the supervisor answers as well where directories list backwards.
+const LISTING: Rule = Rule {
+    guard: Guard::FixedAnswers,
+    x86_64: &[X86_64_GETDENTS64],
+    i386: &[I386_GETDENTS64],
+    verdict: Verdict::Ask,
+};
+
 /// Returns the filter with all guards, which the launcher makes once for all its copies.
 pub(crate) fn whole() -> &'static [Instruction] {
     static WHOLE: OnceLock<Vec<Instruction>> = OnceLock::new();
-    WHOLE.get_or_init(|| program(GuardSet::EMPTY))
+    WHOLE.get_or_init(|| program(GuardSet::EMPTY, ChangeSet::default()))
 }
 
 /// Returns the filter with all but the disabled guards.
-pub(crate) fn program(disabled: GuardSet) -> Vec<Instruction> {
+pub(crate) fn program(disabled: GuardSet, changes: ChangeSet) -> Vec<Instruction> {
+    let listing = changes.contains(Change::FileOrder).then_some(&LISTING);
     let table = |numbers: fn(&Rule) -> &'static [u32]| {
         let mut verdicts: Vec<(u32, Verdict)> = RULES
             .iter()
+            .chain(listing)
             .filter(|rule| disabled.wants(rule.guard))
             .flat_map(|rule| numbers(rule).iter().map(|number| (*number, rule.verdict)))
             .collect();

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::console::Console;
+use crate::world::World;
 
 /// What the FIFO is called among the supplied files.
 pub(crate) const JOB_FIFO_NAME: &str = "jobs";
@@ -20,6 +21,8 @@ pub enum BuildUid {
     Root,
     /// uid and gid 1000, for test suites that refuse to run as root.
     Tester,
+    /// uid and gid 65534, for rebuild checks.
+    Nobody,
 }
 
 impl BuildUid {
@@ -28,6 +31,7 @@ impl BuildUid {
         match self {
             Self::Root => 0,
             Self::Tester => 1000,
+            Self::Nobody => 65534,
         }
     }
 }
@@ -108,6 +112,8 @@ pub struct SandboxSpec {
     pub uid: BuildUid,
     /// The machine inside.
     pub platform: Personality,
+    /// What else is around it.
+    pub world: World,
     /// What it may use.
     pub limits: Limits,
     /// Where its writes go.
@@ -169,6 +175,7 @@ impl SandboxSpec {
             cwd: PathBuf::from("/"),
             uid: BuildUid::Root,
             platform: Personality::X86_64,
+            world: World::default(),
             limits: Limits::default(),
             scratch: Scratch::Memory,
             empty_directories: Vec::new(),
@@ -213,7 +220,9 @@ impl SandboxSpec {
             check_text(name, b"\0=")?;
             check_text(value, b"\0")?;
         }
-        for name in self.supplied_files.keys() {
+        let moved = self.world.second_name.iter();
+        let moved = moved.flat_map(|names| [&names.first, &names.second]);
+        for name in self.supplied_files.keys().chain(moved) {
             if name.is_empty() || name == "." || name == ".." {
                 return Err(SpecError::Unusable(name.clone()));
             }

@@ -28,12 +28,11 @@ use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
 use crate::root::{self, Root};
 use crate::spec::BuildUid;
 use crate::wire::{self, Finished, Program, Reply};
+use crate::world::World;
 use crate::{answers, kernel};
 
 /// As much as a pipe holds.
 const LOG_CHUNK: usize = 64 << 10;
-const HOST_NAME: &[u8] = b"stxl";
-const DOMAIN_NAME: &[u8] = b"(none)";
 
 /// Returns the namespaces of a new sandbox, as flags of clone3.
 pub(crate) fn namespaces(disabled: GuardSet) -> u64 {
@@ -54,7 +53,8 @@ pub(crate) fn namespaces(disabled: GuardSet) -> u64 {
 
 /// Runs the sandbox in this fresh process and exits; `launcher` is who the launcher is.
 pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
-    let ground = lay_ground(job.request.disabled, job.request.uid, launcher);
+    let request = &job.request;
+    let ground = lay_ground(request.disabled, request.uid, &request.world, launcher);
     run_on(job, ground);
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn run(job: &Job, launcher: Identity) -> ! {
 ///
 /// The launcher's end closes `control`, and nothing is left.
 pub(crate) fn run_later(control: &OwnedFd, launcher: Identity) -> ! {
-    let ground = lay_ground(GuardSet::EMPTY, BuildUid::Root, launcher);
+    let ground = lay_ground(GuardSet::EMPTY, BuildUid::Root, &World::default(), launcher);
     touch_memory();
     let job = launcher::receive(control).and_then(|(_, descriptors)| Job::read(descriptors));
     if let Some(job) = job {
@@ -107,6 +107,7 @@ struct Sandbox {
 fn lay_ground(
     disabled: GuardSet,
     uid: BuildUid,
+    world: &World,
     launcher: Identity,
 ) -> Result<OwnedFd, SetupFailure> {
     if disabled.wants(Guard::DiesWithClient) {
@@ -121,8 +122,9 @@ fn lay_ground(
         map_ids(uid.number(), launcher.uid, uid.number(), launcher.gid)?;
     }
     if disabled.wants(Guard::UtsNamespace) {
-        rustix::system::sethostname(HOST_NAME)
-            .and_then(|()| rustix::system::setdomainname(DOMAIN_NAME))
+        let [host, domain] = answers::names(world);
+        rustix::system::sethostname(host.as_bytes())
+            .and_then(|()| rustix::system::setdomainname(domain.as_bytes()))
             .during(Guard::UtsNamespace, "sethostname")?;
     }
     if disabled.wants(Guard::NetNamespace) {
@@ -362,7 +364,7 @@ impl<'a> Watch<'a> {
         let Some(listener) = &self.sandbox.started.listener else {
             return;
         };
-        if answers::answer(listener, self.job.request.platform).is_err() {
+        if answers::answer(listener, &self.job.request).is_err() {
             // Nobody is left who could call.
             self.sandbox.started.listener = None;
         }
@@ -373,7 +375,7 @@ impl<'a> Watch<'a> {
         let Some(listener) = listeners.get(index) else {
             return;
         };
-        if answers::answer(listener, self.job.request.platform).is_err() {
+        if answers::answer(listener, &self.job.request).is_err() {
             // Another call of this round may then answer late, at the next round.
             listeners.remove(index);
         }

@@ -10,6 +10,7 @@ use crate::console::{Console, TerminalSize};
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
 use crate::spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch};
+use crate::world::{ChangeSet, Processors, SecondName, World};
 
 /// A [`SandboxSpec`] as the supervisor sees it: without file descriptors.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Request {
     pub(crate) cwd: PathBuf,
     pub(crate) uid: BuildUid,
     pub(crate) platform: Personality,
+    pub(crate) world: World,
     pub(crate) limits: Limits,
     pub(crate) scratch: Scratch,
     pub(crate) empty_directories: Vec<PathBuf>,
@@ -41,7 +43,8 @@ pub(crate) enum Ground {
 impl Ground {
     /// Returns the ground a request needs.
     pub(crate) fn of(spec: &SandboxSpec, disabled: GuardSet) -> Self {
-        if disabled.is_empty() && spec.uid == BuildUid::Root {
+        let is_plain = spec.uid == BuildUid::Root && spec.world == World::default();
+        if disabled.is_empty() && is_plain {
             Self::Usual
         } else {
             Self::Special
@@ -178,11 +181,13 @@ pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSe
     out.number(match spec.uid {
         BuildUid::Root => 0,
         BuildUid::Tester => 1,
+        BuildUid::Nobody => 2,
     });
     out.number(match spec.platform {
         Personality::X86_64 => 0,
         Personality::I686 => 1,
     });
+    write_world(&mut out, &spec.world);
     let Limits {
         wall_ms,
         silent_ms,
@@ -252,16 +257,17 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
         layers,
         env,
         cwd: PathBuf::from(input.text()?),
-        uid: if input.number()? == 0 {
-            BuildUid::Root
-        } else {
-            BuildUid::Tester
+        uid: match input.number()? {
+            0 => BuildUid::Root,
+            1 => BuildUid::Tester,
+            _ => BuildUid::Nobody,
         },
         platform: if input.number()? == 0 {
             Personality::X86_64
         } else {
             Personality::I686
         },
+        world: read_world(&mut input)?,
         limits: Limits {
             wall_ms: input.number()?,
             silent_ms: input.number()?,
@@ -290,6 +296,46 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
             _ => Console::Pipes,
         },
         disabled: GuardSet::from_bits(input.number()?),
+    })
+}
+
+fn write_world(out: &mut Writer, world: &World) {
+    let World {
+        changes,
+        second_name,
+        processors,
+    } = world;
+    out.number(changes.bits());
+    match second_name {
+        None => out.number(0),
+        Some(SecondName { first, second }) => {
+            out.number(1);
+            out.text(first);
+            out.text(second);
+        }
+    }
+    out.number(match processors {
+        Processors::All => 0,
+        Processors::FirstHalf => 1,
+        Processors::LastHalf => 2,
+    });
+}
+
+fn read_world(input: &mut Reader<'_>) -> Result<World, Malformed> {
+    Ok(World {
+        changes: ChangeSet::from_bits(input.number()?),
+        second_name: match input.number()? {
+            0 => None,
+            _ => Some(SecondName {
+                first: input.text()?,
+                second: input.text()?,
+            }),
+        },
+        processors: match input.number()? {
+            0 => Processors::All,
+            1 => Processors::FirstHalf,
+            _ => Processors::LastHalf,
+        },
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use stxl_sandbox::{Guard, GuardSet, Personality};
+use stxl_sandbox::{BuildUid, Change, Guard, GuardSet, Personality, Processors, SecondName, World};
 
 use crate::site::{SITE, probe, run};
 
@@ -79,6 +79,77 @@ fn a_process_of_i686_sees_that_machine() {
     });
     let name = seen.get("uname").expect("it is seen");
     assert_eq!(name, "Linux stxl 6.6.0 #1 SMP PREEMPT_DYNAMIC i686 (none)");
+}
+
+/// The probe in a world that differs from the ABI in all it can.
+fn probe_elsewhere(arguments: &[&str]) -> stxl_sandbox::SandboxSpec {
+    let mut spec = probe(arguments);
+    spec.uid = BuildUid::Nobody;
+    spec.cwd = "/elsewhere".into();
+    spec.world = World {
+        changes: Change::ALL.into_iter().collect(),
+        second_name: Some(SecondName {
+            first: "bin".into(),
+            second: "elsewhere".into(),
+        }),
+        processors: Processors::FirstHalf,
+    };
+    spec
+}
+
+#[test]
+fn another_world_differs_as_its_table_says() {
+    let mut expected = seen(abi_probe);
+    for row in rows("Another world") {
+        let [key, value, ..] = row.as_slice() else {
+            panic!("a row has two cells: {row:?}")
+        };
+        let usual = expected.insert(key.clone(), value.clone());
+        assert!(usual.is_some_and(|usual| usual != *value), "{row:?}");
+    }
+    let seen = seen(|| {
+        let mut spec = probe_elsewhere(&["abi"]);
+        spec.env = abi_probe().env;
+        spec
+    });
+    let found: Vec<_> = expected.keys().map(|row| (row, seen.get(row))).collect();
+    let wanted: Vec<_> = expected
+        .iter()
+        .map(|(row, value)| (row, Some(value)))
+        .collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn directories_list_backwards_and_whole() {
+    let lists = |spec| run(&spec, GuardSet::EMPTY).log;
+    let forwards = lists(probe(&["listing", "5"]));
+    let backwards = lists(probe_elsewhere(&["listing", "5"]));
+    let names = |log: &str| -> Vec<String> {
+        let line = log.lines().next().expect("a line");
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    let mut expected = names(&forwards);
+    assert_eq!(expected.len(), 7, "{forwards}");
+    expected.reverse();
+    assert_eq!(names(&backwards), expected);
+    // More than one call gives at a time.
+    let many = lists(probe_elsewhere(&["listing", "20000"]));
+    assert!(many.contains("listed=20002 known=20000"), "{many}");
+}
+
+#[test]
+fn half_of_the_processors_are_left() {
+    let count = |spec| -> usize {
+        let log = run(&spec, GuardSet::EMPTY).log;
+        log.trim().parse().expect("a number")
+    };
+    let all = count(probe(&["processors"]));
+    for processors in [Processors::FirstHalf, Processors::LastHalf] {
+        let mut spec = probe(&["processors"]);
+        spec.world.processors = processors;
+        assert_eq!(count(spec), all.div_ceil(2));
+    }
 }
 
 /// Everything of a client that a shell can change, changed: nothing of it may show inside.

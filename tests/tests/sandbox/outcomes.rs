@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use stxl_sandbox::{BuildUid, Console, ExitStatus, GuardSet, GuardState, SpawnError, SpecError};
+use stxl_sandbox::{
+    BuildUid, Console, ExitStatus, GuardSet, GuardState, SecondName, SpawnError, SpecError,
+};
 
-use crate::site::{SITE, list, probe, read_log, run};
+use crate::site::{SITE, give_to_launcher, list, probe, read_log, run};
 
 fn command(words: &[&str]) -> Vec<OsString> {
     ["/bin/probe"]
@@ -97,6 +99,28 @@ fn the_upper_holds_what_was_written_and_nothing_else() {
 }
 
 #[test]
+fn a_symlink_gets_no_second_name() {
+    let layer = SITE.store.join("linked");
+    std::fs::create_dir(&layer).expect("a directory");
+    give_to_launcher(&layer);
+    std::os::unix::fs::symlink("/store", layer.join("src")).expect("a symlink");
+    let mut spec = probe(&["end_with", "0"]);
+    spec.layers.push("linked".into());
+    spec.world.second_name = Some(SecondName {
+        first: "src".into(),
+        second: "elsewhere".into(),
+    });
+    match SITE.launcher.spawn(&spec) {
+        Err(SpawnError::Guard(failure)) => assert_eq!(
+            failure.errno,
+            rustix::io::Errno::LOOP.raw_os_error(),
+            "{failure}"
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn supplied_files_are_there_and_cannot_be_written() {
     let supplied = |words: &[&str]| {
         let mut spec = probe(words);
@@ -151,7 +175,7 @@ fn sixteen_layers_are_possible_and_the_topmost_wins() {
     for index in 0..14 {
         let name = format!("layer{index}");
         std::fs::create_dir(SITE.store.join(&name)).expect("a layer");
-        crate::site::give_to_launcher(&SITE.store.join(&name));
+        give_to_launcher(&SITE.store.join(&name));
         spec.layers.push(name.into());
     }
     spec.layers.extend(["files".into(), "probe".into()]);
