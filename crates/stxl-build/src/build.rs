@@ -90,6 +90,7 @@ fn nothing_to_do(
         total,
         failed: Vec::new(),
         mismatches: Vec::new(),
+        check: None,
         outputs,
     }))
 }
@@ -296,7 +297,7 @@ fn check(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<(), BuildEr
     if checked.is_empty() || !conductor.failures.is_empty() || conductor.is_cancelled() {
         return Ok(());
     }
-    conductor.check_again(&checked);
+    conductor.check_elsewhere(&checked)?;
     conductor.settle()?;
     conductor.weigh(graph)?;
     conductor.run()
@@ -365,6 +366,7 @@ fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary,
         total: ran + cached + cut_off + skipped + failed,
         failed: std::mem::take(&mut conductor.failures),
         mismatches: std::mem::take(&mut conductor.mismatches),
+        check: (options.check != Check::Off).then(|| std::mem::take(&mut conductor.checks.report)),
         outputs,
     })
 }
@@ -450,7 +452,9 @@ impl Conductor<'_, '_> {
     /// Weighs the steps that are not known yet by what they took when they ran last, and says how
     /// many there are.
     fn weigh(&mut self, graph: &Graph) -> Result<(), StoreError> {
-        let is_pending = |position: usize| self.schedule.is_pending(position);
+        let is_pending = |position: usize| {
+            self.schedule.is_pending(position) || self.checks.is_waiting(position)
+        };
         let durations = records::durations(self.store, self.plan, is_pending)?;
         let total = self.plan.count_of(Kind::Exec);
         let execs = self.plan.nodes().iter().enumerate();

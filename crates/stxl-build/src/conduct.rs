@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use stxl_fetch::Fetcher;
@@ -14,10 +14,11 @@ use stxl_model::{Action, ActionId, DerivationId, Kind, Plan, PlanNode, TreeId};
 use stxl_sandbox::KillHandle;
 use stxl_store::{Store, StoreError};
 
-use crate::check;
+use crate::check::Checks;
 use crate::event::{BuildEvent, CheckMismatch, EventSink, StepFailure};
 use crate::failure::{BuildError, FailureCause};
 use crate::options::{BuildOptions, OnFailure};
+use crate::perturbation::Perturbation;
 use crate::records::{self, Memos};
 use crate::report::{Built, JobEnd, JobLog, Made, Report};
 use crate::schedule::{JobClass, Question, Schedule};
@@ -45,6 +46,8 @@ pub(crate) struct Job {
     pub hints: Vec<TreeId>,
     /// Whether a result on record ends the job.
     pub records: RecordUse,
+    /// For an exec, what is to be another in its world.
+    pub perturbed: BTreeSet<Perturbation>,
 }
 
 /// The channels between the conductor and its workers.
@@ -89,7 +92,9 @@ pub(crate) struct Conductor<'a, 'e> {
     running: BTreeMap<usize, RunningStep>,
     retries: BTreeMap<usize, u32>,
     pub(crate) compared: BTreeSet<DerivationId>,
-    checked: BTreeSet<usize>,
+    pub(crate) checks: Checks,
+    /// When steps ended that were executed since this began.
+    pub(crate) ended: BTreeMap<usize, Instant>,
     phase: Phase,
     broken: Option<BuildError>,
     /// Nodes that were known before the beginning was told.
@@ -154,7 +159,8 @@ impl<'a, 'e> Conductor<'a, 'e> {
             failures: Vec::new(),
             mismatches: Vec::new(),
             compared: BTreeSet::new(),
-            checked: BTreeSet::new(),
+            checks: Checks::default(),
+            ended: BTreeMap::new(),
             channels,
             pools,
             fetcher,
@@ -190,6 +196,11 @@ impl<'a, 'e> Conductor<'a, 'e> {
     pub(crate) fn run(&mut self) -> Result<(), BuildError> {
         loop {
             self.look_for_cancel();
+            if self.phase == Phase::Building {
+                self.release_due();
+            } else {
+                self.checks.stop_waiting();
+            }
             if let Err(error) = self.settle() {
                 self.break_off(error.into());
             }
@@ -200,7 +211,10 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 operations,
             } = self.in_flight;
             if processes + fetches + operations == 0 {
-                break;
+                if !self.checks.are_waiting() {
+                    break;
+                }
+                self.tell_wait();
             }
             match self.channels.reports.recv_timeout(TICK) {
                 Ok(report) => {
@@ -323,10 +337,9 @@ impl<'a, 'e> Conductor<'a, 'e> {
             JobClass::Process => self.schedule.trees_below_inputs(node),
             JobClass::Fetch | JobClass::Operation => Vec::new(),
         };
-        let records = if self.checked.contains(&node) {
-            RecordUse::Repeat
-        } else {
-            RecordUse::Trust
+        let (records, perturbed) = match self.checks.of_step(node) {
+            Some(perturbed) => (RecordUse::Repeat, perturbed.clone()),
+            None => (RecordUse::Trust, BTreeSet::new()),
         };
         let job = Job {
             node,
@@ -334,6 +347,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
             id,
             hints,
             records,
+            perturbed,
         };
         let sender = match class {
             JobClass::Process => &self.channels.processes,
@@ -415,44 +429,19 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
     }
 
-    /// Runs steps again whose trees are known, to compare what they give.
-    pub(crate) fn check_again(&mut self, nodes: &[usize]) {
-        self.checked.extend(nodes);
-        nodes.iter().for_each(|node| self.schedule.force(*node));
-    }
-
-    /// Compares what a step gave when it ran again with the tree that counts.
-    fn take_checked(&mut self, node: usize, second: TreeId) {
-        self.schedule.compared(node, second);
-        self.compared.insert(self.plan.nodes()[node].id);
-        let step = self.node(node);
-        let first = self.schedule.tree(node).unwrap_or(second);
-        if first == second {
-            (self.events)(BuildEvent::CheckPassed { node: step });
-            return;
-        }
-        match check::mismatch(self.store, step, first, second) {
-            Ok(mismatch) => {
-                (self.events)(BuildEvent::CheckFailed {
-                    mismatch: &mismatch,
-                });
-                self.mismatches.push(mismatch);
-            }
-            Err(error) => self.break_off(error.into()),
-        }
-    }
-
     fn take_built(&mut self, node: usize, action: ActionId, built: &Built) {
         let Built {
             tree,
             made,
             duration_ms,
             warnings,
+            perturbed,
         } = built;
-        if self.checked.contains(&node) {
-            self.take_checked(node, *tree);
+        if self.checks.of_step(node).is_some() {
+            self.take_checked(node, *tree, perturbed);
             return;
         }
+        self.ended.insert(node, Instant::now());
         self.schedule.finished(node, action, *tree, *made);
         let step = self.node(node);
         if let Err(error) = self
@@ -483,6 +472,9 @@ impl<'a, 'e> Conductor<'a, 'e> {
     }
 
     fn take_failure(&mut self, node: usize, cause: FailureCause, log: Option<JobLog>) {
+        let Some((cause, log)) = self.take_failure_elsewhere(node, (cause, log)) else {
+            return;
+        };
         self.schedule.failed(node);
         let step = self.node(node);
         let failure = records::failure(self.store, step, cause, log, (self.plan, self.options));
@@ -494,7 +486,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
     }
 
     /// Remembers the first error that ends the build, and kills what runs.
-    fn break_off(&mut self, error: BuildError) {
+    pub(crate) fn break_off(&mut self, error: BuildError) {
         self.broken.get_or_insert(error);
         self.end_running();
     }
@@ -544,7 +536,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
     }
 
-    fn node(&self, node: usize) -> &'a PlanNode {
+    pub(crate) fn node(&self, node: usize) -> &'a PlanNode {
         &self.plan.nodes()[node]
     }
 }

@@ -5,11 +5,14 @@
 
 pub(crate) mod wire;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use stxl_model::{BlobId, Label, PlanNode, RootPath, TreeId};
 
 use crate::failure::FailureCause;
+use crate::perturbation::Perturbation;
 
 /// One thing that happened in a build.
 #[derive(Clone, Copy, Debug)]
@@ -99,15 +102,30 @@ pub enum BuildEvent<'a> {
         /// What it is.
         text: &'a str,
     },
+    /// Nothing is left but steps that ran too short a time ago to run again and be compared.
+    CheckWaiting {
+        /// How many there are.
+        steps: usize,
+        /// When the first one runs.
+        wait: Duration,
+    },
     /// A step was run again and gave the same tree.
     CheckPassed {
         /// The step.
         node: &'a PlanNode,
+        /// What was another in its world.
+        perturbed: &'a BTreeSet<Perturbation>,
     },
     /// A step was run again and gave another tree.
     CheckFailed {
         /// What differs.
         mismatch: &'a CheckMismatch,
+    },
+    /// A step fails in a world that differs in what the sandbox's ABI fixes; it runs once more in
+    /// one that does not.
+    FailedElsewhere {
+        /// What is known about it.
+        failure: &'a StepFailure,
     },
     /// The build was cancelled; running steps are being killed.
     Cancelling,
@@ -146,10 +164,26 @@ pub struct CheckMismatch {
     pub node: PlanNode,
     /// The tree that counts.
     pub first: TreeId,
-    /// The tree it gave this time; recorded beside the first.
+    /// The tree it gave this time; recorded beside the first if it ran in a world of the same ABI.
     pub second: TreeId,
     /// The first paths that differ, at most 20.
     pub differences: Vec<PathDifference>,
+    /// What was another in its world.
+    pub perturbed: BTreeSet<Perturbation>,
+}
+
+/// What a rebuild check came to.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// How many steps ran again and were compared.
+    pub steps: usize,
+    /// How many of them gave the same tree.
+    pub identical: usize,
+    /// What was another, and in the worlds of how many of them.
+    pub perturbed: BTreeMap<Perturbation, usize>,
+    /// Those that fail in a world that differs in what the sandbox's ABI fixes, and were compared
+    /// in one that does not.
+    pub failed_elsewhere: Vec<StepFailure>,
 }
 
 /// How two trees differ at one path.
@@ -195,6 +229,8 @@ pub struct Summary {
     pub failed: Vec<StepFailure>,
     /// Results that differ from the ones that count.
     pub mismatches: Vec<CheckMismatch>,
+    /// What the check came to, if there was one.
+    pub check: Option<CheckReport>,
     /// Requested outputs that are in the store.
     pub outputs: Vec<BuiltOutput>,
 }

@@ -1,6 +1,6 @@
 //! One execution: a root of trees, a sandbox over it, and the tree that is kept of what it left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
+use rustix::fs::AtFlags;
 use stxl_model::{BuildUid, Exec, Keep, PlanNode, Platform, RootPath, TreeId};
 use stxl_sandbox::{
     BELOW_LAYERS, Console, ExitStatus, JOB_FIFO, Limits, Outcome, Personality, SandboxSpec,
@@ -22,6 +23,7 @@ use stxl_store::{
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
 use crate::options::{BuildOptions, ScratchMedium};
+use crate::perturbation::{Perturbation, Rerun, perturb};
 use crate::report::{JobEnd, JobLog, Report};
 use crate::scratch::{file_error, nameless_file};
 use crate::worker::{Ended, JobContext, Product, store_end};
@@ -50,12 +52,8 @@ pub(crate) fn run(
 ) -> Ended<Product> {
     let node = &context.plan.nodes()[job.node];
     reports.send(Report::Materialising { node: job.node }).ok();
-    let mut prepared = prepare(context.store, context.options, step, (node, &job.hints))
-        .map_err(|source| store_end(node, source))?;
-    let shares_jobs = context.pool.is_known_in(context.store, &step.root);
-    if shares_jobs.map_err(|source| store_end(node, source))? {
-        share_jobs(&mut prepared.spec, context.options);
-    }
+    let set_up = set_up(context, job, step).map_err(|source| store_end(node, source));
+    let (prepared, perturbed) = set_up?;
     let mut running = context.launcher.spawn(&prepared.spec).map_err(|source| {
         let label = node.origin.label.clone();
         Box::new(JobEnd::Broken(BuildError::Sandbox { label, source }))
@@ -94,6 +92,11 @@ pub(crate) fn run(
             Verdict::Failed(cause) => failed(cause),
         });
     }
+    if let Some(names) = &prepared.spec.world.second_name {
+        // The mount that was on it is gone with the sandbox.
+        rustix::fs::unlinkat(&outcome.upper, &names.second, AtFlags::REMOVEDIR)
+            .map_err(|errno| store_end(node, file_error(context.store, errno.into())))?;
+    }
     let cancelled = context.options.cancel.flag();
     let bounds = SealBounds {
         bytes_max: Some(prepared.spec.limits.scratch_bytes),
@@ -120,7 +123,30 @@ pub(crate) fn run(
         tree: sealed.tree,
         log: Some(blob),
         warnings,
+        perturbed,
     })
+}
+
+/// Prepares a step with a share in the jobs, and in the world that its job wants.
+fn set_up(
+    context: JobContext<'_>,
+    job: &Job,
+    step: &Exec<TreeId>,
+) -> Result<(PreparedStep, BTreeSet<Perturbation>), StoreError> {
+    let JobContext { store, options, .. } = context;
+    let node = &context.plan.nodes()[job.node];
+    let mut prepared = prepare(store, options, step, (node, &job.hints))?;
+    if context.pool.is_known_in(store, &step.root)? {
+        share_jobs(&mut prepared.spec, options);
+    }
+    let rerun = Rerun {
+        store,
+        options,
+        step,
+        number: job.node,
+    };
+    let perturbed = perturb(&mut prepared, &job.perturbed, &rerun)?;
+    Ok((prepared, perturbed))
 }
 
 /// Checks the root of a step out and writes down how its sandbox is to be.

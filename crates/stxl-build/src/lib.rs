@@ -21,6 +21,7 @@ mod jobs;
 mod kept_plan;
 mod ledger;
 mod options;
+mod perturbation;
 mod records;
 mod regular_file;
 mod repair;
@@ -39,8 +40,8 @@ pub use compose::{ComposeError, OpError, PatchError};
 pub use context::BuildContext;
 pub use event::wire::WireEvent;
 pub use event::{
-    BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, EventSink, PathDifference, StepFailure,
-    Summary,
+    BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, CheckReport, EventSink, PathDifference,
+    StepFailure, Summary,
 };
 pub use exec::PreparedStep;
 pub use failure::{BuildError, CommandPosition, FailureCause};
@@ -51,6 +52,7 @@ pub use options::{
     BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,
     ScratchMedium, SupersedeHandle, WALL_MS_DEFAULT,
 };
+pub use perturbation::{CHECK_GAP, CheckWorld, Perturbation};
 pub use records::failed_log;
 pub use repair::{Repaired, repair};
 pub use repository::{CommitError, tree_of_commit};

@@ -11,6 +11,8 @@ use stxl_model::DerivationId;
 use stxl_sandbox::Limits;
 use stxl_store::TreeSize;
 
+use crate::perturbation::CheckWorld;
+
 /// Wall time after which an execution is ended unless its step says otherwise: 4 hours.
 pub const WALL_MS_DEFAULT: u64 = 4 * 3_600_000;
 
@@ -40,6 +42,8 @@ pub struct BuildOptions {
     pub on_failure: OnFailure,
     /// Whether results are built again and compared.
     pub check: Check,
+    /// In which world they are built again.
+    pub check_world: CheckWorld,
     /// Which requested outputs are checked out as directories, so that their path can be told.
     pub outputs: OutputPaths,
     /// Wall time limit of a step that names none, in milliseconds.
@@ -127,6 +131,7 @@ impl BuildOptions {
             jobs_per_step: 1,
             on_failure: OnFailure::Stop,
             check: Check::Off,
+            check_world: CheckWorld::default(),
             outputs: OutputPaths::Omit,
             wall_ms_max: WALL_MS_DEFAULT,
             silent_ms_max: SILENT_MS_DEFAULT,
@@ -162,12 +167,25 @@ impl ScratchChoice {
         let is_in_memory = match self {
             Self::Memory => true,
             Self::Disk => false,
-            Self::Auto => bytes_max <= memory_bytes() / 2 || !takes_upper_layers(store),
+            Self::Auto => {
+                ScratchMedium::Memory.is_there_for(bytes_max, store)
+                    || !ScratchMedium::Disk.is_there_for(bytes_max, store)
+            }
         };
         if is_in_memory {
             ScratchMedium::Memory
         } else {
             ScratchMedium::Disk
+        }
+    }
+}
+
+impl ScratchMedium {
+    /// Whether the machine is known to have room for a scratch of at most so many bytes there.
+    pub(crate) fn is_there_for(self, bytes_max: u64, store: &Path) -> bool {
+        match self {
+            Self::Memory => bytes_max <= memory_bytes() / 2,
+            Self::Disk => takes_upper_layers(store),
         }
     }
 }

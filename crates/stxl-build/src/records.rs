@@ -169,6 +169,29 @@ pub(crate) fn failure(
     }
 }
 
+/// Puts together what is told about a step that fails in another world than its own. Nothing keeps
+/// the log, which is not that of a step that fails.
+pub(crate) fn failure_elsewhere(
+    store: &Store,
+    node: &PlanNode,
+    cause: FailureCause,
+    log: Option<JobLog>,
+) -> StepFailure {
+    let checked_out = |log: &JobLog| checked_out_log(store, log).ok();
+    StepFailure {
+        node: node.clone(),
+        cause,
+        last_lines: log
+            .as_ref()
+            .map(|log| last_lines(&log.tail))
+            .unwrap_or_default(),
+        log_path: log.as_ref().and_then(checked_out).map(|(_, path)| path),
+        log: log.map(|log| log.blob),
+        enter: None,
+        hint: None,
+    }
+}
+
 /// What may be done about a patch that does not fit a directory of this machine: it may be applied
 /// there.
 fn hint_of(plan: &Plan, node: &PlanNode, cause: &FailureCause) -> Option<String> {
@@ -209,10 +232,15 @@ pub(crate) fn failed_log_root(node: &PlanNode) -> String {
 
 /// Checks a log out, so that other programs can read it, and keeps it.
 fn log_path(store: &Store, node: &PlanNode, log: &JobLog) -> Result<PathBuf, StoreError> {
-    let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes))?;
+    let (tree, path) = checked_out_log(store, log)?;
     store.set_root(&failed_log_root(node), Some(tree));
     store.publish()?;
-    Ok(store.checkout(&tree)?.path().join("file"))
+    Ok(path)
+}
+
+fn checked_out_log(store: &Store, log: &JobLog) -> Result<(TreeId, PathBuf), StoreError> {
+    let tree = store.put_directory(&Directory::of_file(log.blob, log.size_bytes))?;
+    Ok((tree, store.checkout(&tree)?.path().join("file")))
 }
 
 /// The last lines of a log, invalid text replaced, long lines cut.

@@ -1,5 +1,6 @@
 //! What workers tell the thread that conducts the build.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use stxl_sandbox::KillHandle;
 use stxl_store::StoreError;
 
 use crate::failure::{BuildError, FailureCause};
+use crate::perturbation::Perturbation;
 
 /// One message of a worker. For every job there is exactly one `Ended`, the last of the job.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Built {
     pub duration_ms: u64,
     /// What should be known about it.
     pub warnings: Vec<String>,
+    /// What was another in its world.
+    pub perturbed: BTreeSet<Perturbation>,
 }
 
 /// Who made a tree.

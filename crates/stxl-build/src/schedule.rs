@@ -182,6 +182,12 @@ impl<'p> Schedule<'p> {
         }
     }
 
+    /// A job that was forced is to be done once more.
+    pub(crate) fn force_again(&mut self, node: usize) {
+        self.nodes[node].stage = Stage::MustRun;
+        self.agenda.push(node);
+    }
+
     /// A job that was forced ended: its node keeps the tree it had, which is there if the job gave
     /// the same.
     pub(crate) fn compared(&mut self, node: usize, given: TreeId) {

@@ -1,5 +1,6 @@
 //! What a worker does with a job: takes the action's lock, does the work, records the result.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::conduct::Job;
 use crate::failure::{BuildError, FailureCause};
 use crate::jobs::JobPool;
 use crate::options::BuildOptions;
+use crate::perturbation::Perturbation;
 use crate::records::Execution;
 use crate::report::{Built, JobEnd, Made, Report};
 use crate::{archive, compose, exec, fetch, import, unpack};
@@ -93,17 +95,22 @@ fn perform(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ende
             made: Made::Elsewhere,
             duration_ms: 0,
             warnings: Vec::new(),
+            perturbed: BTreeSet::new(),
         });
     }
     let begin = Instant::now();
     let made = make(context, job, node, reports)?;
     let duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-    record(context, job, node, &made, duration_ms).map_err(|source| store_end(node, source))?;
+    // What comes of another world than the ABI's is no result.
+    if !made.perturbed.iter().any(|it| it.is_fixed_by_abi()) {
+        record(context, job, node, &made, duration_ms).map_err(|source| store_end(node, source))?;
+    }
     Ok(Built {
         tree: made.tree,
         made: Made::Here,
         duration_ms,
         warnings: made.warnings,
+        perturbed: made.perturbed,
     })
 }
 
@@ -113,6 +120,8 @@ pub(crate) struct Product {
     pub(crate) tree: TreeId,
     pub(crate) log: Option<stxl_model::BlobId>,
     pub(crate) warnings: Vec<String>,
+    /// What was another in its world.
+    pub(crate) perturbed: BTreeSet<Perturbation>,
 }
 
 impl Product {
@@ -122,6 +131,7 @@ impl Product {
             tree,
             log: None,
             warnings: Vec::new(),
+            perturbed: BTreeSet::new(),
         }
     }
 }
@@ -230,9 +240,11 @@ fn record(
     }
     if matches!(job.action, Action::Exec(_)) {
         let origin = &node.origin;
-        context
-            .store
-            .set_duration(origin.label.as_str(), &origin.name, duration_ms);
+        // On fewer processors it says nothing about the next time.
+        if made.perturbed.is_empty() {
+            let label = origin.label.as_str();
+            context.store.set_duration(label, &origin.name, duration_ms);
+        }
         // Whoever waits for the lock has to find the result when it is given free.
         context.store.publish()?;
         if is_commit_due(context.last_commit) {

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, its help and its examples.
 
+mod check;
 mod plans;
 mod sources;
 mod variant;
@@ -10,6 +11,7 @@ use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use stxl_model::PackageLabel;
 
+pub(crate) use check::CheckArguments;
 pub(crate) use plans::{
     AffectedArguments, DependsArguments, DiffArguments, GraphArguments, GraphFormat, LintArguments,
     WhyArguments,
@@ -152,7 +154,7 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Build packages
     #[command(
-        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --tests\n  stxl build core/zlib --link result\n  stxl build core/zlib --override core/zlib=../zlib --watch\n  stxl build core/zlib --out /tmp/zlib"
+        after_help = "Examples:\n  stxl build stage0/hex2\n  stxl build --check stage0\n  stxl build core/zlib --check --check-except directory\n  stxl build core/zlib --tests\n  stxl build core/zlib --link result\n  stxl build core/zlib --override core/zlib=../zlib --watch\n  stxl build core/zlib --out /tmp/zlib"
     )]
     Build(BuildArguments),
     /// Print the log of a package's steps
@@ -334,9 +336,17 @@ pub(crate) struct BuildArguments {
     #[arg(short, long)]
     pub(crate) keep_going: bool,
 
-    /// Build again what is built, and compare byte by byte
+    /// Build again what is built, in another world, and compare byte by byte
+    ///
+    /// Under another host name, user, directory, environment, locale, time zone, umask and kernel,
+    /// with other addresses, process ids, orders of files, scratch and processors, at another
+    /// time. What fails there is compared in a nearer world. Without LABEL the whole plan is built
+    /// again, else what was made for the packages named.
     #[arg(long)]
     pub(crate) check: bool,
+
+    #[command(flatten)]
+    pub(crate) check_world: CheckArguments,
 
     /// Copy the result to this directory, which must not exist yet
     ///

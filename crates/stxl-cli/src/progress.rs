@@ -8,8 +8,8 @@ use indicatif::{
     HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState,
     ProgressStyle,
 };
-use stxl_build::{BuildEvent, CheckMismatch, StepFailure, Summary};
-use stxl_model::{DerivationId, Kind, PlanNode};
+use stxl_build::{BuildEvent, CheckMismatch, CheckReport, Perturbation, StepFailure, Summary};
+use stxl_model::{DerivationId, Kind, PlanNode, TreeId};
 
 use crate::terminal::{Terminal, Tone, duration};
 
@@ -108,13 +108,7 @@ impl Progress {
             BuildEvent::Skipped { node } => {
                 self.line(Tone::Faint, "skipped", &node.origin.name);
             }
-            BuildEvent::Lost { node, tree } => {
-                let text = format!(
-                    "{}: tree {tree} is gone from the store; it is made again",
-                    node.origin.name
-                );
-                self.line(Tone::Careful, "lost", &text);
-            }
+            BuildEvent::Lost { node, tree } => self.lost(node, tree),
             BuildEvent::Warning { node, text } => {
                 self.line(
                     Tone::Careful,
@@ -122,7 +116,8 @@ impl Progress {
                     &format!("{}: {text}", node.origin.name),
                 );
             }
-            BuildEvent::CheckPassed { node } => {
+            BuildEvent::CheckWaiting { steps, wait } => self.check_waiting(steps, wait),
+            BuildEvent::CheckPassed { node, .. } => {
                 self.step_ended(node);
                 self.line(Tone::Good, "identical", &node.origin.name);
             }
@@ -130,12 +125,34 @@ impl Progress {
                 self.step_ended(&mismatch.node);
                 self.line(Tone::Bad, "differs", &mismatch.node.origin.name);
             }
+            BuildEvent::FailedElsewhere { failure } => {
+                self.step_ended(&failure.node);
+                let text = format!("{}: fails elsewhere", failure.node.origin.name);
+                self.line(Tone::Careful, "warning", &text);
+            }
             BuildEvent::Cancelling => {
                 self.line(Tone::Careful, "stopping", "ending the running steps");
             }
             BuildEvent::Superseded => self.clear(),
             BuildEvent::Summary(summary) => self.summary(summary),
         }
+    }
+
+    fn lost(&self, node: &PlanNode, tree: TreeId) {
+        let text = format!(
+            "{}: tree {tree} is gone from the store; it is made again",
+            node.origin.name
+        );
+        self.line(Tone::Careful, "lost", &text);
+    }
+
+    fn check_waiting(&self, steps: usize, wait: Duration) {
+        let text = format!(
+            "{} so that the time is another: {} to run again",
+            duration(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            plural(steps, "step"),
+        );
+        self.line(Tone::Faint, "wait", &text);
     }
 
     fn started(&mut self, total: usize, pending: usize, jobs: usize) {
@@ -226,32 +243,65 @@ impl Progress {
         for mismatch in &summary.mismatches {
             self.mismatch(mismatch);
         }
+        if let Some(report) = &summary.check {
+            self.check(report);
+        }
         self.terminal.note(&counts(summary));
+    }
+
+    fn check(&self, report: &CheckReport) {
+        let CheckReport {
+            steps,
+            identical: _,
+            perturbed,
+            failed_elsewhere,
+        } = report;
+        let terminal = self.terminal;
+        for failure in failed_elsewhere {
+            let head = terminal.paint(Tone::Careful, "warning");
+            let name = &failure.node.origin.name;
+            let cause = &failure.cause;
+            terminal.note(&format!("\n{head}: {name} fails elsewhere: {cause}"));
+            self.evidence(failure);
+            terminal.note("  it was compared under what the sandbox leaves open");
+        }
+        if *steps == 0 {
+            return;
+        }
+        let part = |(perturbation, count): (&Perturbation, &usize)| {
+            let name = perturbation.name().replace('-', " ");
+            if count == steps {
+                name
+            } else {
+                format!("{name} ({count})")
+            }
+        };
+        let parts: Vec<String> = perturbed.iter().map(part).collect();
+        let elsewhere = if parts.is_empty() {
+            "the same world".to_owned()
+        } else {
+            format!("another {}", parts.join(", "))
+        };
+        terminal.note(&format!(
+            "checked {} under {elsewhere}",
+            plural(*steps, "step")
+        ));
     }
 
     fn failure(&self, failure: &StepFailure) {
         let StepFailure {
             node,
             cause,
-            last_lines,
+            last_lines: _,
             log: _,
-            log_path,
+            log_path: _,
             enter,
             hint,
         } = failure;
         let terminal = self.terminal;
         let head = terminal.paint(Tone::Bad, "error");
         terminal.note(&format!("\n{head}: {} failed: {cause}", node.origin.name));
-        terminal.note(&format!("  at {}:{}", node.origin.file, node.origin.line));
-        if !last_lines.is_empty() {
-            terminal.note("  the last lines of its log:");
-            for line in last_lines {
-                terminal.note(&format!("  | {}", printable(line)));
-            }
-        }
-        if let Some(path) = log_path {
-            terminal.note(&format!("  whole log: {}", path.display()));
-        }
+        self.evidence(failure);
         if let Some(enter) = enter {
             terminal.note(&format!("  to enter:  {enter}"));
         }
@@ -261,12 +311,29 @@ impl Progress {
         }
     }
 
+    /// Where a step that failed is defined, and what it wrote.
+    fn evidence(&self, failure: &StepFailure) {
+        let terminal = self.terminal;
+        let origin = &failure.node.origin;
+        terminal.note(&format!("  at {}:{}", origin.file, origin.line));
+        if !failure.last_lines.is_empty() {
+            terminal.note("  the last lines of its log:");
+            for line in &failure.last_lines {
+                terminal.note(&format!("  | {}", printable(line)));
+            }
+        }
+        if let Some(path) = &failure.log_path {
+            terminal.note(&format!("  whole log: {}", path.display()));
+        }
+    }
+
     fn mismatch(&self, mismatch: &CheckMismatch) {
         let CheckMismatch {
             node,
             first,
             second,
             differences,
+            perturbed: _,
         } = mismatch;
         let terminal = self.terminal;
         let head = terminal.paint(Tone::Bad, "error");

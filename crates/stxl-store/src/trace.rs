@@ -1,15 +1,18 @@
 //! The build trace and what is remembered beside it: choices, memos, durations, history, roots.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use stxl_model::{ActionId, BlobId, DerivationId, Digest, Realisation, TreeId};
 
+use crate::entry::{EntryKind, HEADER_BYTES, read_header};
 use crate::error::StoreError;
 use crate::index::{self, digest_at, u64_at};
+use crate::journal::JOURNAL_FILE;
 use crate::out_link::out_links;
 use crate::record::{HistoryEntry, Record, split_trees};
-use crate::store::{Store, lock};
+use crate::store::{Store, lock, now};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -107,6 +110,32 @@ impl Store {
             }
         }
         Ok(realisations)
+    }
+
+    /// How long ago the realisation of an action that counts was recorded, in whole seconds that
+    /// are over; nothing if none is published, or if that cannot be told.
+    pub fn age_of_choice(&self, action: &ActionId) -> Result<Option<Duration>> {
+        let position: Option<i64> =
+            self.index()?
+                .read("find when a realisation was recorded", |connection| {
+                    connection
+                        .prepare_cached("SELECT position FROM choices WHERE action = ?1")?
+                        .query_row([action.digest().as_bytes().as_slice()], |row| row.get(0))
+                        .optional()
+                })?;
+        let Some(position) = position else {
+            return Ok(None);
+        };
+        let journal = self.disk.open_or_create(self.root(), JOURNAL_FILE)?;
+        let mut header = [0; HEADER_BYTES];
+        let offset = position.cast_unsigned();
+        self.disk
+            .read_at(&journal, JOURNAL_FILE, &mut header, offset)?;
+        // After a compaction something else is there.
+        let header = read_header(&header).filter(|header| header.kind == EntryKind::Realisation);
+        // A second that has begun is not over.
+        let age = header.and_then(|header| now().checked_sub(header.created)?.checked_sub(1));
+        Ok(age.map(Duration::from_secs))
     }
 
     /// Gives up the choice of an action, so that the next realisation recorded is chosen. Memos

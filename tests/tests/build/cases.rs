@@ -1,6 +1,7 @@
 //! The cases by theme, and what several of them use.
 
 mod archives;
+mod checks;
 mod failures;
 mod jobs;
 mod outside;
@@ -24,6 +25,7 @@ pub(crate) type Case = (&'static str, fn());
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         archives::CASES,
+        checks::CASES,
         failures::CASES,
         jobs::CASES,
         outside::CASES,

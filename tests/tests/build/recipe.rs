@@ -130,6 +130,17 @@ impl Recipe {
         commands: &[&str],
         keep: Keep,
     ) -> DerivationId {
+        self.step_at(package, (root, "/"), commands, keep)
+    }
+
+    /// As `step_in`, with a working directory.
+    pub(crate) fn step_at(
+        &mut self,
+        package: &str,
+        (root, cwd): (DerivationId, &str),
+        commands: &[&str],
+        keep: Keep,
+    ) -> DerivationId {
         let words = |command: &&str| {
             let words = command
                 .split_whitespace()
@@ -140,7 +151,7 @@ impl Recipe {
             root,
             commands: commands.iter().map(words).collect(),
             env: BTreeMap::new(),
-            cwd: RootPath::root(),
+            cwd: path(cwd),
             uid: BuildUid::Root,
             keep,
             runs_on: Platform::X86_64,

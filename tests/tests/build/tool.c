@@ -1,12 +1,18 @@
 /* The program inside the sandboxes of the build tests: a few verbs, no shell, no library. */
+#define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +55,64 @@ static int tokens(const char *out, long take_ms, long hold_ms, int more) {
     nanosleep(&hold, NULL);
     for (int i = 0; i < count + more; i++) put(fd, "x", 1);
     return 0;
+}
+
+static void put_text(const char *path, const char *text) { put(out_file(path), text, strlen(text)); }
+
+/* What one thing of the world around decides, into a file; whether the verb is one of these. */
+static int tell(const char *verb, const char *path) {
+    char text[4096] = "";
+    if (!strcmp(verb, "host")) {
+        gethostname(text, sizeof text);
+    } else if (!strcmp(verb, "user")) {
+        sprintf(text, "%d", getuid());
+    } else if (!strcmp(verb, "path")) {
+        if (!getcwd(text, sizeof text)) return 0;
+    } else if (!strcmp(verb, "umask")) {
+        sprintf(text, "%o", umask(0));
+    } else if (!strcmp(verb, "kernel")) {
+        struct utsname name;
+        uname(&name);
+        sprintf(text, "%s %s", name.release, name.version);
+    } else if (!strcmp(verb, "address")) {
+        sprintf(text, "%p", sbrk(0)); /* the stack moves with the environment, too */
+    } else if (!strcmp(verb, "pid")) {
+        sprintf(text, "%d", getpid());
+    } else if (!strcmp(verb, "medium")) {
+        struct statfs system;
+        statfs("/tmp", &system);
+        sprintf(text, "%lx", (long)system.f_type);
+    } else if (!strcmp(verb, "processors")) {
+        cpu_set_t set;
+        sched_getaffinity(0, sizeof set, &set);
+        sprintf(text, "%d %s", CPU_COUNT(&set), getenv("JOBS"));
+    } else if (!strcmp(verb, "seconds")) {
+        sprintf(text, "%ld", (long)time(NULL));
+    } else if (!strcmp(verb, "entries")) {
+        struct dirent *entry;
+        DIR *directory;
+        mkdir("/tmp/entries", 0755);
+        for (int i = 0; i < 20; i++) {
+            sprintf(text, "/tmp/entries/%d", i);
+            close(out_file(text));
+        }
+        text[0] = 0;
+        directory = opendir("/tmp/entries");
+        while ((entry = readdir(directory))) strcat(strcat(text, entry->d_name), " ");
+    } else if (!strcmp(verb, "race")) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+        for (int worker = 0; worker < 4; worker++)
+            if (fork() == 0) {
+                for (int i = 0; i < 300; i++) { put(fd, &"abcd"[worker], 1); sched_yield(); }
+                _exit(0);
+            }
+        while (wait(NULL) > 0) {}
+        return 1;
+    } else {
+        return 0;
+    }
+    put_text(path, text);
+    return 1;
 }
 
 int main(int argc, char **argv) {
@@ -98,6 +162,9 @@ int main(int argc, char **argv) {
         if (lstat(argv[2], &status) == 0) { fprintf(stderr, "%s is there\n", argv[2]); return 88; }
     } else if (!strcmp(verb, "tokens") && argc == 6) {
         return tokens(argv[2], atol(argv[3]), atol(argv[4]), atoi(argv[5]));
+    } else if (argc == 3 && tell(verb, argv[2])) {
+    } else if (!strcmp(verb, "user-is") && argc == 3) {
+        if (getuid() != (uid_t)atoi(argv[2])) { printf("the user is %d\n", getuid()); return 86; }
     } else if (!strcmp(verb, "fail") && argc == 3) {
         fprintf(stderr, "failing with %s\n", argv[2]);
         return atoi(argv[2]);

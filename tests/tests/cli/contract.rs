@@ -204,7 +204,8 @@ fn the_summary_is_the_last_event() {
     assert_eq!(
         keys(&summary),
         [
-            "cached", "cut_off", "event", "failed", "outcome", "outputs", "ran", "skipped", "total"
+            "cached", "check", "cut_off", "event", "failed", "outcome", "outputs", "ran",
+            "skipped", "total"
         ]
     );
     let outputs = summary["outputs"].as_array().unwrap();

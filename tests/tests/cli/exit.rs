@@ -185,11 +185,31 @@ fn a_step_that_differs_the_second_time_is_4_with_path_and_byte() {
     with_step(&place, &program, r#"["/program"]"#);
     let built = place.run(&["build", "first/step"]);
     assert_eq!(built.code, 0, "{built:?}");
-    let ran = place.run(&["build", "first/step", "--check"]);
+    let check = ["build", "first/step", "--check", "--check-gap", "1"];
+    let ran = place.run(&check);
     assert_eq!(ran.code, 4, "{ran:?}");
-    for part in ["same-then-other", "byte 4", "first/step"] {
+    let told = "checked 1 step under another host name, user, environment, locale,";
+    for part in [
+        "same-then-other",
+        "byte 4",
+        "first/step",
+        told,
+        "so that the time is another",
+    ] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
+    let except = ["--json", "--check-except", "user,host-name,time"];
+    let summary = place.run(&[&check[..], &except].concat()).summary();
+    let check = &summary["check"];
+    assert_eq!(
+        (&check["steps"], &check["identical"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(check["perturbed"][0]["what"], "environment", "{check}");
+    assert_eq!(check["failed_elsewhere"], serde_json::json!([]));
+    let wrong = place.run(&["build", "--check", "--check-except", "weather"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.stderr.contains("file-order"), "{}", wrong.stderr);
     let again = place.run(&["build", "first/step", "--json"]).summary();
     assert_eq!(again["ran"], 0, "the first result stays chosen");
 }

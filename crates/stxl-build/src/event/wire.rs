@@ -6,7 +6,7 @@
 use serde::Serialize;
 use stxl_model::PlanNode;
 
-use super::{BuildEvent, BuiltOutput, CheckMismatch, StepFailure, Summary};
+use super::{BuildEvent, BuiltOutput, CheckMismatch, CheckReport, StepFailure, Summary};
 
 /// Which step a record speaks of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,10 +108,19 @@ pub enum WireEvent {
         /// What it is.
         text: String,
     },
+    /// See [`BuildEvent::CheckWaiting`].
+    CheckWaiting {
+        /// How many.
+        steps: usize,
+        /// How long.
+        wait_ms: u64,
+    },
     /// See [`BuildEvent::CheckPassed`].
     CheckPassed {
         /// The step.
         step: WireStep,
+        /// What was another.
+        perturbed: Vec<&'static str>,
     },
     /// See [`BuildEvent::CheckFailed`].
     CheckFailed {
@@ -123,6 +132,13 @@ pub enum WireEvent {
         second: String,
         /// What differs.
         differences: Vec<WireDifference>,
+        /// What was another.
+        perturbed: Vec<&'static str>,
+    },
+    /// See [`BuildEvent::FailedElsewhere`].
+    FailedElsewhere {
+        /// The evidence.
+        failure: WireFailure,
     },
     /// See [`BuildEvent::Cancelling`].
     Cancelling,
@@ -144,6 +160,8 @@ pub enum WireEvent {
         total: usize,
         /// Steps that failed.
         failed: Vec<WireFailure>,
+        /// What the check came to.
+        check: Option<WireCheck>,
         /// Requested outputs.
         outputs: Vec<WireOutput>,
     },
@@ -161,6 +179,22 @@ pub struct WireFailure {
     log_path: Option<String>,
     enter: Option<String>,
     hint: Option<String>,
+}
+
+/// What a rebuild check came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WireCheck {
+    steps: usize,
+    identical: usize,
+    perturbed: Vec<WirePerturbed>,
+    failed_elsewhere: Vec<WireFailure>,
+}
+
+/// What was another when steps ran again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct WirePerturbed {
+    what: &'static str,
+    steps: usize,
 }
 
 /// A path at which two trees differ.
@@ -241,8 +275,16 @@ impl WireEvent {
                 step: step_of(node),
                 text: (*text).to_owned(),
             },
-            BuildEvent::CheckPassed { node } => Self::CheckPassed {
+            BuildEvent::CheckWaiting { steps, wait } => Self::CheckWaiting {
+                steps: *steps,
+                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            },
+            BuildEvent::CheckPassed { node, perturbed } => Self::CheckPassed {
                 step: step_of(node),
+                perturbed: perturbed.iter().map(|it| it.name()).collect(),
+            },
+            BuildEvent::FailedElsewhere { failure } => Self::FailedElsewhere {
+                failure: failure_of(failure),
             },
             BuildEvent::CheckFailed { mismatch } => check_failed(mismatch),
             BuildEvent::Cancelling => Self::Cancelling,
@@ -298,6 +340,26 @@ fn check_failed(mismatch: &CheckMismatch) -> WireEvent {
         first: mismatch.first.to_string(),
         second: mismatch.second.to_string(),
         differences: differences.collect(),
+        perturbed: mismatch.perturbed.iter().map(|it| it.name()).collect(),
+    }
+}
+
+fn check_of(report: &CheckReport) -> WireCheck {
+    let CheckReport {
+        steps,
+        identical,
+        perturbed,
+        failed_elsewhere,
+    } = report;
+    let perturbed = perturbed.iter().map(|(perturbation, steps)| WirePerturbed {
+        what: perturbation.name(),
+        steps: *steps,
+    });
+    WireCheck {
+        steps: *steps,
+        identical: *identical,
+        perturbed: perturbed.collect(),
+        failed_elsewhere: failed_elsewhere.iter().map(failure_of).collect(),
     }
 }
 
@@ -310,6 +372,7 @@ fn summary_of(summary: &Summary) -> WireEvent {
         skipped: summary.skipped,
         total: summary.total,
         failed: summary.failed.iter().map(failure_of).collect(),
+        check: summary.check.as_ref().map(check_of),
         outputs: summary.outputs.iter().map(output_of).collect(),
     }
 }

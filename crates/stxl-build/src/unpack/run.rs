@@ -24,9 +24,8 @@ pub(crate) fn unpack(
 ) -> Ended<Product> {
     match unpack_tree(store, &cancel.flag(), recipe) {
         Ok((tree, warnings)) => Ok(Product {
-            tree,
-            log: None,
             warnings,
+            ..Product::of_tree(tree)
         }),
         Err(Stop::Archive(error)) => Err(failed(FailureCause::Unpack(error))),
         Err(Stop::Store(source)) => Err(store_end(node, source)),

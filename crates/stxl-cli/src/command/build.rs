@@ -181,6 +181,7 @@ impl<'a> Asked<'a> {
                 OnFailure::Stop
             },
             check: check(build),
+            check_world: build.check_world.world(),
             outputs: OutputPaths::CheckOutUpTo(CHECKED_OUT_MAX),
             wall_ms_max: seconds(build.timeout, stxl_build::WALL_MS_DEFAULT),
             silent_ms_max: seconds(build.silent_timeout, stxl_build::SILENT_MS_DEFAULT),

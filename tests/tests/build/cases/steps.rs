@@ -33,7 +33,7 @@ fn one_step() {
     let last = told.events.last().expect("events");
     let tree = told.summary.outputs[0].tree;
     let expected = format!(
-        r#"{{"event":"summary","outcome":"ok","ran":1,"cached":0,"cut_off":0,"skipped":0,"total":1,"failed":[],"outputs":[{{"label":"test/hello","output":"main","tree":"{tree}","path":null}}]}}"#
+        r#"{{"event":"summary","outcome":"ok","ran":1,"cached":0,"cut_off":0,"skipped":0,"total":1,"failed":[],"check":null,"outputs":[{{"label":"test/hello","output":"main","tree":"{tree}","path":null}}]}}"#
     );
     assert_eq!(*last, expected);
 }
