@@ -37,6 +37,8 @@ mod lint;
 mod local;
 #[path = "cli/main_job.rs"]
 mod main_job;
+#[path = "cli/opaque.rs"]
+mod opaque;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/roots.rs"]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use stxl_eval::OpaqueSources;
 use stxl_model::PackageLabel;
 
 pub(crate) use check::CheckArguments;
@@ -236,16 +237,42 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
 
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
+
     /// Print one JSON record; with `--watch` one a line
     #[arg(long)]
     pub(crate) json: bool,
 
     /// Evaluate again whenever something changes, and tell what is different in the plan
-    #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "save_plan", "profile", "origin"])]
+    #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "save_plan", "profile"])]
+    #[arg(conflicts_with_all = ["origin", "no_opaque"])]
     pub(crate) watch: bool,
 
     #[command(flatten)]
     pub(crate) details: EvalDetails,
+}
+
+/// What is refused of plans that could be built.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArguments {
+    /// Refuse a plan with machine code that nothing of it made, and tell how it comes there
+    ///
+    /// What definitions call `opaque`, and packages of binaries; seeds are on a list of their own.
+    /// `[policy] opaque = "refuse"` in `stxl.toml` refuses it always.
+    #[arg(long)]
+    no_opaque: bool,
+}
+
+impl PolicyArguments {
+    /// Whether the plan may reach opaque sources.
+    pub(crate) fn opaque(&self) -> OpaqueSources {
+        if self.no_opaque {
+            OpaqueSources::Refused
+        } else {
+            OpaqueSources::Allowed
+        }
+    }
 }
 
 /// What is told besides the plan.
@@ -317,6 +344,9 @@ impl FlameGraph {
 pub(crate) struct BuildArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
 
     /// Print events as JSON lines, the summary last
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! From labels on the command line to a plan, with whatever is wrong shown.
 
+mod policy;
 mod surveyed;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::progress::plural;
 use crate::session::THIS_PROGRAM;
 use crate::terminal::{Terminal, Tone, print_record};
 
+pub(crate) use policy::check_opaque;
 pub(crate) use surveyed::{Surveyed, survey, survey_keeping};
 
 /// The hidden argument that makes this program an evaluator.

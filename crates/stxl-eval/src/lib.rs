@@ -18,6 +18,7 @@ mod lowering;
 mod node;
 mod origin;
 mod parallel;
+mod policy;
 mod profile;
 mod queries;
 mod read;
@@ -45,12 +46,13 @@ pub use origin::{
     Explained, ORIGIN_RECORD_VERSION, OriginRecord, Provenance, Waypoint, explain_alone_in_child,
     explain_in_child,
 };
+pub use policy::{RefusedBy, has_opaque, opaque_sources_of, refuse_opaque};
 pub use profile::{
     FunctionCost, PROFILE_RECORD_VERSION, PackageCost, PhaseCost, Profile, ProfileRecord, Profiled,
     new_profiler, profile_in_child,
 };
 pub use review::{REVIEW_IDS, review_in_child};
-pub use settings::{LOCAL_OVERLAY, Places, SETTINGS_FILE, SeedAllowList, Settings};
+pub use settings::{LOCAL_OVERLAY, OpaqueSources, Places, SETTINGS_FILE, SeedAllowList, Settings};
 pub use source_tree::{
     BufferedTree, DiskSourceTree, EntryKind, FileDigest, MemoryTree, OVERRIDE_LAYER,
     OpenWorkspaceError, Stamp, TEXT_BYTES_MAX, WorkspaceTree,

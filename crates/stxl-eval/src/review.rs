@@ -290,7 +290,7 @@ impl Reviewer<'_> {
 }
 
 /// Whether an address names a Debian package of binaries.
-fn is_binary_package(url: &str) -> bool {
+pub(crate) fn is_binary_package(url: &str) -> bool {
     let Some(package) = url.strip_prefix("pkg:deb/") else {
         return false;
     };

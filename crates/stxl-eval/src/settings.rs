@@ -39,8 +39,20 @@ pub struct Settings {
     pub roots: StageRoots,
     /// Seeds that may enter a plan.
     pub seeds: SeedAllowList,
+    /// Whether plans may reach opaque sources.
+    pub opaque: OpaqueSources,
     /// Where in the file some of it stands.
     pub places: Places,
+}
+
+/// Whether plans may reach machine code that nothing of them made, and that is no seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpaqueSources {
+    /// They may, and say so.
+    #[default]
+    Allowed,
+    /// They are refused.
+    Refused,
 }
 
 /// The roots that builds and tests of stages start from.
@@ -102,6 +114,7 @@ impl Settings {
             options: BTreeMap::new(),
             roots: StageRoots::default(),
             seeds: SeedAllowList::default(),
+            opaque: OpaqueSources::default(),
             places: Places::default(),
         }
     }

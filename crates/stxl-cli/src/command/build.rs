@@ -51,6 +51,7 @@ pub(crate) fn run(
     } = &asked;
     // Evaluated before this process gives up what root may read.
     let plan = evaluation::plan(workspace, &build.selection, *audience, terminal)?;
+    asked.check_opaque(&plan)?;
     if *audience == Audience::Person {
         development::tell(&plan, &build.selection.variant, terminal);
     }
@@ -73,6 +74,7 @@ pub(crate) fn run(
                 terminal,
             )?;
             let plan = evaluated.remember(terminal);
+            asked.check_opaque(&plan)?;
             let progress = Progress::new(terminal);
             asked.execute(&session, (&plan, &options), progress, nobody)
         }
@@ -153,6 +155,13 @@ impl<'a> Asked<'a> {
             link: build.link.as_deref().map(link::place).transpose()?,
             source_dir: source_dir.map(place::absolute).transpose()?,
         })
+    }
+
+    /// Refuses a plan with anything opaque, if the request or the workspace says so.
+    fn check_opaque(&self, plan: &Plan) -> Result<(), Failure> {
+        let opaque = self.build.policy.opaque();
+        let request = (self.workspace.as_path(), &self.build.selection);
+        evaluation::check_opaque(plan, opaque, request, self.audience, self.terminal)
     }
 
     /// Opens the store, once it is known that a plan gives what is asked for.

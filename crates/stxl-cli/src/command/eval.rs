@@ -49,6 +49,12 @@ pub(crate) fn run(
         terminal.text(&account_text(&evaluated.account));
     }
     let plan = evaluated.plan();
+    let request = (workspace.as_path(), &eval.selection);
+    let allowed = evaluation::check_opaque(plan, eval.policy.opaque(), request, audience, terminal);
+    if let Err(refused) = allowed {
+        evaluated.remember(terminal);
+        return Err(refused);
+    }
     if let Some(file) = &eval.details.save_plan {
         std::fs::write(file, plan.to_bytes()).map_err(|error| {
             let file = file.display();

@@ -8,15 +8,16 @@ use stxl_model::{Label, PackageLabel, Platform, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{OptionRoots, SeedAllowList, Settings, StageRoot};
+use super::{OpaqueSources, OptionRoots, SeedAllowList, Settings, StageRoot};
 use crate::suggestion::nearest;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "base",
     "options",
     "overlays",
     "override",
     "platform",
+    "policy",
     "seeds",
     "stages",
     "test_base",
@@ -70,6 +71,7 @@ impl<'t> Reader<'t> {
                 "stages" => self.read_stages(value),
                 "overlays" => self.read_overlays(value),
                 "platform" => self.read_platform(value),
+                "policy" => self.read_policy(value),
                 "options" => {}
                 "base" => self.settings.roots.base = self.read_roots(value, "base"),
                 "test_base" => {
@@ -208,6 +210,31 @@ impl<'t> Reader<'t> {
             let message = format!("There is no platform `{name}`");
             let hint = format!("the platforms are: {}", quoted(&names));
             self.report("unknown-platform", value.span(), &message, Some(hint));
+        }
+    }
+
+    fn read_policy(&mut self, value: &Value<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong_type(value, "policy", "a table");
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if name != "opaque" {
+                let message = format!("There is no policy `{name}`");
+                let hint = "there is `opaque`".to_owned();
+                self.report("unknown-policy", key.span(), &message, Some(hint));
+                continue;
+            }
+            match self.text(value, "policy.opaque") {
+                Some("allow") => self.settings.opaque = OpaqueSources::Allowed,
+                Some("refuse") => self.settings.opaque = OpaqueSources::Refused,
+                Some(other) => {
+                    let message = format!("Opaque sources cannot be `{other}`");
+                    let hint = "write `allow` or `refuse`".to_owned();
+                    self.report("unknown-policy", value.span(), &message, Some(hint));
+                }
+                None => {}
+            }
         }
     }
 

@@ -168,6 +168,10 @@ impl Builds<'_> {
         if self.asked.link.is_some() {
             check_linkable(plan, &self.asked.build.selection)?;
         }
+        match self.asked.check_opaque(plan) {
+            Err(refused) if refused.exit == Exit::Usage => return Ok(()),
+            checked => checked?,
+        }
         let failed = |error: io::Error| {
             Failure::environment(format!("the build cannot be started: {error}"))
         };
