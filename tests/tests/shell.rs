@@ -50,9 +50,13 @@ impl Site {
     }
 
     fn command(&self, words: &[&str]) -> Command {
+        self.command_of("shell", words)
+    }
+
+    fn command_of(&self, name: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stxl-under-test"));
         command
-            .arg("shell")
+            .arg(name)
             .arg("-C")
             .arg(self.0.path().join("workspace"))
             .arg("--store")
@@ -75,7 +79,7 @@ fn build(p) {
     let done = root()
         .put(file("program"), "PLACE", "exec")
         .mkdir("/out")
-        .run(["PLACE", "fail"]);
+        .run(["PLACE", "fail", "it's"]);
     #{ main: done.out("/out") }
 }
 "#;
@@ -326,6 +330,52 @@ fn much_goes_through_in_both_directions_at_once() {
         .expect("everything is read");
     assert!(received == sent, "{} of {}", received.len(), sent.len());
     assert_eq!(wait(&mut child).code(), Some(0));
+}
+
+/// What a step left that failed is there to be looked at, with its commands, until it is replaced.
+#[test]
+fn a_failed_step_can_be_entered_as_it_failed() {
+    let site = Site::new();
+    let run = |command: &mut Command| {
+        let output = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let failed = |file: &str| {
+        let words = ["--failed", "demo/with", "--", "/bin/sh", "show", file];
+        run(&mut site.command(&words))
+    };
+    let (code, _, told) = failed("/out/left");
+    assert_eq!(code, Some(2), "{told}");
+    assert!(
+        told.contains("stxl build --keep-failed demo/with"),
+        "{told}"
+    );
+    let build = |words: &[&str]| run(&mut site.command_of("build", words));
+    let (code, _, told) = build(&["demo/with", "--keep-failed"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("to enter:  stxl shell --failed demo/with"),
+        "{told}"
+    );
+    let (code, left, told) = failed("/out/left");
+    assert_eq!((code, left.as_str()), (Some(0), "what it's left"), "{told}");
+    assert!(told.contains("as it failed"), "{told}");
+    let (_, script, _) = failed("/dev/stxl/step");
+    assert_eq!(script, "#!/bin/sh -e\n'/bin/sh' 'fail' 'it'\\''s'\n");
+    // As it begins, the root has nothing of that.
+    let words = ["demo/with", "--", "/bin/sh", "show", "/out/left"];
+    let (code, ..) = run(&mut site.command(&words));
+    assert_eq!(code, Some(1));
+    // A later failure replaces it, and lets go of it if nobody wants it.
+    let (code, _, told) = build(&["demo/with"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("to enter:  stxl shell demo/with"), "{told}");
+    assert_eq!(failed("/out/left").0, Some(2));
 }
 
 #[test]

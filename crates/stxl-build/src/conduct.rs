@@ -455,10 +455,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
         match made {
             Made::Here => {
-                // The log of an earlier failure of the step has served its purpose.
-                let failed_log = records::failed_log_root(step);
-                if self.failed_logs.contains(&failed_log) {
-                    self.store.set_root(&failed_log, None);
+                // What is kept of an earlier failure of the step has served its purpose.
+                let names = [records::failed_log_root, records::failed_root_root];
+                for name in names.map(|name| name(step)) {
+                    if self.failed_logs.contains(&name) {
+                        self.store.set_root(&name, None);
+                    }
                 }
                 let (tree, duration_ms) = (*tree, *duration_ms);
                 (self.events)(BuildEvent::StepFinished {

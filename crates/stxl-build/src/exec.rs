@@ -22,7 +22,7 @@ use stxl_store::{
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
-use crate::options::{BuildOptions, ScratchMedium};
+use crate::options::{BuildOptions, FailedRoots, ScratchMedium};
 use crate::perturbation::{Perturbation, Rerun, perturb};
 use crate::report::{JobEnd, JobLog, Report};
 use crate::scratch::{file_error, nameless_file};
@@ -76,20 +76,24 @@ pub(crate) fn run(
         .store
         .put_blob_from(&*prepared.log)
         .map_err(|source| store_end(node, source))?;
-    let failed = |cause| {
+    let failed = |cause, left| {
         // The last lines are a courtesy; the whole log is in the store already.
         let tail = read_tail(&prepared.log, size_bytes).unwrap_or_default();
         let log = Some(JobLog {
             blob,
             size_bytes,
             tail,
+            left,
         });
         Box::new(JobEnd::Failed { cause, log })
     };
     if let Some(end) = judge(&outcome, step, &prepared.spec) {
         return Err(match end {
             Verdict::Cancelled => Box::new(JobEnd::Cancelled),
-            Verdict::Failed(cause) => failed(cause),
+            Verdict::Failed(cause) => {
+                let left = keep_failed(context, job, (step, &prepared.spec), &outcome);
+                failed(cause, left)
+            }
         });
     }
     if let Some(names) = &prepared.spec.world.second_name {
@@ -107,9 +111,10 @@ pub(crate) fn run(
         .seal(outcome.upper.as_fd(), &step.root, &step.keep, bounds);
     let sealed = sealed.map_err(|error| match error {
         SealError::Store(source) => store_end(node, source),
-        other => failed(FailureCause::NotKept {
-            message: other.to_string(),
-        }),
+        other => {
+            let message = other.to_string();
+            failed(FailureCause::NotKept { message }, None)
+        }
     })?;
     if step.keep == Keep::Root {
         // Nobody mounts this tree, but what is composed of it is mounted over the same layers.
@@ -147,6 +152,30 @@ fn set_up(
     };
     let perturbed = perturb(&mut prepared, &job.perturbed, &rerun)?;
     Ok((prepared, perturbed))
+}
+
+/// Keeps the root of a step that failed as it left it, if that is wanted.
+fn keep_failed(
+    context: JobContext<'_>,
+    job: &Job,
+    (step, spec): (&Exec<TreeId>, &SandboxSpec),
+    outcome: &Outcome,
+) -> Option<Result<TreeId, String>> {
+    if context.options.failed_roots == FailedRoots::Dropped || !job.perturbed.is_empty() {
+        return None;
+    }
+    let cancelled = context.options.cancel.flag();
+    let bounds = SealBounds {
+        bytes_max: Some(spec.limits.scratch_bytes),
+        cancelled: Some(&cancelled),
+    };
+    let upper = outcome.upper.as_fd();
+    let sealed = context.store.seal(upper, &step.root, &Keep::Root, bounds);
+    Some(
+        sealed
+            .map(|sealed| sealed.tree)
+            .map_err(|error| error.to_string()),
+    )
 }
 
 /// Checks the root of a step out and writes down how its sandbox is to be.

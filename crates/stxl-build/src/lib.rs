@@ -49,14 +49,14 @@ pub use fetch::{FetchError, Tried};
 pub use forecast::{Forecast, Work, forecast};
 pub use history::{BuiltPlan, last_plan_with};
 pub use options::{
-    BuildOptions, CancelHandle, Check, OnFailure, OutputPaths, SILENT_MS_DEFAULT, ScratchChoice,
-    ScratchMedium, SupersedeHandle, WALL_MS_DEFAULT,
+    BuildOptions, CancelHandle, Check, FailedRoots, OnFailure, OutputPaths, SILENT_MS_DEFAULT,
+    ScratchChoice, ScratchMedium, SupersedeHandle, WALL_MS_DEFAULT,
 };
 pub use perturbation::{CHECK_GAP, CheckWorld, Perturbation};
-pub use records::failed_log;
+pub use records::{failed_log, failed_root};
 pub use repair::{Repaired, repair};
 pub use repository::{CommitError, tree_of_commit};
 pub use status::{NodeStatus, status};
-pub use step::{StepEntry, prepare_step};
+pub use step::{StepEntry, prepare_failed_step, prepare_step};
 pub use unpack::UnpackError;
 pub use why::{Cause, CauseKind, ChangedFile, Why, WhyError, changed_files, why};

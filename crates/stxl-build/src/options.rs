@@ -40,6 +40,8 @@ pub struct BuildOptions {
     pub jobs_per_step: usize,
     /// What happens to independent steps when one fails.
     pub on_failure: OnFailure,
+    /// What becomes of what a step left that failed.
+    pub failed_roots: FailedRoots,
     /// Whether results are built again and compared.
     pub check: Check,
     /// In which world they are built again.
@@ -67,6 +69,15 @@ pub enum OnFailure {
     Stop,
     /// Everything that does not depend on the failed step is built.
     KeepGoing,
+}
+
+/// What becomes of what a step left that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedRoots {
+    /// It goes with its sandbox.
+    Dropped,
+    /// The root as the step left it is kept until the step succeeds, or fails again.
+    Kept,
 }
 
 /// Whether results are built again and compared.
@@ -130,6 +141,7 @@ impl BuildOptions {
             jobs: 1,
             jobs_per_step: 1,
             on_failure: OnFailure::Stop,
+            failed_roots: FailedRoots::Dropped,
             check: Check::Off,
             check_world: CheckWorld::default(),
             outputs: OutputPaths::Omit,

@@ -141,11 +141,18 @@ pub(crate) fn failure(
     log: Option<JobLog>,
     (plan, options): (&Plan, &BuildOptions),
 ) -> StepFailure {
-    let hint = hint_of(plan, node, &cause);
+    let left = log.as_ref().and_then(|log| log.left.as_ref());
+    // Without its root the step can be entered as it began.
+    let is_kept = keep_failed_root(store, node, left).unwrap_or(false);
+    let hint = match left {
+        Some(Err(why)) => Some(format!("what it left cannot be kept: {why}")),
+        Some(Ok(_)) | None => hint_of(plan, node, &cause),
+    };
     let enter = match node.derivation.kind() {
         stxl_model::Kind::Exec => {
             let request = options.request_for(&node.origin.label);
-            Some(format!("stxl shell {request}"))
+            let failed = if is_kept { "--failed " } else { "" };
+            Some(format!("stxl shell {failed}{request}"))
         }
         stxl_model::Kind::Fetch
         | stxl_model::Kind::Import
@@ -223,6 +230,32 @@ pub fn failed_log(store: &Store, node: &PlanNode) -> Result<Option<BlobId>, Stor
         Some(Node::File { blob, .. }) => Some(*blob),
         Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
     })
+}
+
+/// The root of a step as its last execution left it, which failed, if that was kept.
+pub fn failed_root(store: &Store, node: &PlanNode) -> Result<Option<TreeId>, StoreError> {
+    let roots = store.roots()?;
+    Ok(roots.named.get(&failed_root_root(node)).copied())
+}
+
+/// Keeps what a failed execution left, and gives up what one before it did; whether there is
+/// something to enter.
+fn keep_failed_root(
+    store: &Store,
+    node: &PlanNode,
+    left: Option<&Result<TreeId, String>>,
+) -> Result<bool, StoreError> {
+    let tree = left.and_then(|left| left.as_ref().ok()).copied();
+    if tree.is_some() || failed_root(store, node)?.is_some() {
+        store.set_root(&failed_root_root(node), tree);
+        store.publish()?;
+    }
+    Ok(tree.is_some())
+}
+
+/// The name of the root that keeps what a step's last failed execution left.
+pub(crate) fn failed_root_root(node: &PlanNode) -> String {
+    format!("failed root of {}", node.origin.name)
 }
 
 /// The name of the root that keeps the log of a step's last failed execution from collection.

@@ -86,4 +86,6 @@ pub(crate) struct JobLog {
     pub size_bytes: u64,
     /// Its last bytes.
     pub tail: Vec<u8>,
+    /// The root as the process left it, or why it cannot be kept; nothing if nobody asked.
+    pub left: Option<Result<TreeId, String>>,
 }

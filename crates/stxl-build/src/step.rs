@@ -12,6 +12,7 @@ use crate::failure::BuildError;
 use crate::graph::Graph;
 use crate::history::STEP_ROOT;
 use crate::options::{BuildOptions, Check, OutputPaths};
+use crate::records::failed_root;
 use crate::status::resolve;
 
 /// What came of preparing a step.
@@ -73,6 +74,30 @@ pub fn prepare_step(
         .unwrap_or_default();
     let prepared = exec::prepare(store, &options, &step, (node, &hints))?;
     Ok(StepEntry::Ready(Box::new(prepared)))
+}
+
+/// Checks out what the last execution of an exec left, which failed, and writes down how its
+/// sandbox is to be; none if it was not kept. Nothing is built.
+pub fn prepare_failed_step(
+    context: BuildContext<'_>,
+    id: &DerivationId,
+) -> Result<Option<Box<PreparedStep>>, BuildError> {
+    let BuildContext {
+        store,
+        launcher: _,
+        plan,
+        options,
+    } = context;
+    let not_an_exec = || BuildError::NotAnExec { id: *id };
+    let node = plan.node(id).ok_or_else(not_an_exec)?;
+    let Some(tree) = failed_root(store, node)? else {
+        return Ok(None);
+    };
+    let Ok(Derivation::Exec(step)) = node.derivation.action(&[tree]) else {
+        return Err(not_an_exec());
+    };
+    let prepared = exec::prepare(store, options, &step, (node, &[]))?;
+    Ok(Some(Box::new(prepared)))
 }
 
 /// The part of a plan that a node needs, with the node as the one output asked for.

@@ -163,7 +163,7 @@ pub(crate) enum Command {
     Log(LogArguments),
     /// Enter the root of a package's step
     #[command(
-        after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'"
+        after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'\n  stxl build core/zlib --keep-failed; stxl shell --failed core/zlib"
     )]
     Shell(ShellArguments),
     /// Tell why a build would run anything for a package
@@ -366,6 +366,10 @@ pub(crate) struct BuildArguments {
     #[arg(short, long)]
     pub(crate) keep_going: bool,
 
+    /// Keep what a failed step left, to be entered with `stxl shell --failed`
+    #[arg(long)]
+    pub(crate) keep_failed: bool,
+
     /// Build again what is built, in another world, and compare byte by byte
     ///
     /// Under another host name, user, directory, environment, locale, time zone, umask and kernel,
@@ -439,6 +443,10 @@ pub(crate) struct ShellArguments {
     /// Before this step, counted from 1 (default: the one that failed last, else the last)
     #[arg(long, value_name = "N")]
     pub(crate) step: Option<u32>,
+
+    /// Enter the root as the step left it when it failed under `stxl build --keep-failed`
+    #[arg(long)]
+    pub(crate) failed: bool,
 
     /// Look for sources in this directory first, by their sha256
     #[arg(long, value_name = "DIR")]

@@ -30,7 +30,18 @@ static void answer(const char *line) {
 
 int main(int count, char **words) {
     static char line[1 << 16];
-    if (count == 2 && !strcmp(words[1], "fail")) return 3;
+    if (count >= 2 && !strcmp(words[1], "fail")) {
+        FILE *left = fopen("/out/left", "w");
+        if (left) { fputs("what it's left", left); fclose(left); }
+        return 3;
+    }
+    if (count == 3 && !strcmp(words[1], "show")) {
+        FILE *file = fopen(words[2], "r");
+        size_t size = file ? fread(line, 1, sizeof line, file) : 0;
+        if (!file) return 4;
+        fwrite(line, 1, size, stdout);
+        return 0;
+    }
     if (count == 2 && !strcmp(words[1], "copy")) {
         size_t size;
         while ((size = fread(line, 1, sizeof line, stdin)) > 0) fwrite(line, 1, size, stdout);

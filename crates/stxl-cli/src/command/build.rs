@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use stxl_build::{
     BuildError, BuildEvent, BuildOptions, BuildOutcome, BuiltOutput, CancelHandle, Check,
-    OnFailure, OutputPaths, ScratchChoice, Summary, WireEvent,
+    FailedRoots, OnFailure, OutputPaths, ScratchChoice, Summary, WireEvent,
 };
 use stxl_model::{Label, PathError, Plan, RootPath, TreeId};
 use stxl_sandbox::Limits;
@@ -188,6 +188,11 @@ impl<'a> Asked<'a> {
                 OnFailure::KeepGoing
             } else {
                 OnFailure::Stop
+            },
+            failed_roots: if build.keep_failed {
+                FailedRoots::Kept
+            } else {
+                FailedRoots::Dropped
             },
             check: check(build),
             check_world: build.check_world.world(),

@@ -61,8 +61,12 @@ pub(crate) fn list(
     let store = session::open_store_only(arguments)?;
     let roots = store.roots().map_err(|error| of_store(&error))?;
     let named = roots.named.into_iter().map(|(name, tree)| WireRoot {
-        // Names that nobody can give are of logs of failed steps.
-        kind: if is_name(&name) { "name" } else { "log" },
+        // Names that nobody can give are of what is kept of failed steps.
+        kind: match is_name(&name) {
+            true => "name",
+            false if name.starts_with("failed root ") => "root",
+            false => "log",
+        },
         name,
         tree: tree.to_string(),
     });

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 
 use stxl_build::{BuildOptions, OutputPaths, StepEntry};
 use stxl_model::PlanNode;
@@ -32,6 +33,7 @@ pub(crate) fn run(
     let steps = steps::of_label(&plan, &shell.label)?;
     let step = match shell.step {
         Some(number) => steps::numbered(&steps, number)?,
+        None if shell.failed => failed_step(&session.store, &steps)?,
         None => default_step(&session.store, &steps)?,
     };
     let mut interrupts = Interrupts::catch()?;
@@ -43,16 +45,20 @@ pub(crate) fn run(
         ..session::options(workspace, format!("shell {request}"))
     };
     let mut progress = Progress::new(terminal);
-    let entry =
-        stxl_build::prepare_step(session.context(&plan, &options), &step.id, &mut |event| {
-            progress.show(event);
-        })
-        .map_err(Failure::environment)?;
-    let StepEntry::Ready(mut prepared) = entry else {
-        return Err(Failure::shown(Exit::BuildFailed));
+    let context = session.context(&plan, &options);
+    let (mut prepared, when) = if shell.failed {
+        let kept = stxl_build::prepare_failed_step(context, &step.id);
+        let kept = kept.map_err(Failure::environment)?;
+        (kept.ok_or_else(|| nothing_kept(&request))?, "as it failed")
+    } else {
+        let entry = stxl_build::prepare_step(context, &step.id, &mut |event| progress.show(event));
+        let StepEntry::Ready(prepared) = entry.map_err(Failure::environment)? else {
+            return Err(Failure::shown(Exit::BuildFailed));
+        };
+        (prepared, "before it runs")
     };
     terminal.note(&format!(
-        "before {}; nothing that is changed here is kept",
+        "{}, {when}; its commands are in {STEP_FILE}; nothing that is changed here is kept",
         step.origin.name
     ));
     enter(&mut prepared.spec, &shell.command);
@@ -80,6 +86,9 @@ pub(crate) fn run(
     }
 }
 
+/// Where the commands of the step are shown.
+const STEP_FILE: &str = "/dev/stxl/step";
+
 /// What is entered unless something else is named.
 const SHELL: &str = "/bin/sh";
 /// `ENOENT`.
@@ -87,6 +96,8 @@ const NO_ENTRY: i32 = 2;
 
 /// Makes a step's sandbox one that a person enters: their command, their terminal, their time.
 fn enter(spec: &mut SandboxSpec, command: &[String]) {
+    let script = script_of(&spec.commands);
+    spec.supplied_files.insert("step".into(), script);
     let words = if command.is_empty() {
         vec![OsString::from(SHELL)]
     } else {
@@ -99,6 +110,25 @@ fn enter(spec: &mut SandboxSpec, command: &[String]) {
     if let (Console::Terminal(_), Some(kind)) = (spec.console, place::terminal_kind()) {
         spec.env.entry("TERM".into()).or_insert(kind);
     }
+}
+
+/// The commands of a step, as a script.
+fn script_of(commands: &[Vec<OsString>]) -> Vec<u8> {
+    let mut script = b"#!/bin/sh -e\n".to_vec();
+    for words in commands {
+        for (index, word) in words.iter().enumerate() {
+            script.extend_from_slice(if index == 0 { b"'" } else { b" '" });
+            let mut parts = word.as_bytes().split(|byte| *byte == b'\'');
+            script.extend_from_slice(parts.next().unwrap_or_default());
+            for part in parts {
+                script.extend_from_slice(b"'\\''");
+                script.extend_from_slice(part);
+            }
+            script.push(b'\'');
+        }
+        script.push(b'\n');
+    }
+    script
 }
 
 /// Runs the command at the person's terminal, or with their streams.
@@ -131,6 +161,23 @@ fn default_step<'p>(store: &Store, steps: &[&'p PlanNode]) -> Result<&'p PlanNod
         .last()
         .copied()
         .ok_or_else(|| Failure::usage("the package runs no step"))
+}
+
+/// The first step of which is kept what it left when it failed.
+fn failed_step<'p>(store: &Store, steps: &[&'p PlanNode]) -> Result<&'p PlanNode, Failure> {
+    for step in steps {
+        let kept = stxl_build::failed_root(store, step).map_err(|error| of_store(&error))?;
+        if kept.is_some() {
+            return Ok(step);
+        }
+    }
+    let first = steps.first().map(|step| step.origin.label.to_string());
+    Err(nothing_kept(&first.unwrap_or_default()))
+}
+
+fn nothing_kept(request: &str) -> Failure {
+    Failure::usage("nothing is kept of a step that failed")
+        .hint(format!("stxl build --keep-failed {request}"))
 }
 
 fn ended(status: ExitStatus) -> String {
