@@ -163,7 +163,7 @@ pub(crate) enum Command {
     Log(LogArguments),
     /// Enter the root of a package's step
     #[command(
-        after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib --step 2 -- /bin/sh -c 'ls /src'\n  stxl build core/zlib --keep-failed; stxl shell --failed core/zlib"
+        after_help = "Examples:\n  stxl shell core/zlib\n  stxl shell core/zlib@2 -- /bin/sh -c 'ls /src'\n  stxl build core/zlib --keep-failed; stxl shell --failed core/zlib"
     )]
     Shell(ShellArguments),
     /// Tell why a build would run anything for a package
@@ -433,8 +433,8 @@ pub(crate) struct LogArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShellArguments {
-    /// The package
-    #[arg(value_name = "LABEL")]
+    /// The package, and the step as with `--step` if `@N` stands behind it
+    #[arg(value_name = "LABEL[@N]")]
     pub(crate) label: String,
 
     #[command(flatten)]

@@ -123,6 +123,15 @@ fn the_log_of_a_step_is_kept_whole() {
         (0, "hello\n"),
         "{entered:?}"
     );
+    for (words, code) in [
+        (&["first/step@1"][..], 0),
+        (&["first/step@2"], 2),
+        (&["first/step@last"], 2),
+        (&["first/step@1", "--step", "1"], 2),
+    ] {
+        let entered = place.run(&[&["shell"], words, &["--", "/program", "/dev/stdout"]].concat());
+        assert_eq!(entered.code, code, "{words:?}: {entered:?}");
+    }
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_failed_test_says_how_to_enter_it() {
     // The tests are steps of the package, after its own.
     let words = ["shell", "first/hello", "--tests", "--", "/greeting"];
     let ran = place.run(&words);
-    let entered = "before first/hello: run 2 of 2";
+    let entered = "first/hello: run 2 of 2, before it runs";
     assert!(ran.stderr.contains(entered), "{ran:?}");
     assert!(ran.stderr.contains("Permission denied"), "{ran:?}");
 }
