@@ -8,7 +8,7 @@ use stxl_store::{Difference, Store, StoreError};
 
 use crate::compose::difference_parts;
 use crate::conduct::Conductor;
-use crate::event::{BuildEvent, CheckMismatch, CheckReport, PathDifference};
+use crate::event::{BuildEvent, CheckMismatch, CheckReport, PathDifference, Provoked};
 use crate::failure::FailureCause;
 use crate::perturbation::Perturbation;
 use crate::records;
@@ -25,6 +25,8 @@ pub(crate) struct Checks {
     /// Those whose first execution ended too short a time ago, and until when they wait.
     waiting: BTreeMap<usize, Instant>,
     has_told_wait: bool,
+    /// Those that differ in another world than the ABI's, until they ran in one that is.
+    unexplained: BTreeMap<usize, CheckMismatch>,
     pub(crate) report: CheckReport,
 }
 
@@ -42,6 +44,16 @@ impl Checks {
     /// Whether any will.
     pub(crate) fn are_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Wants nothing to be another around a step that the ABI fixes; whether something was to be.
+    fn come_nearer(&mut self, node: usize) -> bool {
+        let Some(wanted) = self.wanted.get_mut(&node) else {
+            return false;
+        };
+        let before = wanted.len();
+        wanted.retain(|perturbation| !perturbation.is_fixed_by_abi());
+        wanted.len() < before
     }
 
     /// Gives up those that wait.
@@ -130,13 +142,18 @@ impl Conductor<'_, '_> {
         self.compared.insert(self.plan.nodes()[node].id);
         let step = self.node(node);
         let first = self.schedule.tree(node).unwrap_or(second);
-        let report = &mut self.checks.report;
-        report.steps += 1;
-        for perturbation in perturbed {
-            *report.perturbed.entry(*perturbation).or_default() += 1;
+        let is_same = first == second;
+        if let Some(mut mismatch) = self.checks.unexplained.remove(&node) {
+            mismatch.provoked = Some(if is_same {
+                Provoked::Elsewhere
+            } else {
+                Provoked::Anywhere
+            });
+            return self.take_mismatch(mismatch);
         }
-        if first == second {
-            report.identical += 1;
+        if is_same {
+            self.checks.report.add(perturbed);
+            self.checks.report.identical += 1;
             (self.events)(BuildEvent::CheckPassed {
                 node: step,
                 perturbed,
@@ -144,14 +161,23 @@ impl Conductor<'_, '_> {
             return;
         }
         match mismatch(self.store, step, (first, second), perturbed) {
-            Ok(mismatch) => {
-                (self.events)(BuildEvent::CheckFailed {
-                    mismatch: &mismatch,
-                });
-                self.mismatches.push(mismatch);
+            // Whether it differs in a world of the ABI, too, takes one more execution.
+            Ok(mismatch) if mismatch.provoked.is_none() => {
+                self.checks.unexplained.insert(node, mismatch);
+                self.checks.come_nearer(node);
+                self.schedule.force_again(node);
             }
+            Ok(mismatch) => self.take_mismatch(mismatch),
             Err(error) => self.break_off(error.into()),
         }
+    }
+
+    fn take_mismatch(&mut self, mismatch: CheckMismatch) {
+        self.checks.report.add(&mismatch.perturbed);
+        (self.events)(BuildEvent::CheckFailed {
+            mismatch: &mismatch,
+        });
+        self.mismatches.push(mismatch);
     }
 
     /// Has a step that failed in another world than the ABI's run again in the ABI's; gives the
@@ -161,16 +187,10 @@ impl Conductor<'_, '_> {
         node: usize,
         failed: (FailureCause, Option<JobLog>),
     ) -> Option<(FailureCause, Option<JobLog>)> {
-        let Some(wanted) = self.checks.wanted.get_mut(&node) else {
-            return Some(failed);
-        };
-        let perturbed = std::mem::take(wanted);
-        *wanted = perturbed
-            .iter()
-            .copied()
-            .filter(|perturbation| !perturbation.is_fixed_by_abi())
-            .collect();
-        if wanted.len() == perturbed.len() {
+        if !self.checks.come_nearer(node) {
+            if let Some(mismatch) = self.checks.unexplained.remove(&node) {
+                self.take_mismatch(mismatch);
+            }
             return Some(failed);
         }
         self.schedule.force_again(node);
@@ -179,6 +199,15 @@ impl Conductor<'_, '_> {
         (self.events)(BuildEvent::FailedElsewhere { failure: &failure });
         self.checks.report.failed_elsewhere.push(failure);
         None
+    }
+}
+
+impl CheckReport {
+    fn add(&mut self, perturbed: &BTreeSet<Perturbation>) {
+        self.steps += 1;
+        for perturbation in perturbed {
+            *self.perturbed.entry(*perturbation).or_default() += 1;
+        }
     }
 }
 
@@ -201,6 +230,7 @@ fn mismatch(
         second,
         differences,
         perturbed: perturbed.clone(),
+        provoked: (!perturbed.iter().any(|it| it.is_fixed_by_abi())).then_some(Provoked::Anywhere),
     })
 }
 

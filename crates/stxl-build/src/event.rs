@@ -170,6 +170,27 @@ pub struct CheckMismatch {
     pub differences: Vec<PathDifference>,
     /// What was another in its world.
     pub perturbed: BTreeSet<Perturbation>,
+    /// Where it differs; nothing if that is not known.
+    pub provoked: Option<Provoked>,
+}
+
+/// Where a step gives another tree than it gave first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provoked {
+    /// Only in a world that differs in what the sandbox's ABI fixes.
+    Elsewhere,
+    /// In a world of the ABI, too: two builds may differ.
+    Anywhere,
+}
+
+impl Provoked {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Elsewhere => "elsewhere",
+            Self::Anywhere => "anywhere",
+        }
+    }
 }
 
 /// What a rebuild check came to.

@@ -41,7 +41,7 @@ pub use context::BuildContext;
 pub use event::wire::WireEvent;
 pub use event::{
     BuildEvent, BuildOutcome, BuiltOutput, CheckMismatch, CheckReport, EventSink, PathDifference,
-    StepFailure, Summary,
+    Provoked, StepFailure, Summary,
 };
 pub use exec::PreparedStep;
 pub use failure::{BuildError, CommandPosition, FailureCause};

@@ -193,6 +193,9 @@ pub(crate) fn perturb(
                 spec.env.insert("JOBS".into(), jobs.to_string().into());
                 spec.env
                     .insert("MAKEFLAGS".into(), format!("-j{jobs}").into());
+                // It takes so much longer.
+                spec.limits.wall_ms = spec.limits.wall_ms.saturating_mul(2);
+                spec.limits.silent_ms = spec.limits.silent_ms.saturating_mul(2);
                 spec.world.processors = if rerun.number.is_multiple_of(2) {
                     Processors::FirstHalf
                 } else {

@@ -8,7 +8,9 @@ use indicatif::{
     HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState,
     ProgressStyle,
 };
-use stxl_build::{BuildEvent, CheckMismatch, CheckReport, Perturbation, StepFailure, Summary};
+use stxl_build::{
+    BuildEvent, CheckMismatch, CheckReport, Perturbation, Provoked, StepFailure, Summary,
+};
 use stxl_model::{DerivationId, Kind, PlanNode, TreeId};
 
 use crate::terminal::{Terminal, Tone, duration};
@@ -334,6 +336,7 @@ impl Progress {
             second,
             differences,
             perturbed: _,
+            provoked,
         } = mismatch;
         let terminal = self.terminal;
         let head = terminal.paint(Tone::Bad, "error");
@@ -353,6 +356,15 @@ impl Progress {
                 difference.what,
                 at.unwrap_or_default()
             ));
+        }
+        match provoked {
+            Some(Provoked::Elsewhere) => {
+                terminal.note("  only where is another what the sandbox fixes");
+            }
+            Some(Provoked::Anywhere) => {
+                terminal.note("  also where only is another what the sandbox leaves open");
+            }
+            None => {}
         }
     }
 }

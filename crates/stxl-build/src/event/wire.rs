@@ -6,7 +6,7 @@
 use serde::Serialize;
 use stxl_model::PlanNode;
 
-use super::{BuildEvent, BuiltOutput, CheckMismatch, CheckReport, StepFailure, Summary};
+use super::{BuildEvent, BuiltOutput, CheckMismatch, CheckReport, Provoked, StepFailure, Summary};
 
 /// Which step a record speaks of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -134,6 +134,8 @@ pub enum WireEvent {
         differences: Vec<WireDifference>,
         /// What was another.
         perturbed: Vec<&'static str>,
+        /// `elsewhere` or `anywhere`.
+        provoked: Option<&'static str>,
     },
     /// See [`BuildEvent::FailedElsewhere`].
     FailedElsewhere {
@@ -341,6 +343,7 @@ fn check_failed(mismatch: &CheckMismatch) -> WireEvent {
         second: mismatch.second.to_string(),
         differences: differences.collect(),
         perturbed: mismatch.perturbed.iter().map(|it| it.name()).collect(),
+        provoked: mismatch.provoked.map(Provoked::name),
     }
 }
 

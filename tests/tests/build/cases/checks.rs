@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use stxl_build::{BuildOptions, BuildOutcome, Check, CheckWorld, OnFailure, Perturbation};
+use stxl_build::{
+    BuildOptions, BuildOutcome, Check, CheckWorld, OnFailure, Perturbation, Provoked,
+};
 use stxl_model::{Keep, Plan};
 
 use super::{Case, expect};
@@ -121,6 +123,17 @@ fn every_kind_is_caught() {
     }
     assert_eq!(differing(&told), expected);
     assert_eq!(report.identical, total - expected.len());
+    // Of each it is told whether two ordinary builds may differ so.
+    for mismatch in &told.summary.mismatches {
+        let label = mismatch.node.origin.label.as_str();
+        let kind = Perturbation::ALL.into_iter();
+        let mut kind = kind.filter(|it| label.ends_with(&format!("/{}", it.name())));
+        let provoked = match kind.next() {
+            Some(kind) if kind.is_fixed_by_abi() => Provoked::Elsewhere,
+            Some(_) | None => Provoked::Anywhere,
+        };
+        assert_eq!(mismatch.provoked, Some(provoked), "{label}");
+    }
     let events = told.events_of("check_failed");
     assert_eq!(events.len(), expected.len());
     assert_eq!(events[0]["perturbed"][0], "host-name");
