@@ -359,10 +359,10 @@ impl Progress {
         }
         match provoked {
             Some(Provoked::Elsewhere) => {
-                terminal.note("  only where is another what the sandbox fixes");
+                terminal.note("  only elsewhere: two builds with this program give the same");
             }
             Some(Provoked::Anywhere) => {
-                terminal.note("  also where only is another what the sandbox leaves open");
+                terminal.note("  here, too: two builds with this program may differ");
             }
             None => {}
         }

@@ -205,7 +205,7 @@ fn a_step_that_differs_the_second_time_is_4_with_path_and_byte() {
         "first/step",
         told,
         "so that the time is another",
-        "also where only is another what the sandbox leaves open",
+        "here, too: two builds with this program may differ",
     ] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
