@@ -83,7 +83,7 @@ fn review(db: &Database, key: &NodeKey) -> Option<Vec<Diagnostic>> {
         key,
         facts: &facts,
         seen: BTreeSet::new(),
-        has_opaque: false,
+        opaque: Vec::new(),
         found: Vec::new(),
     };
     let label = &key.label;
@@ -110,10 +110,10 @@ fn review(db: &Database, key: &NodeKey) -> Option<Vec<Diagnostic>> {
     for output in expanded.outputs.values().chain(expanded.tests.values()) {
         reviewer.root(&output.root);
     }
-    if facts.is_opaque && !reviewer.has_opaque {
-        let call = reviewer.call();
-        reviewer.opaque(call, "it says so itself");
+    if facts.is_opaque && reviewer.opaque.is_empty() {
+        reviewer.opaque.push((reviewer.call(), "it says so itself"));
     }
+    reviewer.remark_on_opaque();
     Some(reviewer.found)
 }
 
@@ -123,7 +123,8 @@ struct Reviewer<'r> {
     facts: &'r BuildFacts,
     /// Addresses of steps.
     seen: BTreeSet<usize>,
-    has_opaque: bool,
+    /// Where machine code comes in, and what it is.
+    opaque: Vec<(Span, &'static str)>,
     found: Vec<Diagnostic>,
 }
 
@@ -172,8 +173,7 @@ impl Reviewer<'_> {
                 self.root(root);
             }
             Operand::Seed(SeedImport { site, .. }) => {
-                let place = self.place(site);
-                self.opaque(place, "a seed");
+                self.opaque.push((self.place(site), "a seed"));
             }
             Operand::Fetch(source) => self.source(source),
             Operand::Directory(directory) => self.directory(directory),
@@ -181,8 +181,17 @@ impl Reviewer<'_> {
         }
     }
 
-    fn opaque(&mut self, place: Span, what: &str) {
-        self.has_opaque = true;
+    /// One remark for all machine code of the package: it is one decision to let it in.
+    fn remark_on_opaque(&mut self) {
+        self.opaque.sort_by_key(|(place, _)| place.start);
+        self.opaque.dedup();
+        let Some((place, what)) = self.opaque.first().cloned() else {
+            return;
+        };
+        let what = match self.opaque.len() {
+            1 => what.to_owned(),
+            count => format!("{what}, and {} more", count - 1),
+        };
         let label = &self.key.label;
         let message = format!("`{label}` has machine code that nothing of the plan made");
         let said = Diagnostic::warning("opaque-binary", message).at(place, what);
@@ -193,7 +202,7 @@ impl Reviewer<'_> {
     fn source(&mut self, source: &FetchSource) {
         if source.urls.iter().any(|url| is_binary_package(url)) {
             let place = self.place(&source.site);
-            self.opaque(place, "a package of binaries");
+            self.opaque.push((place, "a package of binaries"));
         }
     }
 

@@ -26,22 +26,20 @@ pub(crate) fn nearest<'n>(
         .collect()
 }
 
-/// The packages nearest to a label: by the whole label, and by the package's own name in any stage.
+/// The packages nearest to a label: those of the same name in any stage, then by the whole label.
 pub(crate) fn nearest_packages<'n>(
     wrong: &str,
     labels: impl IntoIterator<Item = &'n str> + Clone,
 ) -> Vec<String> {
-    let mut near = nearest(wrong, labels.clone());
-    if let Some((_, wrong_name)) = wrong.split_once('/') {
-        let same_name = labels.into_iter().filter(|label| {
-            label
-                .split_once('/')
-                .is_some_and(|(_, name)| name == wrong_name)
-        });
-        for label in same_name {
-            if !near.iter().any(|known| known == label) {
-                near.push(label.to_owned());
-            }
+    let name_of = |label: &'n str| label.split_once('/').map(|(_, name)| name);
+    let same_name = labels.clone().into_iter().filter(|label| {
+        let wrong_name = wrong.split_once('/').map(|(_, name)| name);
+        wrong_name.is_some() && name_of(label) == wrong_name
+    });
+    let mut near: Vec<String> = same_name.map(str::to_owned).collect();
+    for label in nearest(wrong, labels) {
+        if !near.contains(&label) {
+            near.push(label);
         }
     }
     near.truncate(SUGGESTIONS_MAX);
