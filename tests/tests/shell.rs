@@ -371,6 +371,17 @@ fn a_failed_step_can_be_entered_as_it_failed() {
     let words = ["demo/with", "--", "/bin/sh", "show", "/out/left"];
     let (code, ..) = run(&mut site.command(&words));
     assert_eq!(code, Some(1));
+    // Another recipe of the same name did not leave that.
+    let definition = site
+        .0
+        .path()
+        .join("workspace/stages/demo/with/package.rhai");
+    let text = std::fs::read_to_string(&definition).expect("the definition");
+    let other = text.replace("version: \"1\"", "version: \"2\"");
+    std::fs::write(&definition, other).expect("the definition");
+    assert_eq!(failed("/out/left").0, Some(2));
+    std::fs::write(&definition, text).expect("the definition");
+    assert_eq!(failed("/out/left").0, Some(0));
     // A later failure replaces it, and lets go of it if nobody wants it.
     let (code, _, told) = build(&["demo/with"]);
     assert_eq!(code, Some(1), "{told}");

@@ -118,7 +118,7 @@ fn build_missing(context: BuildContext<'_>, events: EventSink<'_>) -> Result<Sum
                 .expect("the roots of a plan are its nodes");
             conductor.schedule.demand(node, Demand::Bytes);
         }
-        conductor.read_failed_logs()?;
+        conductor.read_failed()?;
         conductor.settle()?;
         conductor.weigh(&graph)?;
         tell_doubts(store, plan, conductor.events)?;
@@ -176,6 +176,7 @@ pub(crate) fn conduct_again(
         conductor.settle()?;
         conductor.weigh(graph)?;
         let ended = conductor.run();
+        conductor.take_unexplained();
         let committed = context.store.commit();
         ended?;
         committed?;
@@ -304,6 +305,7 @@ fn check(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<(), BuildEr
 }
 
 fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary, BuildError> {
+    conductor.take_unexplained();
     let (plan, options) = (conductor.plan, conductor.options);
     let reachable = reachable(plan, graph);
     let mut above = vec![false; plan.nodes().len()];

@@ -172,6 +172,14 @@ impl Conductor<'_, '_> {
         }
     }
 
+    /// Tells the mismatches of steps that were to run once more and did not, since the build ended
+    /// before.
+    pub(crate) fn take_unexplained(&mut self) {
+        for mismatch in std::mem::take(&mut self.checks.unexplained).into_values() {
+            self.take_mismatch(mismatch);
+        }
+    }
+
     fn take_mismatch(&mut self, mismatch: CheckMismatch) {
         self.checks.report.add(&mismatch.perturbed);
         (self.events)(BuildEvent::CheckFailed {

@@ -99,8 +99,8 @@ pub(crate) struct Conductor<'a, 'e> {
     broken: Option<BuildError>,
     /// Nodes that were known before the beginning was told.
     early: Option<Vec<usize>>,
-    /// The names of the roots of the store, among them those that keep logs of failures.
-    failed_logs: BTreeSet<String>,
+    /// The names of the roots of the store that keep something of failures.
+    failed: BTreeSet<String>,
 }
 
 /// What a conductor is made of.
@@ -174,7 +174,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
             phase: Phase::Building,
             broken: None,
             early: Some(Vec::new()),
-            failed_logs: BTreeSet::new(),
+            failed: BTreeSet::new(),
         }
     }
 
@@ -186,9 +186,10 @@ impl<'a, 'e> Conductor<'a, 'e> {
         }
     }
 
-    /// Finds out of which steps logs of earlier failures are kept.
-    pub(crate) fn read_failed_logs(&mut self) -> Result<(), StoreError> {
-        self.failed_logs = self.store.roots()?.named.into_keys().collect();
+    /// Finds out of which steps something of earlier failures is kept.
+    pub(crate) fn read_failed(&mut self) -> Result<(), StoreError> {
+        let names = self.store.roots()?.named.into_keys();
+        self.failed = names.filter(|name| name.starts_with("failed ")).collect();
         Ok(())
     }
 
@@ -456,11 +457,12 @@ impl<'a, 'e> Conductor<'a, 'e> {
         match made {
             Made::Here => {
                 // What is kept of an earlier failure of the step has served its purpose.
-                let names = [records::failed_log_root, records::failed_root_root];
-                for name in names.map(|name| name(step)) {
-                    if self.failed_logs.contains(&name) {
-                        self.store.set_root(&name, None);
-                    }
+                let log = records::failed_log_root(step);
+                let served = self.failed.iter();
+                let served =
+                    served.filter(|name| **name == log || records::is_failed_root(name, step));
+                for name in served {
+                    self.store.set_root(name, None);
                 }
                 let (tree, duration_ms) = (*tree, *duration_ms);
                 (self.events)(BuildEvent::StepFinished {

@@ -113,7 +113,8 @@ pub(crate) fn run(
         SealError::Store(source) => store_end(node, source),
         other => {
             let message = other.to_string();
-            failed(FailureCause::NotKept { message }, None)
+            let left = keep_failed(context, job, (step, &prepared.spec), &outcome);
+            failed(FailureCause::NotKept { message }, left)
         }
     })?;
     if step.keep == Keep::Root {

@@ -96,15 +96,15 @@ impl JobPool {
         else {
             return Ok(false);
         };
-        let mut makes = self.makes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = makes.get(&blob) {
+        let makes = || self.makes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = makes().get(&blob) {
             return Ok(*known);
         }
         let knows = size_bytes <= MAKE_BYTES_MAX && {
             let bytes = store.read_blob(&blob)?;
             bytes.windows(MARK.len()).any(|part| part == MARK)
         };
-        makes.insert(blob, knows);
+        makes().insert(blob, knows);
         Ok(knows)
     }
 

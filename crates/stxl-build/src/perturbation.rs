@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use stxl_model::{Exec, Node, TreeId};
-use stxl_sandbox::{BuildUid, Change, Processors, SandboxSpec, Scratch, SecondName, World};
+use stxl_sandbox::{BuildUid, Change, Processors, SandboxSpec, Scratch, SecondName};
 use stxl_store::{Store, StoreError};
 
 use crate::exec::PreparedStep;
@@ -210,11 +210,7 @@ pub(crate) fn perturb(
             perturbed.insert(*perturbation);
         }
     }
-    let world = &mut prepared.spec.world;
-    *world = World {
-        changes: changes.into_iter().collect(),
-        ..std::mem::take(world)
-    };
+    prepared.spec.world.changes = changes.into_iter().collect();
     Ok(perturbed)
 }
 

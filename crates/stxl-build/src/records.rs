@@ -232,30 +232,45 @@ pub fn failed_log(store: &Store, node: &PlanNode) -> Result<Option<BlobId>, Stor
     })
 }
 
-/// The root of a step as its last execution left it, which failed, if that was kept.
+/// The root of a step as its last execution left it, which failed, if that was kept. What another
+/// recipe of the same name left is not this step's.
 pub fn failed_root(store: &Store, node: &PlanNode) -> Result<Option<TreeId>, StoreError> {
     let roots = store.roots()?;
-    Ok(roots.named.get(&failed_root_root(node)).copied())
+    let own = failed_root_name(node);
+    Ok(roots.named.get(&own).copied())
 }
 
-/// Keeps what a failed execution left, and gives up what one before it did; whether there is
-/// something to enter.
+/// Keeps what a failed execution left, and gives up what one before it did, whatever its recipe
+/// was; whether there is something to enter.
 fn keep_failed_root(
     store: &Store,
     node: &PlanNode,
     left: Option<&Result<TreeId, String>>,
 ) -> Result<bool, StoreError> {
     let tree = left.and_then(|left| left.as_ref().ok()).copied();
-    if tree.is_some() || failed_root(store, node)?.is_some() {
-        store.set_root(&failed_root_root(node), tree);
+    let roots = store.roots()?;
+    let before = roots.named.keys();
+    let before: Vec<&String> = before.filter(|name| is_failed_root(name, node)).collect();
+    if tree.is_some() || !before.is_empty() {
+        for name in before {
+            store.set_root(name, None);
+        }
+        store.set_root(&failed_root_name(node), tree);
         store.publish()?;
     }
     Ok(tree.is_some())
 }
 
-/// The name of the root that keeps what a step's last failed execution left.
-pub(crate) fn failed_root_root(node: &PlanNode) -> String {
-    format!("failed root of {}", node.origin.name)
+/// The name of the root that keeps what a step left when it failed.
+fn failed_root_name(node: &PlanNode) -> String {
+    format!("failed root of {} ({})", node.origin.name, node.id)
+}
+
+/// Whether a root keeps what a step of this name left.
+pub(crate) fn is_failed_root(name: &str, node: &PlanNode) -> bool {
+    let rest = name.strip_prefix("failed root of ");
+    let rest = rest.and_then(|rest| rest.strip_prefix(node.origin.name.as_str()));
+    rest.is_some_and(|rest| rest.starts_with(" ("))
 }
 
 /// The name of the root that keeps the log of a step's last failed execution from collection.

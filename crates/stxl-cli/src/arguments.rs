@@ -246,7 +246,7 @@ pub(crate) struct EvalArguments {
 
     /// Evaluate again whenever something changes, and tell what is different in the plan
     #[arg(short, long, conflicts_with_all = ["status", "explain_cache", "save_plan", "profile"])]
-    #[arg(conflicts_with_all = ["origin", "no_opaque"])]
+    #[arg(conflicts_with = "origin")]
     pub(crate) watch: bool,
 
     #[command(flatten)]

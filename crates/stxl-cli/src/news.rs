@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use stxl_eval::json::IdText;
-use stxl_eval::{Account, Evaluation, Round};
+use stxl_eval::{Account, Evaluation, OpaqueSources, Round};
 use stxl_lang::render::wire::DiagnosticRecord;
 use stxl_lang::{Diagnostic, Severity};
 use stxl_model::{Kind, PackageChange, PackageDifference, PackageLabel, Plan, PlanDifference};
@@ -114,6 +114,22 @@ impl News {
     /// The last plan there was.
     pub(crate) const fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// What an evaluation gave, if a plan with opaque sources is none.
+    pub(crate) fn under_policy(
+        &self,
+        round: Round,
+        opaque: OpaqueSources,
+    ) -> Result<Round, Failure> {
+        let Round {
+            evaluation,
+            account,
+        } = round;
+        Ok(Round {
+            evaluation: evaluation::under_policy(evaluation, opaque, &self.texts)?,
+            account,
+        })
     }
 
     /// Tells what an evaluation gave, and that a build begins with it, or that none does; what a

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use stxl_lang::{Diagnostic, SourcePath, Span};
+use stxl_lang::{Diagnostic, Severity, SourcePath, Span};
 use stxl_model::{PackageLabel, Plan, PlanNode};
 
 use crate::review::is_binary_package;
@@ -155,7 +155,9 @@ fn span_of_line(path: &SourcePath, text: &str, holds: impl Fn(u32, &str) -> bool
     None
 }
 
-/// What a `stxl.toml` that was read without an error says of opaque sources.
-pub fn opaque_sources_of(path: &SourcePath, text: &str) -> OpaqueSources {
-    crate::settings::Settings::parse(path, text).0.opaque
+/// What a `stxl.toml` says of opaque sources; none if it is wrong.
+pub fn opaque_sources_of(path: &SourcePath, text: &str) -> Option<OpaqueSources> {
+    let (settings, wrong) = crate::settings::Settings::parse(path, text);
+    let is_right = wrong.iter().all(|it| it.severity != Severity::Error);
+    is_right.then_some(settings.opaque)
 }

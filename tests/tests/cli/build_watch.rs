@@ -196,6 +196,47 @@ fn nothing_outlives_the_one_who_watches() {
     }
 }
 
+/// An edit that makes what a link leads to ambiguous is no end, nor is one that a policy refuses:
+/// nothing is built of it, and the next one is waited for.
+#[test]
+fn a_plan_that_is_not_to_be_built_is_waited_out() {
+    let place = place("waited-out");
+    place.write_package(
+        "second/one",
+        "",
+        r#".run(["/step", "copy=/step=/out/done"])"#,
+    );
+    place.edit("stxl.toml", |text| {
+        text.replace("stages = [\"first\"]", "stages = [\"first\", \"second\"]")
+    });
+    let watching = Watching::of(&place, "build", &["second", "--link", "result"]);
+    assert_eq!(watching.next()["round"], 1);
+    assert_eq!(watching.until(is_summary)["outcome"], "ok");
+    let opaque = r#".unpack(url("file:///none.tar", "sha256:4939f2f9ffe14e16351ba6817058ea8acf1cae19c22cd74b20ca35856b9d9b9c"), "/x")"#;
+    let two = place.workspace().join("stages/second/two");
+    let cases: [(&str, &str, &str); 2] = [
+        ("", r#".run(["/step", "copy=/step=/out/done"])"#, ""),
+        (
+            "    opaque: \"A test\",\n",
+            opaque,
+            "[policy]\nopaque = \"refuse\"\n",
+        ),
+    ];
+    for (fields, chain, policy) in cases {
+        place.write_package("second/two", fields, chain);
+        place.edit("stxl.toml", |text| format!("{text}{policy}"));
+        let refused = watching.until(|record| {
+            record["event"] == "evaluated"
+                && (policy.is_empty() || !record["diagnostics"].as_array().unwrap().is_empty())
+        });
+        assert_eq!(refused["round"], Value::Null, "{refused}");
+        fs::remove_dir_all(&two).unwrap();
+        place.edit("stxl.toml", |text| text.replace(policy, ""));
+        watching.until(|record| record["event"] == "evaluated" && record["plan"]["steps"] == 1);
+    }
+    watching.interrupt();
+}
+
 #[test]
 fn what_cannot_be_watched_is_refused() {
     let place = place("refused");

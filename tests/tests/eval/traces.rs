@@ -127,6 +127,35 @@ fn an_edit_that_a_request_does_not_reach_is_seen_by_the_next() {
     kept.expect(&[], &[]);
 }
 
+/// Derivations that packages have in common, and that become others for one of them alone.
+#[test]
+fn what_packages_share_becomes_another_for_one_or_for_all() {
+    let kept = packages(&[("c", "", "")]);
+    let write = |name: &str, folder: &str| {
+        let text = format!(
+            r#"custom(#{{ version: "1", description: "Shares", license: "MIT", platforms: ["x86_64"] }});
+fn build(p) {{
+    #{{ main: root("core/c").mkdir("/{folder}").run(["/bin/program", "{name}"]).out("/out") }}
+}}
+"#
+        );
+        kept.package(name, &text);
+    };
+    write("a", "x");
+    write("b", "x");
+    kept.check(&[]);
+    // The first that has it, the second, one that becomes the other's, and what both need.
+    for (name, folder) in [("a", "y"), ("a", "x"), ("b", "y"), ("a", "y"), ("b", "z")] {
+        write(name, folder);
+        let changed = format!("changed stages/core/{name}/package.rhai");
+        kept.expect(&[], &[(name, &changed)]);
+    }
+    write("b", "y");
+    kept.check(&[]);
+    kept.package("c", &script_package("", "    env: #{ X: \"1\" },\n"));
+    kept.expect(&[], &[("c", "changed stages/core/c/package.rhai")]);
+}
+
 #[test]
 fn another_interface_takes_dependents_along_and_another_recipe_does_not() {
     let cases = [

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use stxl_model::{
     BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, FetchLock, Keep, NodeOrigin,
-    OutputName, PackageLabel, PartDifference, Plan, PlanDifference, PlanRoot, Platform, RootPath,
-    Sha256, Standing, Succession, TreeOp,
+    OutputName, PackageLabel, PartDifference, Plan, PlanDifference, PlanNode, PlanRoot, Platform,
+    RootPath, Sha256, Standing, Succession, TreeOp,
 };
 
 fn origin(label: &str, name: &str) -> NodeOrigin {
@@ -362,5 +362,51 @@ fn what_stands_in_the_place_of_what_is_told() {
             }
         }
         assert_eq!(shown, *expected, "{name}");
+    }
+}
+
+/// Nodes of another plan by position, for [`Plan::with_replaced`].
+fn of_plan(plan: &Plan, positions: &[usize]) -> Vec<(usize, PlanNode)> {
+    let nodes = positions.iter();
+    nodes
+        .map(|position| (*position, plan.nodes()[*position].clone()))
+        .collect()
+}
+
+#[test]
+fn nodes_are_replaced_in_their_places_or_not_at_all() {
+    let before = plan(
+        "s/a.one = a
+         s/b.one = b <- s/a.one
+         s/c.one = c <- s/b.one s/a.one
+         s/a:main -> s/a.one
+         s/c:main -> s/c.one",
+    );
+    let after = plan(
+        "s/a.one = a
+         s/b.one = other <- s/a.one
+         s/c.one = c <- s/b.one s/a.one
+         s/a:main -> s/a.one
+         s/c:main -> s/c.one",
+    );
+    let replaced = before.with_replaced(&of_plan(&after, &[1, 2]));
+    assert_eq!(replaced.as_ref(), Some(&after));
+    assert_eq!(before.with_replaced(&[]).as_ref(), Some(&before));
+    let same = before.with_replaced(&of_plan(&before, &[0, 2]));
+    assert_eq!(same.as_ref(), Some(&before));
+    let shorter = plan("s/a.one = a");
+    for (why, replaced) in [
+        (
+            "one that needs it still names the old one",
+            of_plan(&after, &[1]),
+        ),
+        ("its input is not there", of_plan(&after, &[2])),
+        ("not in order", of_plan(&after, &[2, 1])),
+        ("twice", of_plan(&after, &[1, 1, 2])),
+        ("outside", vec![(3, shorter.nodes()[0].clone())]),
+        ("it stands elsewhere", vec![(1, before.nodes()[0].clone())]),
+        ("before its input", vec![(0, before.nodes()[1].clone())]),
+    ] {
+        assert_eq!(before.with_replaced(&replaced), None, "{why}");
     }
 }

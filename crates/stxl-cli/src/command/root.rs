@@ -103,7 +103,7 @@ pub(crate) fn remove(
     let name = &remove.name;
     let store = session::open_store_only(arguments)?;
     let roots = store.roots().map_err(|error| of_store(&error))?;
-    if !roots.named.contains_key(name) || !is_name(name) {
+    if !roots.named.contains_key(name) {
         return Err(Failure::usage(format!("there is no root `{name}`"))
             .hint("stxl store root list; a link is removed as a file is"));
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 
 use stxl_build::{BuildOptions, OutputPaths, StepEntry};
+use stxl_eval::OpaqueSources;
 use stxl_model::PlanNode;
 use stxl_sandbox::{Console, ExitStatus, SandboxSpec};
 use stxl_store::Store;
@@ -29,6 +30,10 @@ pub(crate) fn run(
     let selection = Selection::of(label, &shell.variant);
     let request = evaluation::request_text(&selection);
     let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
+    // What is missing below the step is built.
+    let asked = (workspace.as_path(), &selection);
+    let audience = Audience::Person;
+    evaluation::check_opaque(&plan, OpaqueSources::Allowed, asked, audience, terminal)?;
     development::tell(&plan, &shell.variant, terminal);
     let session = session::open(arguments)?;
     let steps = steps::of_label(&plan, label)?;

@@ -45,6 +45,7 @@ pub(crate) fn run(
             }
         };
         if let Some(round) = round {
+            let round = news.under_policy(round, eval.policy.opaque())?;
             news.tell(round, since)?;
         }
         let unwatched = watcher.watch(&watched.take_dependencies(&changes))?;

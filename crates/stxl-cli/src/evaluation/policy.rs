@@ -26,18 +26,48 @@ pub(crate) fn check_opaque(
         return Ok(());
     }
     let texts = Texts::of(&child_request(workspace, selection)?);
-    // A child has read the same text without harm.
-    let settings = texts.find(SETTINGS_FILE).unwrap_or_default();
-    let said = opaque_sources_of(&SourcePath::new(SETTINGS_FILE), &settings);
+    let Some(refused) = refused(plan, asked, &texts)? else {
+        return Ok(());
+    };
+    show(&refused, &texts, audience, terminal)?;
+    Err(Failure::shown(Exit::Usage))
+}
+
+/// What an evaluation is if a plan with opaque sources is none.
+pub(crate) fn under_policy(
+    evaluation: Evaluation,
+    asked: OpaqueSources,
+    texts: &Texts,
+) -> Result<Evaluation, Failure> {
+    let refused = match &evaluation.plan {
+        Some(plan) if has_opaque(plan) => refused(plan, asked, texts)?,
+        Some(_) | None => None,
+    };
+    Ok(refused.unwrap_or(evaluation))
+}
+
+/// Why a plan with opaque sources is refused, if it is.
+fn refused(
+    plan: &Plan,
+    asked: OpaqueSources,
+    texts: &Texts,
+) -> Result<Option<Evaluation>, Failure> {
+    // It was read when the plan was made, so an error is news.
+    let settings = texts.find(SETTINGS_FILE);
+    let said = settings.and_then(|text| opaque_sources_of(&SourcePath::new(SETTINGS_FILE), &text));
+    let said = said.ok_or_else(|| {
+        Failure::environment(format!(
+            "`{SETTINGS_FILE}` changed meanwhile, so nobody knows what it refuses"
+        ))
+        .hint("once more")
+    })?;
     let refused_by = match (asked, said) {
         (OpaqueSources::Refused, _) => RefusedBy::Request,
         (OpaqueSources::Allowed, OpaqueSources::Refused) => RefusedBy::Workspace,
-        (OpaqueSources::Allowed, OpaqueSources::Allowed) => return Ok(()),
+        (OpaqueSources::Allowed, OpaqueSources::Allowed) => return Ok(None),
     };
-    let evaluation = Evaluation {
+    Ok(Some(Evaluation {
         plan: None,
         diagnostics: refuse_opaque(plan, refused_by, &|path| texts.find(path)),
-    };
-    show(&evaluation, &texts, audience, terminal)?;
-    Err(Failure::shown(Exit::Usage))
+    }))
 }

@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use stxl_eval::{Round, Suspects};
+use stxl_eval::{Round, Suspects, WatchedWorkspace};
 use stxl_model::{Plan, PlanRoot};
 
 use super::planned::{self, PLANNED_ARGUMENT};
@@ -49,37 +49,7 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<(), Failure> {
         built: None,
         outdated: 0,
     };
-    let mut changes = Suspects::All;
-    let mut since = begin;
-    let end = loop {
-        let evaluated = watched.evaluate(&changes, news.plan());
-        if interrupts.cancel.is_cancelled() {
-            break Err(Failure::shown(Exit::Interrupted));
-        }
-        let round = match evaluated {
-            Ok(round) => round,
-            Err(error) => {
-                // A workspace that went meanwhile is the better reason.
-                watcher.check_workspace()?;
-                return Err(Failure::environment(error));
-            }
-        };
-        let unwatched = watcher.watch(&watched.take_dependencies(&changes))?;
-        match round {
-            Some(round) => builds.take(round, &mut news, since)?,
-            None => builds.build_again(&news)?,
-        }
-        if !unwatched.is_none() {
-            // It may have changed between the look at it and the watch.
-            changes = unwatched;
-            since = Instant::now();
-            continue;
-        }
-        match builds.wait(&mut watcher)? {
-            Awaited::Changes(suspects, first) => (changes, since) = (suspects, first),
-            Awaited::End(end) => break end,
-        }
-    };
+    let end = builds.rounds(&mut watched, &mut watcher, &mut news, begin);
     builds.end();
     evaluation::save(watched.into_unsaved(), asked.terminal);
     end
@@ -117,12 +87,62 @@ struct Build {
 }
 
 impl Builds<'_> {
+    /// Evaluates and builds, again and again, until somebody or something ends it.
+    fn rounds(
+        &mut self,
+        watched: &mut WatchedWorkspace,
+        watcher: &mut Watcher,
+        news: &mut News,
+        begin: Instant,
+    ) -> Result<(), Failure> {
+        let mut changes = Suspects::All;
+        let mut since = begin;
+        loop {
+            let evaluated = watched.evaluate(&changes, news.plan());
+            if self.interrupts.cancel.is_cancelled() {
+                return Err(Failure::shown(Exit::Interrupted));
+            }
+            let round = match evaluated {
+                Ok(round) => round,
+                Err(error) => {
+                    // A workspace that went meanwhile is the better reason.
+                    watcher.check_workspace()?;
+                    return Err(Failure::environment(error));
+                }
+            };
+            let unwatched = watcher.watch(&watched.take_dependencies(&changes))?;
+            match round {
+                Some(round) => self.take(round, news, since)?,
+                None => self.build_again(news)?,
+            }
+            if !unwatched.is_none() {
+                // It may have changed between the look at it and the watch.
+                changes = unwatched;
+                since = Instant::now();
+                continue;
+            }
+            match self.wait(watcher)? {
+                Awaited::Changes(suspects, first) => (changes, since) = (suspects, first),
+                Awaited::End(end) => return end,
+            }
+        }
+    }
+
     /// Takes what an evaluation gave: a plan that gives something else than the last one is built.
     fn take(&mut self, round: Round, news: &mut News, since: Instant) -> Result<(), Failure> {
+        let round = news.under_policy(round, self.asked.build.policy.opaque())?;
         let plan = round.evaluation.plan.as_ref();
         let begins = plan.filter(|plan| self.built.as_deref() != Some(plan.roots()));
-        let Some(plan) = begins else {
-            let text = news.tell_before_build(round, since, None)?;
+        let linkable = begins.map_or(Ok(()), |plan| self.check_linkable(plan));
+        let Some(plan) = begins.filter(|_| linkable.is_ok()) else {
+            let mut text = news.tell_before_build(round, since, None)?;
+            if let Err(failure) = linkable {
+                // What was asked for at first cannot be meant.
+                if self.number == 0 {
+                    return Err(failure);
+                }
+                text += &format!("nothing is built: {}\n", failure.message);
+            }
             self.show(&text);
             return Ok(());
         };
@@ -156,7 +176,11 @@ impl Builds<'_> {
     /// Builds the last plan once more, if that was not of what was there.
     fn build_again(&mut self, news: &News) -> Result<(), Failure> {
         match news.plan() {
-            Some(plan) if self.built.is_none() && self.current.is_none() => {
+            Some(plan)
+                if self.built.is_none()
+                    && self.current.is_none()
+                    && self.check_linkable(plan).is_ok() =>
+            {
                 self.number += 1;
                 self.begin(plan)
             }
@@ -164,14 +188,15 @@ impl Builds<'_> {
         }
     }
 
+    /// Whether one link, if it is wanted, can lead to what a plan gives.
+    fn check_linkable(&self, plan: &Plan) -> Result<(), Failure> {
+        match self.asked.link {
+            Some(_) => check_linkable(plan, &self.asked.build.selection),
+            None => Ok(()),
+        }
+    }
+
     fn begin(&mut self, plan: &Plan) -> Result<(), Failure> {
-        if self.asked.link.is_some() {
-            check_linkable(plan, &self.asked.build.selection)?;
-        }
-        match self.asked.check_opaque(plan) {
-            Err(refused) if refused.exit == Exit::Usage => return Ok(()),
-            checked => checked?,
-        }
         let failed = |error: io::Error| {
             Failure::environment(format!("the build cannot be started: {error}"))
         };
