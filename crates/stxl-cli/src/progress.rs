@@ -140,12 +140,13 @@ impl Progress {
         }
     }
 
+    /// Only the results of steps: what is composed or fetched is often let go of.
     fn lost(&self, node: &PlanNode, tree: TreeId) {
-        let text = format!(
-            "{}: tree {tree} is gone from the store; it is made again",
-            node.origin.name
-        );
-        self.line(Tone::Careful, "lost", &text);
+        if node.derivation.kind() == Kind::Exec {
+            let name = &node.origin.name;
+            let text = format!("{name}: tree {tree} is gone from the store; it is made again");
+            self.line(Tone::Careful, "lost", &text);
+        }
     }
 
     fn check_waiting(&self, steps: usize, wait: Duration) {
