@@ -602,6 +602,46 @@ static int processors(char **args) {
   return OUT;
 }
 
+/* Looks at paths, each in a way of its own: pairs of words. Tells what each call gives. */
+static int look(char **args) {
+  static char bytes[64], status_bytes[256];
+  struct stat status;
+  for (; args[0] && args[1]; args += 2) {
+    const char *way = args[0], *path = args[1];
+    long result = -1;
+    errno = 0;
+    if (!strcmp(way, "open")) result = syscall(SYS_open, path, O_RDONLY);
+    else if (!strcmp(way, "openat")) result = openat(AT_FDCWD, path, O_RDONLY);
+    else if (!strcmp(way, "nofollow")) result = openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
+    else if (!strcmp(way, "below")) result = openat(open("/watched/dir", O_RDONLY), path, O_RDONLY);
+    else if (!strcmp(way, "create")) result = open(path, O_CREAT | O_WRONLY, 0644);
+    else if (!strcmp(way, "setid")) result = open(path, O_CREAT | O_WRONLY, 04755);
+    else if (!strcmp(way, "stat")) result = syscall(SYS_stat, path, &status);
+    else if (!strcmp(way, "lstat")) result = syscall(SYS_lstat, path, &status);
+    else if (!strcmp(way, "fstatat")) result = fstatat(AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW);
+    else if (!strcmp(way, "statx")) result = syscall(SYS_statx, AT_FDCWD, path, 0, 0, status_bytes);
+    else if (!strcmp(way, "access")) result = syscall(SYS_access, path, R_OK);
+    else if (!strcmp(way, "faccessat")) result = syscall(SYS_faccessat, AT_FDCWD, path, R_OK);
+    else if (!strcmp(way, "readlink")) result = readlink(path, bytes, sizeof bytes);
+    else if (!strcmp(way, "chdir")) result = chdir(path);
+    else if (!strcmp(way, "rename")) result = rename(path, "/renamed");
+    else if (!strcmp(way, "symlink")) result = symlink("/watched/dir", path);
+    else if (!strcmp(way, "nothing")) result = syscall(SYS_open, NULL, O_RDONLY);
+    else if (!strcmp(way, "execute")) {
+      pid_t child = fork();
+      int ended;
+      if (child == 0) {
+        execl(path, path, (char *)0);
+        _exit(errno);
+      }
+      waitpid(child, &ended, 0);
+      result = WEXITSTATUS(ended);
+    } else return BROKEN;
+    printf("%s=%ld,%d\n", way, result < 0 || !strcmp(way, "execute") ? result : 0, errno);
+  }
+  return OUT;
+}
+
 static const struct { const char *name; int (*run)(char **); } ATTEMPTS[] = {
 #define A(name) {#name, name}
     A(loopback), A(abstract_socket), A(interfaces), A(signal_host), A(see_processes), A(ipc_make),
@@ -614,7 +654,7 @@ static const struct { const char *name; int (*run)(char **); } ATTEMPTS[] = {
     A(supervisor_files), A(supervisor_binary), A(kill_supervisor), A(foreign_session),
     A(controlling_terminal), A(eat_memory), A(fork_bomb), A(fill_disk), A(many_files),
     A(flood_log), A(wait_ms), A(talk_ms), A(leave_daemon), A(end_with), A(end_by_signal),
-    A(try_tree), A(abi), A(listing), A(processors),
+    A(try_tree), A(abi), A(listing), A(processors), A(look),
 };
 
 int main(int count, char **args) {

@@ -12,6 +12,8 @@ mod attempts;
 mod life;
 #[path = "sandbox/limits.rs"]
 mod limits;
+#[path = "sandbox/observation.rs"]
+mod observation;
 #[path = "sandbox/outcomes.rs"]
 mod outcomes;
 #[path = "sandbox/site.rs"]

@@ -222,6 +222,7 @@ pub(crate) fn prepare(
         empty_directories: Vec::new(),
         supplied_files: BTreeMap::new(),
         has_job_fifo: false,
+        is_observed: false,
         console: Console::Log,
         log: OwnedFd::from(
             log.try_clone()
@@ -236,13 +237,14 @@ pub(crate) fn prepare(
     })
 }
 
-enum Verdict {
+/// How a run ended that is no success.
+pub(crate) enum Verdict {
     Cancelled,
     Failed(FailureCause),
 }
 
 /// Why an outcome is no success; nothing if it is one.
-fn judge(outcome: &Outcome, step: &Exec<TreeId>, spec: &SandboxSpec) -> Option<Verdict> {
+pub(crate) fn judge(outcome: &Outcome, step: &Exec<TreeId>, spec: &SandboxSpec) -> Option<Verdict> {
     let count = step.commands.len();
     let command = CommandPosition {
         index: (outcome.commands_ended + 1).min(count),
@@ -320,7 +322,7 @@ fn limits(node: &PlanNode, options: &BuildOptions) -> Limits {
     }
 }
 
-fn read_tail(log: &File, size_bytes: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_tail(log: &File, size_bytes: u64) -> std::io::Result<Vec<u8>> {
     let start = size_bytes.saturating_sub(TAIL_BYTES);
     let mut tail = vec![0; usize::try_from(size_bytes - start).unwrap_or(0)];
     log.read_exact_at(&mut tail, start)?;

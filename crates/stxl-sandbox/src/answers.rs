@@ -1,11 +1,12 @@
 //! Answers to the calls that would tell about the host: `uname` and `sysinfo`; and to `getdents64`
-//! where directories list backwards.
+//! where directories list backwards; and, where a run is observed, to what looks at paths.
 //!
 //! The filter stops the calling process, the supervisor writes the answer into its memory.
 
 use std::os::fd::OwnedFd;
 
 use crate::kernel::{self, Call};
+use crate::observer::Observer;
 use crate::seccomp::{
     AUDIT_ARCH_I386, I386_GETDENTS64, I386_SYSINFO, X86_64_GETDENTS64, X86_64_SYSINFO,
 };
@@ -56,7 +57,11 @@ fn machine(world: &World) -> &'static Machine {
 }
 
 /// Answers one call; fails once no process is left that could make one.
-pub(crate) fn answer(listener: &OwnedFd, request: &Request) -> std::io::Result<()> {
+pub(crate) fn answer(
+    listener: &OwnedFd,
+    request: &Request,
+    observer: Option<&mut Observer>,
+) -> std::io::Result<()> {
     let call = match kernel::receive_call(listener) {
         Ok(call) => call,
         // The process was killed while it waited.
@@ -69,6 +74,9 @@ pub(crate) fn answer(listener: &OwnedFd, request: &Request) -> std::io::Result<(
         }
         Err(error) => return Err(error),
     };
+    if observer.is_some_and(|observer| observer.take(listener, &call)) {
+        return Ok(());
+    }
     let compat = call.data.arch == AUDIT_ARCH_I386;
     let number = call.data.nr.cast_unsigned();
     let is_asked = |native: u32, foreign: u32| number == if compat { foreign } else { native };

@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{
@@ -24,6 +25,8 @@ use crate::devices::During as _;
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::kernel::{self, Cloned, CloseMode, Listener};
 use crate::launcher::{avoid_huge_pages, errno};
+use crate::observer::Observer;
+use crate::seccomp::Asked;
 use crate::spec::{Personality, Scratch};
 use crate::wire::{self, Program, Reply, Request};
 use crate::world::{Change, Processors};
@@ -43,6 +46,7 @@ pub(crate) fn start(
     request: &Request,
     index: usize,
     streams: &CommandEnds,
+    mut observer: Option<&mut Observer>,
 ) -> Result<Started, SetupFailure> {
     const GUARD: Guard = Guard::PidNamespace;
     let (ours, theirs) = rustix::net::socketpair(
@@ -63,15 +67,19 @@ pub(crate) fn start(
         use_up_process_ids().during(GUARD, "using up process ids")?;
     }
     let pid = match &request.program {
-        Program::Execute(_) => kernel::clone_borrowing(&mut || {
+        Program::Execute(_) if !request.is_observed => kernel::clone_borrowing(&mut || {
             // Nothing is dropped here: the memory is the supervisor's.
             become_program(request, index, streams, &theirs)
         })
         .during(GUARD, "clone of the program")?,
-        Program::Canary => match kernel::clone_process(0).during(GUARD, "clone3 of the canary")? {
-            Cloned::Child => become_program(request, index, streams, &theirs),
-            Cloned::Parent(pid) => pid,
-        },
+        // An observed program waits for an answer when it is executed, so this process must not
+        // sleep until then.
+        Program::Execute(_) | Program::Canary => {
+            match kernel::clone_process(0).during(GUARD, "clone3 of the program")? {
+                Cloned::Child => become_program(request, index, streams, &theirs),
+                Cloned::Parent(pid) => pid,
+            }
+        }
     };
     drop(theirs);
     // The program's process took it back for the memory they shared.
@@ -81,8 +89,31 @@ pub(crate) fn start(
         listener: None,
         refusal: None,
     };
-    while receive(&ours, &mut started)? {}
+    while receive(&ours, &mut started)? {
+        if let (Some(observer), Some(listener)) = (observer.take(), &started.listener) {
+            observe_execution(listener, &ours);
+            let program = Strings::of(request, index).argv.into_iter().next();
+            let program = program.unwrap_or_default();
+            observer.take_start(program.as_bytes(), request.cwd.as_os_str().as_bytes());
+        }
+    }
     Ok(started)
+}
+
+/// Lets the first call go on, which executes the program: the process that makes it is still a copy
+/// of this one, whose memory nobody may read.
+fn observe_execution(listener: &OwnedFd, socket: &OwnedFd) {
+    let mut fds = [
+        PollFd::new(listener, PollFlags::IN),
+        PollFd::new(socket, PollFlags::IN),
+    ];
+    // The other end of the socket is closed when the process ends before.
+    if poll(&mut fds, None).is_ok()
+        && fds[0].revents().contains(PollFlags::IN)
+        && let Ok(call) = kernel::receive_call(listener)
+    {
+        drop(kernel::let_call_go_on(listener, &call));
+    }
 }
 
 /// Starts and ends processes until the next one's id is another than it would be.
@@ -245,12 +276,14 @@ fn prepare(request: &Request, streams: &CommandEnds, socket: &OwnedFd) -> Result
 }
 
 fn install_filter(request: &Request, socket: &OwnedFd) -> Result<(), SetupFailure> {
-    let changes = request.world.changes;
-    let is_usual = request.disabled == GuardSet::EMPTY && !changes.contains(Change::FileOrder);
-    let program = if is_usual {
+    let asked = Asked {
+        listings: request.world.changes.contains(Change::FileOrder),
+        looks: request.is_observed,
+    };
+    let program = if request.disabled == GuardSet::EMPTY && asked == Asked::default() {
         Cow::Borrowed(seccomp::whole())
     } else {
-        Cow::Owned(seccomp::program(request.disabled, changes))
+        Cow::Owned(seccomp::program(request.disabled, asked))
     };
     let wanted = if request.disabled.wants(Guard::FixedAnswers) {
         Listener::Wanted

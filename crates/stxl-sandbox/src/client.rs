@@ -19,6 +19,7 @@ use rustix::net::{
 use crate::canary::CanaryError;
 use crate::console::ConsoleEnds;
 use crate::guard::{GuardSet, SetupFailure};
+use crate::observation;
 use crate::outcome::Outcome;
 use crate::spec::{SandboxSpec, SpecError};
 use crate::wire::{self, Finished, Ground, Reply};
@@ -135,6 +136,7 @@ pub struct Running {
     upper: Option<OwnedFd>,
     job_fifo: Option<OwnedFd>,
     console: Option<ConsoleEnds>,
+    observation: Option<OwnedFd>,
 }
 
 /// Ends a running sandbox, from any thread.
@@ -258,6 +260,7 @@ impl Launcher {
             upper: None,
             job_fifo: None,
             console: None,
+            observation: None,
         };
         match running.receive().map_err(|error| match error {
             WaitError::SupervisorLost => SpawnError::LauncherGone,
@@ -302,6 +305,8 @@ impl Running {
             log_bytes,
         } = finished;
         let upper = self.upper.take().ok_or(WaitError::SupervisorLost)?;
+        let observation = self.observation.take().map(observation::read);
+        let observation = observation.transpose().map_err(WaitError::Receive)?;
         Ok(Outcome {
             status,
             upper,
@@ -309,6 +314,7 @@ impl Running {
             wall_ms,
             cpu_ms,
             log_bytes,
+            observation,
         })
     }
 
@@ -356,11 +362,13 @@ impl Running {
             return Err(WaitError::SupervisorLost);
         }
         let reply = wire::decode_reply(packet).map_err(|_| WaitError::SupervisorLost)?;
+        let mut descriptors = descriptors.into_iter();
         if let Reply::Started { has_job_fifo } = reply {
-            let mut descriptors = descriptors.into_iter();
             self.upper = descriptors.next();
             self.job_fifo = has_job_fifo.then(|| descriptors.next()).flatten();
             self.console = ConsoleEnds::from_descriptors(descriptors.collect());
+        } else {
+            self.observation = descriptors.next();
         }
         Ok(reply)
     }

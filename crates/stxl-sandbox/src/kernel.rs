@@ -380,6 +380,59 @@ pub(crate) fn receive_call(listener: impl AsFd) -> io::Result<Call> {
     }
 }
 
+/// Tells whether the process still waits for its answer, so that its id is its own.
+pub(crate) fn is_waiting(listener: impl AsFd, call: &Call) -> bool {
+    let raw = listener.as_fd().as_raw_fd();
+    // SAFETY: the pointer is valid for the call, which reads a number.
+    let result = unsafe { libc::ioctl(raw, NOTIFY_IS_VALID, &raw const call.id) };
+    result == 0
+}
+
+/// Reads the text that ends with NUL at an address of a process; `ENAMETOOLONG` if it is longer
+/// than a path can be.
+pub(crate) fn read_text(pid: u32, address: u64) -> io::Result<Vec<u8>> {
+    const PAGE: usize = 4096;
+    let mut address = usize::try_from(address).map_err(io::Error::other)?;
+    let mut text = Vec::new();
+    // A path ends on the first page or the second. Beyond the end there may be nothing to read.
+    while text.len() < PAGE {
+        let mut piece = vec![0_u8; PAGE - address % PAGE];
+        let local = libc::iovec {
+            iov_base: piece.as_mut_ptr().cast(),
+            iov_len: piece.len(),
+        };
+        let remote = libc::iovec {
+            iov_base: ptr::with_exposed_provenance_mut(address),
+            iov_len: piece.len(),
+        };
+        // SAFETY: the local range is `piece`; the remote range belongs to another process and is
+        // checked by the kernel.
+        let read = unsafe {
+            libc::process_vm_readv(
+                pid.cast_signed(),
+                &raw const local,
+                1,
+                &raw const remote,
+                1,
+                0,
+            )
+        };
+        let read = usize::try_from(read).map_err(|_| io::Error::last_os_error())?;
+        piece.truncate(read);
+        if let Some(end) = piece.iter().position(|byte| *byte == 0) {
+            piece.truncate(end);
+            text.append(&mut piece);
+            return Ok(text);
+        }
+        address = address.wrapping_add(read);
+        text.append(&mut piece);
+        if read == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG))
+}
+
 /// Writes to where an argument of the process that waits points, and ends its call with a result.
 ///
 /// The call goes on by itself where the process hides its memory.

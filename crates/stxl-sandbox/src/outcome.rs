@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::observation::Observation;
+
 /// Which clock ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutKind {
@@ -66,4 +68,6 @@ pub struct Outcome {
     pub cpu_ms: u64,
     /// Bytes written to the log.
     pub log_bytes: u64,
+    /// What was looked at; none of a run that is not observed, or without memory to tell it.
+    pub observation: Option<Observation>,
 }

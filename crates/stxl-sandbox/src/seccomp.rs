@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use crate::guard::{Guard, GuardSet};
 use crate::kernel::Instruction;
-use crate::world::{Change, ChangeSet};
+use crate::looks::{LOOKS, Look};
 
 /// `AUDIT_ARCH_I386`.
 pub(crate) const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -51,11 +51,19 @@ enum Verdict {
     /// The same with the mode argument of a call that takes flags in the argument before.
     RefuseModeIfCreating {
         argument: u32,
+        otherwise: Otherwise,
     },
     /// Allow the address families a namespace confines, refuse others with `EAFNOSUPPORT`.
     KnownFamilies,
     /// Refuse the terminal injections with `EPERM`.
     NoInjection,
+}
+
+/// What becomes of a call that is not refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Otherwise {
+    Allow,
+    Ask,
 }
 
 struct Rule {
@@ -69,6 +77,13 @@ const fn mode(argument: u32) -> Verdict {
     Verdict::RefuseBits {
         argument,
         bits: SETID_BITS,
+    }
+}
+
+const fn mode_if_creating(argument: u32) -> Verdict {
+    Verdict::RefuseModeIfCreating {
+        argument,
+        otherwise: Otherwise::Allow,
     }
 }
 
@@ -133,14 +148,14 @@ const RULES: &[Rule] = &[
         guard: Guard::NoSetid,
         x86_64: &[2],
         i386: &[5],
-        verdict: Verdict::RefuseModeIfCreating { argument: 2 },
+        verdict: mode_if_creating(2),
     },
     // openat.
     Rule {
         guard: Guard::NoSetid,
         x86_64: &[257],
         i386: &[295],
-        verdict: Verdict::RefuseModeIfCreating { argument: 3 },
+        verdict: mode_if_creating(3),
     },
     // openat2 takes its mode in memory.
     Rule {
@@ -218,24 +233,36 @@ const LISTING: Rule = Rule {
 /// Returns the filter with all guards, which the launcher makes once for all its copies.
 pub(crate) fn whole() -> &'static [Instruction] {
     static WHOLE: OnceLock<Vec<Instruction>> = OnceLock::new();
-    WHOLE.get_or_init(|| program(GuardSet::EMPTY, ChangeSet::default()))
+    WHOLE.get_or_init(|| program(GuardSet::EMPTY, Asked::default()))
+}
+
+/// What the supervisor is asked besides what it answers in every sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// What directories list.
+    pub(crate) listings: bool,
+    /// Every look at a path, which is remembered and goes on.
+    pub(crate) looks: bool,
 }
 
 /// Returns the filter with all but the disabled guards.
-pub(crate) fn program(disabled: GuardSet, changes: ChangeSet) -> Vec<Instruction> {
-    let listing = changes.contains(Change::FileOrder).then_some(&LISTING);
-    let table = |numbers: fn(&Rule) -> &'static [u32]| {
+pub(crate) fn program(disabled: GuardSet, asked: Asked) -> Vec<Instruction> {
+    let listing = asked.listings.then_some(&LISTING);
+    let table = |numbers: fn(&Rule) -> &'static [u32], number_of: fn(&Look) -> Option<u32>| {
         let mut verdicts: Vec<(u32, Verdict)> = RULES
             .iter()
             .chain(listing)
             .filter(|rule| disabled.wants(rule.guard))
             .flat_map(|rule| numbers(rule).iter().map(|number| (*number, rule.verdict)))
             .collect();
+        if asked.looks && disabled.wants(Guard::FixedAnswers) {
+            ask_of_looks(&mut verdicts, number_of);
+        }
         verdicts.sort_by_key(|(number, _)| *number);
         tree(&intervals(&verdicts, disabled))
     };
-    let native = table(|rule| rule.x86_64);
-    let compat = table(|rule| rule.i386);
+    let native = table(|rule| rule.x86_64, |look| look.native);
+    let compat = table(|rule| rule.i386, |look| look.compat);
     let mut program = vec![
         load(4),
         jump(JEQ, AUDIT_ARCH_X86_64, 1, 0),
@@ -248,6 +275,19 @@ pub(crate) fn program(disabled: GuardSet, changes: ChangeSet) -> Vec<Instruction
     program.push(load(0));
     program.extend(compat);
     program
+}
+
+/// Lets the supervisor know of every look at a path that nothing refuses.
+fn ask_of_looks(verdicts: &mut Vec<(u32, Verdict)>, number_of: fn(&Look) -> Option<u32>) {
+    for number in LOOKS.iter().filter_map(number_of) {
+        match verdicts.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, Verdict::RefuseModeIfCreating { otherwise, .. })) => {
+                *otherwise = Otherwise::Ask;
+            }
+            Some(_) => {}
+            None => verdicts.push((number, Verdict::Ask)),
+        }
+    }
 }
 
 /// Turns single numbers into intervals, each given by its first number, that cover all numbers.
@@ -380,13 +420,19 @@ fn leaf(verdict: Verdict) -> Vec<Instruction> {
             refuse(libc::EPERM),
             ret(RET_ALLOW),
         ],
-        Verdict::RefuseModeIfCreating { argument } => vec![
+        Verdict::RefuseModeIfCreating {
+            argument,
+            otherwise,
+        } => vec![
             load_argument(argument - 1),
             jump(JSET, CREATING, 0, 3),
             load_argument(argument),
             jump(JSET, SETID_BITS, 0, 1),
             refuse(libc::EPERM),
-            ret(RET_ALLOW),
+            ret(match otherwise {
+                Otherwise::Allow => RET_ALLOW,
+                Otherwise::Ask => RET_NOTIFY,
+            }),
         ],
         Verdict::KnownFamilies => vec![
             load_argument(0),

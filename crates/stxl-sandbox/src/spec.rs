@@ -127,6 +127,9 @@ pub struct SandboxSpec {
     /// Whether there is a FIFO at [`crate::JOB_FIFO`], which processes read and write, and whose
     /// other end is [`crate::Running::take_job_fifo`].
     pub has_job_fifo: bool,
+    /// Whether it is remembered what processes look at, which makes every such call some ten times
+    /// slower; see [`crate::Outcome::observation`].
+    pub is_observed: bool,
     /// What the commands' standard streams are.
     pub console: Console,
     /// A regular file that takes what [`Console::Log`] gives, from its current offset.
@@ -181,6 +184,7 @@ impl SandboxSpec {
             empty_directories: Vec::new(),
             supplied_files: BTreeMap::new(),
             has_job_fifo: false,
+            is_observed: false,
             console: Console::Log,
             log,
         }

@@ -6,7 +6,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -24,6 +24,7 @@ use crate::devices::{During as _, map_ids};
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::identity::Identity;
 use crate::launcher::{self, Job, answer};
+use crate::observer::Observer;
 use crate::outcome::{ExitStatus, ResourceKind, TimeoutKind};
 use crate::root::{self, Root};
 use crate::spec::BuildUid;
@@ -83,12 +84,22 @@ fn touch_memory() {
 fn run_on(job: &Job, ground: Result<OwnedFd, SetupFailure>) -> ! {
     match ground.and_then(|child_events| set_up(job, child_events)) {
         Ok(sandbox) => match Watch::new(job, sandbox).watch() {
-            Ok(finished) => answer(&job.connection, &Reply::Finished(finished)),
+            Ok((finished, observer)) => tell_end(job, finished, observer.as_ref()),
             Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
         },
         Err(failure) => answer(&job.connection, &Reply::Failed(failure)),
     }
     kernel::exit_now(0);
+}
+
+/// Tells the client how a run ended, with what was looked at beside it if there is memory for that.
+fn tell_end(job: &Job, finished: Finished, observer: Option<&Observer>) {
+    let reply = Reply::Finished(finished);
+    let Some(Ok(observation)) = observer.map(Observer::write) else {
+        return answer(&job.connection, &reply);
+    };
+    // A client that is gone needs no reply.
+    send_beside(&job.connection, &reply, &[observation.as_fd()]).ok();
 }
 
 struct Sandbox {
@@ -101,6 +112,7 @@ struct Sandbox {
     child_events: OwnedFd,
     /// Of commands that ended.
     earlier_listeners: Vec<OwnedFd>,
+    observer: Option<Observer>,
 }
 
 /// Sets up what no request changes but by its user; returns what tells of ended children.
@@ -146,7 +158,8 @@ fn set_up(job: &Job, child_events: OwnedFd) -> Result<Sandbox, SetupFailure> {
         log_pipe,
         client,
     } = console::open(request.console).during(Guard::LogLimit, "making the standard streams")?;
-    let started = builder::start(request, 0, &streams)?;
+    let mut observer = request.is_observed.then(Observer::new);
+    let started = builder::start(request, 0, &streams, observer.as_mut())?;
     send_started(&job.connection, &root, client.as_ref()).during(Guard::OverlayRoot, "sendmsg")?;
     Ok(Sandbox {
         started,
@@ -155,6 +168,7 @@ fn set_up(job: &Job, child_events: OwnedFd) -> Result<Sandbox, SetupFailure> {
         log_pipe,
         child_events,
         earlier_listeners: Vec::new(),
+        observer,
     })
 }
 
@@ -166,17 +180,25 @@ fn send_started(
     let mut descriptors = vec![root.upper.as_fd()];
     descriptors.extend(root.job_fifo.as_ref().map(OwnedFd::as_fd));
     descriptors.extend(console.into_iter().flat_map(ConsoleEnds::descriptors));
+    let reply = Reply::Started {
+        has_job_fifo: root.job_fifo.is_some(),
+    };
+    send_beside(connection, &reply, &descriptors)
+}
+
+fn send_beside(
+    connection: &OwnedFd,
+    reply: &Reply,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::INVAL);
     }
-    let bytes = wire::encode_reply(&Reply::Started {
-        has_job_fifo: root.job_fifo.is_some(),
-    });
     rustix::net::sendmsg(
         connection,
-        &[IoSlice::new(&bytes)],
+        &[IoSlice::new(&wire::encode_reply(reply))],
         &mut control,
         SendFlags::NOSIGNAL,
     )
@@ -227,7 +249,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn watch(mut self) -> Result<Finished, SetupFailure> {
+    fn watch(mut self) -> Result<(Finished, Option<Observer>), SetupFailure> {
         loop {
             self.release_streams();
             self.watch_command();
@@ -240,7 +262,8 @@ impl<'a> Watch<'a> {
             let Some(streams) = &self.sandbox.streams else {
                 return Ok(self.finish());
             };
-            let next = builder::start(&self.job.request, self.commands_ended, streams)?;
+            let observer = self.sandbox.observer.as_mut();
+            let next = builder::start(&self.job.request, self.commands_ended, streams, observer)?;
             let before = std::mem::replace(&mut self.sandbox.started, next);
             // Processes that outlive their command still get answers.
             self.sandbox.earlier_listeners.extend(before.listener);
@@ -364,7 +387,8 @@ impl<'a> Watch<'a> {
         let Some(listener) = &self.sandbox.started.listener else {
             return;
         };
-        if answers::answer(listener, &self.job.request).is_err() {
+        let observer = self.sandbox.observer.as_mut();
+        if answers::answer(listener, &self.job.request, observer).is_err() {
             // Nobody is left who could call.
             self.sandbox.started.listener = None;
         }
@@ -375,7 +399,8 @@ impl<'a> Watch<'a> {
         let Some(listener) = listeners.get(index) else {
             return;
         };
-        if answers::answer(listener, &self.job.request).is_err() {
+        let observer = self.sandbox.observer.as_mut();
+        if answers::answer(listener, &self.job.request, observer).is_err() {
             // Another call of this round may then answer late, at the next round.
             listeners.remove(index);
         }
@@ -466,7 +491,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Ends every process, empties the pipe and sums up.
-    fn finish(mut self) -> Finished {
+    fn finish(mut self) -> (Finished, Option<Observer>) {
         kernel::kill_everybody();
         if self.job.request.disabled.contains(Guard::PidNamespace) {
             // Only in a sandbox that shares the host's processes: its own group, nobody else.
@@ -484,13 +509,14 @@ impl<'a> Watch<'a> {
             (None, Some(exit)) => self.judge(exit),
             (None, None) => ExitStatus::Cancelled,
         };
-        Finished {
+        let finished = Finished {
             status,
             commands_ended: self.commands_ended,
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
             cpu_ms: kernel::children_cpu_us() / 1000,
             log_bytes: self.log_bytes,
-        }
+        };
+        (finished, self.sandbox.observer)
     }
 
     /// A program that failed while its scratch was full failed because of that. One that wrote more

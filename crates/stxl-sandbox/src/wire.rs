@@ -27,6 +27,7 @@ pub(crate) struct Request {
     pub(crate) empty_directories: Vec<PathBuf>,
     pub(crate) supplied_files: BTreeMap<OsString, Vec<u8>>,
     pub(crate) has_job_fifo: bool,
+    pub(crate) is_observed: bool,
     pub(crate) console: Console,
     pub(crate) disabled: GuardSet,
 }
@@ -77,7 +78,7 @@ pub(crate) enum Reply {
     Started { has_job_fifo: bool },
     /// A guard could not be set up; nothing ran.
     Failed(SetupFailure),
-    /// The process ended.
+    /// The process ended; what was looked at in an observed run travels beside this.
     Finished(Finished),
 }
 
@@ -224,6 +225,7 @@ pub(crate) fn encode_request(spec: &SandboxSpec, canary: bool, disabled: GuardSe
         out.bytes(content);
     }
     out.number(u64::from(spec.has_job_fifo));
+    out.number(u64::from(spec.is_observed));
     match spec.console {
         Console::Log => out.number(0),
         Console::Terminal(TerminalSize { rows, columns }) => {
@@ -287,6 +289,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, Malformed> {
             .map(|_| Ok((input.text()?, input.bytes()?.to_vec())))
             .collect::<Result<_, Malformed>>()?,
         has_job_fifo: input.number()? != 0,
+        is_observed: input.number()? != 0,
         console: match input.number()? {
             0 => Console::Log,
             1 => Console::Terminal(TerminalSize {
