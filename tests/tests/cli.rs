@@ -37,6 +37,8 @@ mod lint;
 mod local;
 #[path = "cli/main_job.rs"]
 mod main_job;
+#[path = "cli/observe.rs"]
+mod observe;
 #[path = "cli/opaque.rs"]
 mod opaque;
 #[path = "cli/readme.rs"]

@@ -220,7 +220,7 @@ impl CheckReport {
 }
 
 /// Puts together what is told about a step that gave another tree.
-fn mismatch(
+pub(crate) fn mismatch(
     store: &Store,
     node: &PlanNode,
     (first, second): (TreeId, TreeId),

@@ -461,7 +461,7 @@ pub(crate) fn difference_parts(kind: &DifferenceKind) -> (&'static str, Option<u
 }
 
 /// What is left of a path below another one; nothing if it is not below.
-fn path_below(path: &RootPath, above: &RootPath) -> Option<RootPath> {
+pub(crate) fn path_below(path: &RootPath, above: &RootPath) -> Option<RootPath> {
     let mut parts = path.parts();
     for part in above.parts() {
         if parts.next() != Some(part) {

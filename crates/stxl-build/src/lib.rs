@@ -20,6 +20,7 @@ mod import;
 mod jobs;
 mod kept_plan;
 mod ledger;
+mod observe;
 mod options;
 mod perturbation;
 mod records;
@@ -48,6 +49,7 @@ pub use failure::{BuildError, CommandPosition, FailureCause};
 pub use fetch::{FetchError, Tried};
 pub use forecast::{Forecast, Work, forecast};
 pub use history::{BuiltPlan, last_plan_with};
+pub use observe::{Observed, ObservedPackage, execs_of, observe};
 pub use options::{
     BuildOptions, CancelHandle, Check, FailedRoots, OnFailure, OutputPaths, SILENT_MS_DEFAULT,
     ScratchChoice, ScratchMedium, SupersedeHandle, WALL_MS_DEFAULT,

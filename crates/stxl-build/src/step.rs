@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stxl_model::{Derivation, DerivationId, Kind, OutputName, Plan, PlanRoot};
+use stxl_model::{Derivation, DerivationId, Exec, Kind, OutputName, Plan, PlanRoot, TreeId};
 
 use crate::build::build;
 use crate::context::BuildContext;
@@ -31,6 +31,24 @@ pub fn prepare_step(
     id: &DerivationId,
     events: EventSink<'_>,
 ) -> Result<StepEntry, BuildError> {
+    Ok(match prepare_exec(context, id, events)? {
+        PreparedExec::Ready(_, prepared) => StepEntry::Ready(prepared),
+        PreparedExec::NotBuilt(summary) => StepEntry::NotBuilt(summary),
+    })
+}
+
+/// A [`StepEntry`] with the step over trees.
+pub(crate) enum PreparedExec {
+    Ready(Box<Exec<TreeId>>, Box<PreparedStep>),
+    NotBuilt(Box<Summary>),
+}
+
+/// Prepares a step as [`prepare_step`] does.
+pub(crate) fn prepare_exec(
+    context: BuildContext<'_>,
+    id: &DerivationId,
+    events: EventSink<'_>,
+) -> Result<PreparedExec, BuildError> {
     let BuildContext {
         store,
         launcher: _,
@@ -61,7 +79,7 @@ pub fn prepare_step(
     let summary = build(below_it, events)?;
     let tree = match (summary.outcome, summary.outputs.as_slice()) {
         (BuildOutcome::Ok, [output]) => output.tree,
-        _ => return Ok(StepEntry::NotBuilt(Box::new(summary))),
+        _ => return Ok(PreparedExec::NotBuilt(Box::new(summary))),
     };
     let Ok(Derivation::Exec(step)) = node.derivation.action(&[tree]) else {
         return Err(not_an_exec());
@@ -73,7 +91,7 @@ pub fn prepare_step(
         .map(|root| schedule.input_trees(root))
         .unwrap_or_default();
     let prepared = exec::prepare(store, &options, &step, (node, &hints))?;
-    Ok(StepEntry::Ready(Box::new(prepared)))
+    Ok(PreparedExec::Ready(Box::new(step), Box::new(prepared)))
 }
 
 /// Checks out what the last execution of an exec left, which failed, and writes down how its

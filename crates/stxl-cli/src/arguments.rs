@@ -183,7 +183,7 @@ pub(crate) enum Command {
     Depends(DependsArguments),
     /// Remark on what is right and looks wrong: in texts, in scripts, and what nothing made
     #[command(
-        after_help = "Examples:\n  stxl lint\n  stxl lint core --allow opaque-binary --allow missing-description"
+        after_help = "Examples:\n  stxl lint\n  stxl lint core --allow opaque-binary --allow missing-description\n  stxl lint --observe core/zlib"
     )]
     Lint(LintArguments),
     /// Draw the graph of packages, or of derivations

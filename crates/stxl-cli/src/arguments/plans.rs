@@ -136,6 +136,14 @@ pub(crate) struct LintArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
 
+    /// Run the steps of the packages once more, and remark on what they need and never read
+    #[arg(long)]
+    pub(crate) observe: bool,
+
+    /// With `--observe`, look for sources in this directory first, by their sha256
+    #[arg(long, value_name = "DIR", requires = "observe")]
+    pub(crate) source_dir: Option<PathBuf>,
+
     /// Let remarks of this kind pass, such as `missing-license`; may be given several times
     #[arg(long, value_name = "ID")]
     pub(crate) allow: Vec<String>,

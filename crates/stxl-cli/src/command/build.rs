@@ -345,7 +345,8 @@ impl From<Stopped> for Failure {
     }
 }
 
-fn of_build(error: &BuildError) -> Failure {
+/// What an error that ends a build means.
+pub(crate) fn of_build(error: &BuildError) -> Failure {
     match error {
         BuildError::Store { label: _, source } | BuildError::Records(source) => Failure {
             message: error.to_string(),

@@ -1,5 +1,7 @@
 //! `stxl lint`.
 
+mod observe;
+
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 
@@ -15,6 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::place;
 use crate::progress::plural;
 use crate::terminal::{Terminal, Tone, print_data, print_record};
+use observe::{OBSERVED_IDS, Observation};
 
 /// The kinds of warnings that an evaluation gives.
 const WARNING_IDS: [&str; 4] = [
@@ -47,7 +50,12 @@ pub(crate) fn run(
         Audience::Person
     };
     let surveyed = evaluation::survey_keeping(&workspace, &lint.selection, audience, terminal)?;
-    let remarks = surveyed.remarks()?;
+    let mut remarks = surveyed.remarks()?;
+    if lint.observe {
+        let observation = Observation::of(&surveyed)?;
+        remarks.extend(observation.remarks(arguments, lint, (audience, terminal))?);
+        evaluation::sort_by_place(&mut remarks);
+    }
     let is_allowed = |remark: &Diagnostic| lint.allow.iter().any(|id| id == remark.id);
     let (allowed, remarks): (Vec<Diagnostic>, Vec<Diagnostic>) =
         remarks.into_iter().partition(is_allowed);
@@ -78,7 +86,10 @@ pub(crate) fn run(
 
 /// Refuses to let pass what there is not.
 fn check_ids(allowed: &[String]) -> Result<(), Failure> {
-    let known = || REVIEW_IDS.into_iter().chain(WARNING_IDS);
+    let known = || {
+        let own = WARNING_IDS.into_iter().chain(OBSERVED_IDS);
+        REVIEW_IDS.into_iter().chain(own)
+    };
     let unknown = allowed
         .iter()
         .find(|id| known().all(|it| it != id.as_str()));

@@ -77,6 +77,13 @@ fn survey_with(
     })
 }
 
+/// Sorts remarks by their places; those that are equal are one.
+pub(crate) fn sort_by_place(remarks: &mut Vec<Diagnostic>) {
+    remarks.sort();
+    remarks.sort_by_key(|remark| remark.primary.as_ref().map(|(span, _)| span.clone()));
+    remarks.dedup();
+}
+
 impl Surveyed {
     /// The outputs of the plan that a selector names, by their positions in the survey; an output
     /// has to be one that its package has.
@@ -127,9 +134,7 @@ impl Surveyed {
         let found = review_in_child(&evaluator(), &self.request, &self.survey);
         let mut remarks = self.unshown.clone();
         remarks.extend(found.map_err(Failure::environment)?);
-        remarks.sort();
-        remarks.sort_by_key(|remark| remark.primary.as_ref().map(|(span, _)| span.clone()));
-        remarks.dedup();
+        sort_by_place(&mut remarks);
         Ok(remarks)
     }
 
