@@ -127,8 +127,8 @@ pub struct SandboxSpec {
     /// Whether there is a FIFO at [`crate::JOB_FIFO`], which processes read and write, and whose
     /// other end is [`crate::Running::take_job_fifo`].
     pub has_job_fifo: bool,
-    /// Whether it is remembered what processes look at, which makes every such call some ten times
-    /// slower; see [`crate::Outcome::observation`].
+    /// Whether it is remembered what processes look at, which makes every such call slower; see
+    /// [`crate::Outcome::observation`].
     pub is_observed: bool,
     /// What the commands' standard streams are.
     pub console: Console,
