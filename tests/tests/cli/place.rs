@@ -107,6 +107,13 @@ impl Place {
         Ran::of(&output.expect("the program starts"))
     }
 
+    /// Runs the program in the workspace with another variable.
+    pub(crate) fn run_with(&self, name: &str, value: &str, words: &[&str]) -> Ran {
+        let mut command = self.command();
+        let command = command.current_dir(self.workspace()).env(name, value);
+        Ran::of(&command.args(words).output().expect("the program starts"))
+    }
+
     /// The program, with an environment of its own.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stxl-under-test"));

@@ -1,9 +1,11 @@
 //! `stxl source`: through files of this machine, which are sources like others.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use stxl_model::Sha256;
+use stxl_tests::server::Server;
 
 use crate::place::Place;
 
@@ -134,6 +136,85 @@ fn only_an_ecosystem_tells_of_newer_versions() {
     assert_eq!(problem, "no ecosystem tells of newer versions of it");
     assert_eq!(record["rebuilds"].as_array().unwrap().len(), 0);
     assert_eq!(place.run(&["source", "update", "first/hello"]).code, 2);
+}
+
+/// What a version that is asked for comes to: the code, and what is said.
+const VERSIONS_ASKED_FOR: [(&[&str], i32, &str); 6] = [
+    (&["--to", "a b"], 2, "`a b` is no version here"),
+    (&["--to", "a b", "--dry-run"], 2, "`a b` is no version here"),
+    (&["--to", "3.0.0"], 3, "there is 4.0.0 now"),
+    (&["--to", "4.0.0"], 3, "404"),
+    (&["--to", "4.0.0", "--json"], 3, ""),
+    (&["--to", "2.0.0"], 0, ""),
+];
+
+/// A registry that has version 2.0.0 of `thing`, and tells of 4.0.0 too, with a client that knows
+/// where it is.
+fn registry(place: &Place) -> Server {
+    let folder = place.path().join("registry");
+    std::fs::create_dir(&folder).unwrap();
+    let server = Server::of_folder(&folder);
+    let at = format!("http://{}", server.authority());
+    let version =
+        |version: &str| format!(r#""{version}":{{"dist":{{"tarball":"{at}/{version}"}}}}"#);
+    let versions = format!("{},{}", version("2.0.0"), version("4.0.0"));
+    std::fs::write(
+        folder.join("thing"),
+        format!(r#"{{"versions":{{{versions}}}}}"#),
+    )
+    .unwrap();
+    std::fs::write(folder.join("2.0.0"), "some bytes").unwrap();
+    let client = place.path().join("npm");
+    std::fs::write(
+        &client,
+        format!("#!/bin/sh\necho '{{\"registry\":\"{at}\"}}'\n"),
+    )
+    .unwrap();
+    std::fs::set_permissions(&client, std::fs::Permissions::from_mode(0o755)).unwrap();
+    server
+}
+
+#[test]
+fn a_version_that_is_asked_for_is_had_or_the_command_fails() {
+    let place = Place::with_first_package();
+    let _server = registry(&place);
+    let hash = Sha256::of(b"other").to_string();
+    let text = format!(
+        "custom(#{{ version: \"1.0.0\", license: \"MIT\", source: url(\"pkg:npm/thing@{{version}}\", \"{hash}\") }});\n\
+         fn build(p) {{ #{{ main: root().unpack(p.source, \"/\").out(\"/\") }} }}\n",
+    );
+    package(&place, &text);
+    let definition = || {
+        let file = place.workspace().join("stages/first/sourced/package.rhai");
+        std::fs::read_to_string(file).unwrap()
+    };
+    let path = format!("{}:/usr/bin:/bin", place.path().display());
+    for (words, code, said) in VERSIONS_ASKED_FOR {
+        assert_eq!(definition(), text);
+        let words = [&["source", "update", "first/sourced"], words].concat();
+        let ran = place.run_with("PATH", &path, &words);
+        assert_eq!(ran.code, code, "{words:?}: {ran:?}");
+        assert!(ran.stderr.contains(said), "{words:?}: {ran:?}");
+        if words.contains(&"--json") {
+            assert_eq!(ran.json()["event"], "error");
+        } else {
+            assert_eq!(ran.stdout.is_empty(), code != 0, "{words:?}: {ran:?}");
+        }
+    }
+    let new = text.replace("1.0.0", "2.0.0");
+    let new = new.replace(&hash, &Sha256::of(b"some bytes").to_string());
+    assert_eq!(definition(), new);
+    // What has no versions has none that could be asked for.
+    let file = place.path().join("npm");
+    let text = format!(
+        "custom(#{{ version: \"1\", license: \"MIT\", source: url(\"file://{}\", \"{hash}\") }});\n\
+         fn build(p) {{ #{{ main: root().unpack(p.source, \"/\").out(\"/\") }} }}\n",
+        file.display()
+    );
+    package(&place, &text);
+    let ran = place.run(&["source", "update", "first/sourced", "--to", "2"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.stderr.contains("no ecosystem tells"), "{ran:?}");
 }
 
 /// A bare repository with one commit, and the commit.

@@ -62,15 +62,26 @@ pub(crate) fn run(
     }
     let version = version_of(&workspace, &label, terminal)?;
     let sources = Sources::open(arguments, workspace.clone())?;
-    let mut updates = Vec::new();
-    for (node, lock) in own {
-        let current = Current {
-            node,
-            lock,
-            version: &version,
-        };
-        updates.push(current.update(&sources, &workspace, update));
+    let current = |(node, lock)| Current {
+        node,
+        lock,
+        version: &version,
+    };
+    let own: Vec<Current<'_>> = own.into_iter().map(current).collect();
+    if update.to.is_some() && own.iter().all(|it| it.package().is_none()) {
+        return Err(Failure::usage(format!("`{label}`: {NO_ECOSYSTEM}")));
     }
+    // All are had before the definition is touched: a version that is not there changes nothing.
+    let mut drafts = own
+        .iter()
+        .map(|it| it.draft(&sources, update))
+        .collect::<Result<Vec<_>, _>>()?;
+    for draft in &mut drafts {
+        if let Err(failure) = draft.write(&workspace) {
+            draft.stop(failure, update)?;
+        }
+    }
+    let updates: Vec<SourceRecord> = drafts.into_iter().map(|it| it.record).collect();
     let is_changed = !update.dry_run && updates.iter().any(|it| it.sha256.is_some());
     let rebuilds = if is_changed {
         rebuilt(&before, &whole(terminal)?)
@@ -95,6 +106,9 @@ fn is_written(workspace: &Path, node: &PlanNode, lock: &FetchLock) -> bool {
     text.is_ok_and(|text| text.contains(&lock.to_string()))
 }
 
+/// What is said of a source that has no versions.
+const NO_ECOSYSTEM: &str = "no ecosystem tells of newer versions of it";
+
 /// A source as the definition has it.
 struct Current<'c> {
     node: &'c PlanNode,
@@ -102,77 +116,116 @@ struct Current<'c> {
     version: &'c str,
 }
 
+/// What is to become of a source, and what is told of it.
+struct Draft<'c> {
+    current: &'c Current<'c>,
+    /// The new address and hash, once the file is had.
+    had: Option<(String, String)>,
+    record: SourceRecord,
+}
+
 impl Current<'_> {
-    fn update(
-        &self,
-        sources: &Sources,
-        workspace: &Path,
-        update: &UpdateSourceArguments,
-    ) -> SourceRecord {
-        let origin = &self.node.origin;
-        let address = origin.urls.first().map_or("", String::as_str);
-        let mut record = SourceRecord {
-            address: address.to_owned(),
-            from: self.version.to_owned(),
-            to: None,
-            sha256: None,
-            file: origin.file.clone(),
-            problem: None,
-        };
-        let Ok(package) = PackageAddress::parse(address) else {
-            record.problem = Some("no ecosystem tells of newer versions of it".to_owned());
-            return record;
-        };
-        package.version().clone_into(&mut record.from);
-        let newer = match &update.to {
-            Some(to) => Ok(Some(to.clone())),
-            None => newer(sources, &package),
-        };
-        let to = match newer {
-            Ok(Some(to)) => to,
-            Ok(None) => return record,
-            Err(problem) => {
-                record.problem = Some(problem);
-                return record;
-            }
-        };
-        record.to = Some(to.clone());
-        if update.dry_run {
-            return record;
-        }
-        match self.write(sources, (&package, &to), workspace) {
-            Ok(sha256) => record.sha256 = Some(sha256),
-            Err(problem) => record.problem = Some(problem),
-        }
-        record
+    fn address(&self) -> &str {
+        let urls = &self.node.origin.urls;
+        urls.first().map_or("", String::as_str)
     }
 
-    /// Gets the new file and rewrites the definition.
-    fn write(
+    /// The source as a file of an ecosystem, if it is one.
+    fn package(&self) -> Option<PackageAddress> {
+        PackageAddress::parse(self.address()).ok()
+    }
+
+    /// Gets the new file, unless only versions are to be told. Fails if a version that was asked
+    /// for cannot be had; other problems are noted.
+    fn draft(
         &self,
         sources: &Sources,
-        (package, to): (&PackageAddress, &str),
-        workspace: &Path,
-    ) -> Result<String, String> {
-        let origin = &self.node.origin;
-        let new_address = package.with_version(to)?.to_string();
-        let had = sources.obtain(&new_address).map_err(|it| it.message)?;
-        let path = workspace.join(&origin.file);
-        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-        let (hash, new_hash) = (self.lock.to_string(), had.lock.to_string());
-        let rewritten = rewrite(
-            &text,
-            &Change {
-                address: origin.urls.first().map_or("", String::as_str),
-                hash: &hash,
-                version: self.version,
-                new_address: &new_address,
-                new_hash: &new_hash,
+        update: &UpdateSourceArguments,
+    ) -> Result<Draft<'_>, Failure> {
+        let mut draft = Draft {
+            current: self,
+            had: None,
+            record: SourceRecord {
+                address: self.address().to_owned(),
+                from: self.version.to_owned(),
+                to: None,
+                sha256: None,
+                file: self.node.origin.file.clone(),
+                problem: None,
             },
-        )?;
+        };
+        let Some(package) = self.package() else {
+            // Others of the package may be of an ecosystem.
+            draft.record.problem = Some(NO_ECOSYSTEM.to_owned());
+            return Ok(draft);
+        };
+        package.version().clone_into(&mut draft.record.from);
+        if let Err(failure) = draft.find(sources, &package, update) {
+            draft.stop(failure, update)?;
+        }
+        Ok(draft)
+    }
+}
+
+impl Draft<'_> {
+    /// Finds the version, and gets its file.
+    fn find(
+        &mut self,
+        sources: &Sources,
+        package: &PackageAddress,
+        update: &UpdateSourceArguments,
+    ) -> Result<(), Failure> {
+        let to = match &update.to {
+            Some(to) => to.clone(),
+            None => match newer(sources, package).map_err(Failure::environment)? {
+                Some(to) => to,
+                None => return Ok(()),
+            },
+        };
+        let new_address = package
+            .with_version(&to)
+            .map_err(|reason| Failure::usage(format!("`{to}` is no version here: {reason}")))?;
+        self.record.to = Some(to);
+        if !update.dry_run {
+            let new_address = new_address.to_string();
+            let had = sources.obtain(&new_address)?;
+            self.had = Some((new_address, had.lock.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Rewrites the definition, if there is something new.
+    fn write(&mut self, workspace: &Path) -> Result<(), Failure> {
+        let Some((new_address, new_hash)) = self.had.take() else {
+            return Ok(());
+        };
+        let path = workspace.join(&self.record.file);
+        let unusable =
+            |error: std::io::Error| Failure::environment(format!("`{}`: {error}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(unusable)?;
+        let hash = self.current.lock.to_string();
+        let change = Change {
+            address: &self.record.address,
+            hash: &hash,
+            version: self.current.version,
+            new_address: &new_address,
+            new_hash: &new_hash,
+        };
+        let rewritten = rewrite(&text, &change)
+            .map_err(|reason| Failure::usage(format!("`{}`: {reason}", self.record.file)))?;
         // In place: the file stays the user's own, whoever this process is by now.
-        std::fs::write(&path, rewritten.text).map_err(|error| error.to_string())?;
-        Ok(new_hash)
+        std::fs::write(&path, rewritten.text).map_err(unusable)?;
+        self.record.sha256 = Some(new_hash);
+        Ok(())
+    }
+
+    /// Fails if this version was asked for; else the others are gone on with.
+    fn stop(&mut self, failure: Failure, update: &UpdateSourceArguments) -> Result<(), Failure> {
+        if update.to.is_some() {
+            return Err(failure);
+        }
+        self.record.problem = Some(failure.message);
+        Ok(())
     }
 }
 
