@@ -80,12 +80,24 @@ fn sources_go_to_a_machine_without_them() {
     let list = std::fs::read_to_string(exported.join("SHA256SUMS")).unwrap();
     assert_eq!(list, format!("{hex}  {hex}\n"));
     assert!(place.run(&export).stderr.contains("wrote 0 of 1 source"));
+    // What is there is not believed.
+    std::fs::write(exported.join(hex), "other").unwrap();
+    let ran = place.run(&export);
+    assert!(ran.stderr.contains("wrote 1 of 1 source"), "{ran:?}");
+    assert_eq!(hash_of(&exported.join(hex)), hash);
     // Another store, and the file is gone.
     std::fs::remove_file(&path).unwrap();
     let store = place.path().join("elsewhere");
     let store = store.to_str().unwrap();
     let build = ["build", "first/sourced", "--store", store];
     assert_eq!(place.run(&build).code, 1);
+    let further = place.path().join("further");
+    let again = ["--to", further.to_str().unwrap(), "--store", store];
+    let again = [&export[..3], &again].concat();
+    assert_eq!(place.run(&again).code, 1);
+    let ran = place.run(&[&again[..], &["--source-dir", to]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(hash_of(&further.join(hex)), hash);
     let ran = place.run(&[&build[..], &["--source-dir", to]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
 }
@@ -263,8 +275,16 @@ fn a_commit_is_a_source_by_the_digest_of_its_files() {
     // It goes to a machine without the repository as a directory.
     let exported = place.path().join("sources");
     let to = exported.to_str().unwrap();
-    let ran = place.run(&["source", "export", "first/sourced", "--to", to]);
+    let export = ["source", "export", "first/sourced", "--to", to];
+    let ran = place.run(&export);
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(place.run(&export).stderr.contains("wrote 0 of 1 source"));
+    let directory = std::fs::read_dir(&exported).unwrap();
+    let directory = directory.map(|entry| entry.unwrap().path());
+    let directory = directory.filter(|path| path.is_dir()).last().unwrap();
+    std::fs::write(directory.join("greeting"), "another").unwrap();
+    let ran = place.run(&export);
+    assert!(ran.stderr.contains("wrote 1 of 1 source"), "{ran:?}");
     std::fs::remove_dir_all(&folder).unwrap();
     let other = place.path().join("other-store");
     let other = other.to_str().unwrap();

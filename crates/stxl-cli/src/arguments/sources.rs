@@ -90,4 +90,8 @@ pub(crate) struct ExportSourcesArguments {
     /// Into this directory, which is made if missing
     #[arg(long = "to", value_name = "DIR")]
     pub(crate) folder: PathBuf,
+
+    /// Look for sources in this directory first, by their sha256 (default: that of `--to`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source_dir: Option<PathBuf>,
 }

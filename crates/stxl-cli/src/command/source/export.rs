@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::path::Path;
 
-use stxl_model::{FetchLock, RootPath};
+use stxl_model::{FetchLock, RootPath, TreeId};
+use stxl_store::{ImportBounds, ImportError};
 
-use super::{Sources, fetches, hex_of};
+use super::{Sources, fetches, hash_of, hex_of};
 use crate::arguments::{Arguments, ExportSourcesArguments};
 use crate::evaluation::{self, Audience};
 use crate::export::export as export_tree;
-use crate::failure::Failure;
+use crate::failure::{Failure, of_store};
 use crate::place;
 use crate::progress::plural;
 use crate::terminal::Terminal;
@@ -25,6 +28,8 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
     let folder = place::absolute(&export.folder)?;
+    let source_dir = export.source_dir.as_deref();
+    let source_dir = source_dir.map(place::absolute).transpose()?;
     let plan = evaluation::plan(&workspace, &export.selection, Audience::Person, terminal)?;
     std::fs::create_dir_all(&folder).map_err(|error| {
         Failure::environment(format!("`{}` cannot be made: {error}", folder.display()))
@@ -44,7 +49,7 @@ pub(crate) fn run(
         terminal.note("nothing in the plan comes from outside");
         return Ok(());
     }
-    let trees = sources.build(part, &ids, Some(&folder))?;
+    let trees = sources.build(part, &ids, Some(source_dir.as_ref().unwrap_or(&folder)))?;
     let mut list = String::new();
     let mut written = 0;
     for (tree, lock) in trees.iter().zip(&locks) {
@@ -52,7 +57,10 @@ pub(crate) fn run(
         let path = folder.join(&hex);
         if let FetchLock::Tree(_) = lock {
             // The files of a commit are a directory, as `--source-dir` finds them.
-            if !path.is_dir() {
+            if !is_tree(&sources, &path, tree)? {
+                if path.is_dir() {
+                    std::fs::remove_dir_all(&path).map_err(Failure::environment)?;
+                }
                 let store = &sources.session.store;
                 export_tree(store, &[(RootPath::root(), *tree)], &path)?;
                 written += 1;
@@ -60,7 +68,7 @@ pub(crate) fn run(
             continue;
         }
         writeln!(list, "{hex}  {hex}").map_err(Failure::environment)?;
-        if path.is_file() {
+        if path.is_file() && hash_of(&path)?.lock == *lock {
             continue;
         }
         let partial = folder.join(format!("{hex}.partial"));
@@ -78,4 +86,23 @@ pub(crate) fn run(
         folder.display()
     ));
     Ok(())
+}
+
+/// Whether a directory is there and is this tree.
+fn is_tree(sources: &Sources, path: &Path, tree: &TreeId) -> Result<bool, Failure> {
+    if !path.is_dir() {
+        return Ok(false);
+    }
+    let directory = File::open(path).map_err(Failure::environment)?;
+    let bounds = ImportBounds {
+        ignore: &[],
+        cancelled: None,
+    };
+    let store = &sources.session.store;
+    match store.import_path(directory.as_fd(), b".", bounds) {
+        Ok(found) => Ok(found == *tree),
+        Err(ImportError::Store(error)) => Err(of_store(&error)),
+        // What is no tree is not this one.
+        Err(_) => Ok(false),
+    }
 }
