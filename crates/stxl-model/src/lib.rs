@@ -3,6 +3,7 @@
 //! Pure data and its canonical encoding; no IO, no clock, no language. Start at [`Derivation`]: a
 //! plan is a graph of them, and every key in the system is the digest of one's encoding.
 
+mod address;
 mod codec;
 mod derivation;
 mod digest;
@@ -17,6 +18,7 @@ mod platform;
 mod realisation;
 mod tree;
 
+pub use address::names_user;
 pub use codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
 pub use derivation::{
     Action, Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, FetchLock,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhai::{Dynamic, Map, NativeCallContext};
-use stxl_model::{FetchLock, PackageAddress};
+use stxl_model::{FetchLock, PackageAddress, names_user};
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::{parse_hash, wrong_type};
@@ -70,9 +70,7 @@ fn addresses(
 
 /// Refuses an address of a server that says who asks.
 fn check_user(url: &str) -> Result<(), Complaint> {
-    let after = url.split_once("://").map_or("", |(_, after)| after);
-    let authority = after.split(['/', '?', '#', '\\']).next();
-    if !authority.is_some_and(|authority| authority.contains('@')) {
+    if !names_user(url) {
         return Ok(());
     }
     Err(

@@ -57,6 +57,27 @@ fn a_line_for_a_definition_is_printed() {
 }
 
 #[test]
+fn an_address_with_a_password_is_refused_and_the_password_not_told() {
+    let place = Place::with_first_package();
+    let commit = "0".repeat(40);
+    for address in [
+        "http://ann:secret@127.0.0.1:9/thing",
+        "https://secret@127.0.0.1:9/thing",
+        &format!("git+https://ann:secret@127.0.0.1:9/thing#{commit}"),
+    ] {
+        for words in [&[][..], &["--json"]] {
+            let ran =
+                place.run(&[&["source", "add", "file:///nowhere/x", address], words].concat());
+            assert_eq!(ran.code, 2, "{ran:?}");
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(said.contains("names no user"), "{ran:?}");
+            assert!(said.contains(".netrc"), "{ran:?}");
+            assert!(!said.contains("secret"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn sources_go_to_a_machine_without_them() {
     let place = Place::with_first_package();
     let path = archive(&place, "greeting", "hello");

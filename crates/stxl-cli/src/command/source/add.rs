@@ -1,7 +1,8 @@
 //! `stxl source add`: a file is had, and the line for a definition printed.
 
 use serde::Serialize;
-use stxl_model::{FetchLock, PackageAddress};
+use stxl_fetch::without_userinfo;
+use stxl_model::{FetchLock, PackageAddress, names_user};
 
 use super::{Sources, workspace_or_here};
 use crate::arguments::{AddSourceArguments, Arguments};
@@ -24,6 +25,12 @@ pub(crate) fn run(
     add: &AddSourceArguments,
     terminal: Terminal,
 ) -> Result<(), Failure> {
+    if let Some(address) = add.addresses.iter().find(|it| names_user(it)) {
+        let address = without_userinfo(address);
+        let message = format!("`{address}`: an address in a definition names no user");
+        return Err(Failure::usage(message)
+            .hint("who asks belongs in your `.netrc`, where nobody else reads it"));
+    }
     let sources = Sources::open(arguments, workspace_or_here(arguments)?)?;
     let addresses: Vec<String> = add
         .addresses
