@@ -97,7 +97,7 @@ pub(crate) fn written(directory: &Path, workspace: &Path) -> Result<String, Fail
 /// Whether a directory, as it is written, lies beside the workspace, where definitions in `local/`
 /// may import it without further ado.
 pub(crate) fn is_beside(written: &str) -> bool {
-    written.starts_with("../") && !written.contains('\\')
+    written.starts_with("../")
 }
 
 /// The absolute path, without symlinks, of a directory that a source can be taken from.

@@ -35,6 +35,7 @@ mod without_sites;
 
 pub use child::{
     ChildError, ChildLimits, ChildRequest, EvaluatorProgram, child_main, evaluate_in_child,
+    quoted_text,
 };
 pub use database::Turn;
 pub use directory_import::DirectoryImportError;

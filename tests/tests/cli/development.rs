@@ -330,6 +330,22 @@ fn dev_writes_tells_how_to_undo_and_touches_nothing_of_others() {
     assert!(!place.workspace().join("local").exists());
 }
 
+#[test]
+fn a_directory_beside_is_read_whatever_is_in_its_name() {
+    let place = place();
+    for name in ["with \"quotes\"", "with\\backslash", "with\"../data", "é ü"] {
+        let folder = place.path().join(name);
+        write(&folder, &[("text", name)]);
+        let given = format!("../{name}");
+        fine(place.run(&["dev", "first/data", &given]));
+        fine(place.run(&["build", "first/data"]));
+        assert_eq!(text_of(&place, &["first/data"], "text"), name);
+        let record = fine(place.run(&["dev", "--json"])).json();
+        assert_eq!(record["packages"][0]["directory"], given);
+        fine(place.run(&["dev", "first/data", "--off"]));
+    }
+}
+
 /// A workspace that comes with a `local/` of its own reads nothing elsewhere by it.
 #[test]
 fn a_directory_far_away_is_read_once_it_was_named() {

@@ -1,5 +1,6 @@
 //! The text of an overlay that takes a package's source from a directory, and who wrote a file.
 
+use stxl_eval::quoted_text;
 use stxl_model::{BlobId, PackageLabel};
 
 /// What is left out of every directory, whatever its `.gitignore` says: what version control and
@@ -82,15 +83,7 @@ fn mark(text: &str) -> String {
 /// The directory that a text of [`text`] names, also after changes elsewhere in it.
 pub(crate) fn directory_in(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("source: dir(\"")?;
-    let mut directory = String::new();
-    let mut characters = rest.chars();
-    loop {
-        match characters.next()? {
-            '"' => return Some(directory),
-            '\\' => directory.push(characters.next()?),
-            other => directory.push(other),
-        }
-    }
+    quoted_text(rest)
 }
 
 /// Who wrote a file in the place of an overlay.

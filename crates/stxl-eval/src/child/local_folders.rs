@@ -62,11 +62,26 @@ fn folders_of(tree: &dyn WorkspaceTree, folder: &str) -> Vec<String> {
 
 /// Texts between quotes that begin with `../`.
 fn names_in(text: &str) -> Vec<String> {
-    let candidates = text.split("\"../").skip(1);
-    let names = candidates.filter_map(|rest| rest.split_once(['"', '\n', '\\']));
+    let candidates = text.match_indices("\"../");
+    let names = candidates.filter_map(|(at, _)| quoted_text(text.get(at + 1..)?));
+    let names = names.filter(|name| !name.contains('\n'));
     names
-        .map(|(name, _)| format!("../{}", name.trim_end_matches('/')))
+        .map(|name| name.trim_end_matches('/').to_owned())
         .collect()
+}
+
+/// The text before the quote that ends it, of which a backslash takes the meaning, as it does of
+/// another backslash; none if it does not end.
+pub fn quoted_text(rest: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(characters.next()?),
+            other => text.push(other),
+        }
+    }
 }
 
 /// What stands beside the workspace under a name, or below that, without detours; none for all that
