@@ -419,8 +419,8 @@ pub(crate) struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
-    /// The package
-    #[arg(value_name = "LABEL")]
+    /// The package, and the step as with `--step` if `@N` stands behind it
+    #[arg(value_name = "LABEL[@N]")]
     pub(crate) label: String,
 
     #[command(flatten)]

@@ -276,6 +276,19 @@ pub(crate) fn plan(
     Ok(evaluated.remember(terminal))
 }
 
+/// The plan, if there is one, for what is said beside another problem: nothing is told.
+pub(crate) fn silent_plan(workspace: &Path, selection: &Selection) -> Option<Plan> {
+    let remembered = recalled(workspace, selection).ok()?;
+    remembered.evaluation.plan
+}
+
+fn recalled(workspace: &Path, selection: &Selection) -> Result<Remembered, Failure> {
+    let request = child_request(workspace, selection)?;
+    let traces = traces()?;
+    let memory = traces.as_ref().map_or(Memory::None, Memory::Used);
+    evaluate_remembering(&evaluator(), &request, memory).map_err(Failure::environment)
+}
+
 /// Evaluates a workspace that is there for a moment only: nothing is recalled or remembered.
 pub(crate) fn forgotten_plan(
     workspace: &Path,

@@ -132,6 +132,20 @@ fn the_log_of_a_step_is_kept_whole() {
         let entered = place.run(&[&["shell"], words, &["--", "/program", "/dev/stdout"]].concat());
         assert_eq!(entered.code, code, "{words:?}: {entered:?}");
     }
+    for (words, code, expected) in [
+        (&["first/step@1"][..], 0, "hello"),
+        (&["first/step@2"], 2, "only 1 to 1"),
+        (&["first/step@0"], 2, "only 1 to 1"),
+        (&["first/step@+1"], 2, "`@+1` is no step"),
+        (&["first/step@"], 2, "stxl log first/step@1"),
+        (&["first/step@1", "--step", "1"], 2, "named twice"),
+    ] {
+        let log = place.run(&[&["log"], words].concat());
+        assert_eq!(log.code, code, "{words:?}: {log:?}");
+        let said = format!("{}{}", log.stdout, log.stderr);
+        assert!(said.contains(expected), "{words:?}: {log:?}");
+        assert!(!said.contains("--tests"), "{words:?}: {log:?}");
+    }
 }
 
 #[test]

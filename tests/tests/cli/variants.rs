@@ -133,6 +133,22 @@ fn a_failed_test_says_how_to_enter_it() {
 }
 
 #[test]
+fn a_step_of_a_test_is_known_by_its_number_only_with_the_tests() {
+    let place = place();
+    for command in ["log", "shell"] {
+        for (step, is_hinted) in [("first/hello@2", true), ("first/hello@3", false)] {
+            let ran = place.run(&[command, step]);
+            assert_eq!(ran.code, 2, "{ran:?}");
+            assert!(ran.stderr.contains("only 1 to 1"), "{ran:?}");
+            assert_eq!(ran.stderr.contains("--tests"), is_hinted, "{ran:?}");
+        }
+    }
+    let ran = place.run(&["log", "first/hello@3", "--tests"]);
+    assert!(ran.stderr.contains("only 1 to 2"), "{ran:?}");
+    assert!(!ran.stderr.contains("--tests"), "{ran:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_variant_is_said() {
     let place = place();
     for (more, expected) in [

@@ -15,12 +15,13 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
-    let selection = Selection::of(&log.label, &log.variant);
+    let (label, number) = steps::named("log", &log.label, log.step)?;
+    let selection = Selection::of(label, &log.variant);
     let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
     let store = session::open_store_only(arguments)?;
-    let steps = steps::of_label(&plan, &log.label)?;
-    let chosen = match log.step {
-        Some(number) => vec![steps::numbered(&steps, number)?],
+    let steps = steps::of_label(&plan, label)?;
+    let chosen = match number {
+        Some(number) => vec![steps::numbered(&steps, number, &workspace, &selection)?],
         None => steps,
     };
     let mut is_any = false;
@@ -38,8 +39,7 @@ pub(crate) fn run(
         Ok(())
     } else {
         Err(Failure::usage(format!(
-            "`{}` has no log: it was not built from this text",
-            log.label
+            "`{label}` has no log: it was not built from this text"
         ))
         .hint(format!(
             "stxl build {}",

@@ -26,7 +26,7 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let workspace = place::workspace(arguments)?;
-    let (label, number) = named_step(shell)?;
+    let (label, number) = steps::named("shell", &shell.label, shell.step)?;
     let selection = Selection::of(label, &shell.variant);
     let request = evaluation::request_text(&selection);
     let plan = evaluation::plan(&workspace, &selection, Audience::Person, terminal)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(
     let session = session::open(arguments)?;
     let steps = steps::of_label(&plan, label)?;
     let step = match number {
-        Some(number) => steps::numbered(&steps, number)?,
+        Some(number) => steps::numbered(&steps, number, &workspace, &selection)?,
         None if shell.failed => failed_step(&session.store, &steps)?,
         None => default_step(&session.store, &steps)?,
     };
@@ -89,19 +89,6 @@ pub(crate) fn run(
             message: ended(status),
             hint: None,
         }),
-    }
-}
-
-/// The label without the step behind it, and the step that is named anywhere.
-fn named_step(shell: &ShellArguments) -> Result<(&str, Option<u32>), Failure> {
-    let Some((label, step)) = shell.label.rsplit_once('@') else {
-        return Ok((&shell.label, shell.step));
-    };
-    match (step.parse(), shell.step) {
-        (Ok(number), None) => Ok((label, Some(number))),
-        (Ok(_), Some(_)) => Err(Failure::usage("the step is named twice")),
-        (Err(_), _) => Err(Failure::usage(format!("`@{step}` is no step"))
-            .hint(format!("name it by its number: stxl shell {label}@1"))),
     }
 }
 
