@@ -76,6 +76,11 @@ fn what_the_user_wrote_wrong_is_2() {
         (&["build", "--scratch-size", "much"], "500M"),
         (&["build", "--scratch-size", "0"], "too small"),
         (&["build", "--scratch", "here"], "memory"),
+        (&["build", "--check", "--check-gap", "604801"], "604800"),
+        (
+            &["build", "--check", "--check-gap", "18446744073709551615"],
+            "604800",
+        ),
         (&["log", "first/hello"], "stxl build first/hello"),
         (&["store", "path", "first/hello"], "stxl build first/hello"),
     ] {

@@ -6,6 +6,9 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use stxl_build::{CHECK_GAP, CheckWorld, Perturbation};
 
+/// Nobody waits longer than a week.
+const GAP_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
+
 /// In which world what is built is built again.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -20,7 +23,12 @@ pub(crate) struct CheckArguments {
     pub(crate) except: Vec<String>,
 
     /// Run a step again so many seconds after it ended first, at the earliest (default: 61)
-    #[arg(long = "check-gap", value_name = "SECONDS", requires = "check")]
+    #[arg(
+        long = "check-gap",
+        value_name = "SECONDS",
+        requires = "check",
+        value_parser = clap::value_parser!(u64).range(..=GAP_SECONDS_MAX)
+    )]
     pub(crate) gap: Option<u64>,
 }
 
