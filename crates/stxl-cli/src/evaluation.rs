@@ -282,6 +282,24 @@ pub(crate) fn silent_plan(workspace: &Path, selection: &Selection) -> Option<Pla
     remembered.evaluation.plan
 }
 
+/// Refuses a package that is not there, with the names that it may have been meant by.
+pub(crate) fn require_package(
+    workspace: &Path,
+    label: &PackageLabel,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let selection = Selection::of(label.as_str(), &Variant::default());
+    let mut remembered = recalled(workspace, &selection)?;
+    let message = format!("There is no package `{label}`");
+    let diagnostics = &mut remembered.evaluation.diagnostics;
+    diagnostics.retain(|one| one.message == message);
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let texts = Texts::of(&child_request(workspace, &selection)?);
+    evaluated(remembered, &texts, Audience::Person, terminal).map(drop)
+}
+
 fn recalled(workspace: &Path, selection: &Selection) -> Result<Remembered, Failure> {
     let request = child_request(workspace, selection)?;
     let traces = traces()?;

@@ -326,7 +326,16 @@ fn dev_writes_tells_how_to_undo_and_touches_nothing_of_others() {
     assert_eq!(ran.code, 2, "{ran:?}");
     let ran = place.run(&["dev", "first/dat", "../data"]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("no-prior"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("There is no package `first/dat`"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("did you mean `first/data`?"), "{ran:?}");
+    assert_eq!(
+        ran.stderr.matches("error").count(),
+        2,
+        "one, and its count: {ran:?}"
+    );
     assert!(!place.workspace().join("local").exists());
 }
 

@@ -59,6 +59,10 @@ fn begin(
     check_ours(&file, label)?;
     let source = written(directory, workspace)?;
     let before = fs::read(&file).ok();
+    let own = workspace.join("stages").join(label.as_str());
+    if before.is_none() && !own.join(PACKAGE_FILE).is_file() {
+        evaluation::require_package(workspace, label, terminal)?;
+    }
     let named_before = folders::of_workspace(workspace)?.remove(label.as_str());
     if !is_beside(&source) {
         folders::add(workspace, label, &source)?;
