@@ -63,6 +63,29 @@ fn a_first_package_builds() {
     assert_eq!(again.code, 2, "{again:?}");
 }
 
+/// The hint leads to a folder that is used.
+#[test]
+fn a_cache_that_others_can_write_to_is_refused_with_a_way_out() {
+    let place = Place::with_first_package();
+    let cache = place.path().join("open");
+    fs::create_dir(&cache).unwrap();
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    let name = cache.to_str().unwrap();
+    let eval = ["eval", "first/hello"];
+    let folder = cache.join("stxl/evaluation");
+    let ran = place.run_with("XDG_CACHE_HOME", name, &eval);
+    let hint = format!("mkdir -p -m 700 {}", folder.display());
+    assert!(ran.stderr.contains(&hint), "{ran:?}");
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let ran = place.run_with("XDG_CACHE_HOME", name, &eval);
+    let hint = format!("chmod go-w {}", folder.display());
+    assert!(ran.stderr.contains(&hint), "{ran:?}");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let ran = place.run_with("XDG_CACHE_HOME", name, &eval);
+    assert!(!ran.stderr.contains("cannot be remembered"), "{ran:?}");
+}
+
 #[test]
 fn what_the_user_wrote_wrong_is_2() {
     let place = Place::with_first_package();

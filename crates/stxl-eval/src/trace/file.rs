@@ -94,7 +94,13 @@ impl UnsavedTrace {
         let folder = make_own_folder(&self.folder).map_err(|errno| {
             let shown = self.folder.display();
             let reason = match errno {
-                Errno::PERM => "it, or what it lies in, is not the user's own alone".to_owned(),
+                Errno::PERM if self.folder.exists() => format!(
+                    "it is not the user's own alone: chmod go-w {shown}, or set XDG_CACHE_HOME"
+                ),
+                Errno::PERM => format!(
+                    "what it lies in is not the user's own alone: make it first, \
+                     mkdir -p -m 700 {shown}"
+                ),
                 other => other.to_string(),
             };
             std::io::Error::other(format!("`{shown}`: {reason}"))
