@@ -406,7 +406,7 @@ fn override_text(one: &Override) -> String {
 }
 
 /// A text as one word of a command line, in quotes where a shell would take it apart.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_.,:=/+@%".contains(char);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.to_owned()

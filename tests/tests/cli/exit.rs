@@ -63,6 +63,20 @@ fn a_first_package_builds() {
     assert_eq!(again.code, 2, "{again:?}");
 }
 
+#[test]
+fn what_is_to_be_typed_next_is_quoted_where_a_shell_needs_it() {
+    let place = Place::empty();
+    for (name, typed) in [
+        ("plain", "cd plain && stxl build"),
+        ("odd name é", "cd 'odd name é' && stxl build"),
+        ("it's", r"cd 'it'\''s' && stxl build"),
+    ] {
+        let ran = place.run_in(place.path(), &["init", name]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.contains(typed), "{ran:?}");
+    }
+}
+
 /// The hint leads to a folder that is used.
 #[test]
 fn a_cache_that_others_can_write_to_is_refused_with_a_way_out() {

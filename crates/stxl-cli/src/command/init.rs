@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::arguments::{Arguments, InitArguments};
+use crate::evaluation::word;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -58,7 +59,7 @@ pub(crate) fn run(
     let enter = if folder == Path::new(".") {
         String::new()
     } else {
-        format!("cd {} && ", folder.display())
+        format!("cd {} && ", word(&folder.display().to_string()))
     };
     terminal.note(&format!("build it: {enter}stxl build first/hello"));
     Ok(())
