@@ -240,6 +240,7 @@ fn failure(
         blob,
         size_bytes,
         tail: exec::read_tail(&prepared.log, size_bytes).unwrap_or_default(),
+        left: None,
     };
     Ok(records::failure_elsewhere(
         context.store,

@@ -245,6 +245,7 @@ fn a_run_sees_a_closed_environment() {
         [
             "ARCH=x86_64",
             "CFLAGS=-fPIC",
+            "CXXFLAGS=-O2 -ffile-prefix-map=/src=.",
             "HOME=/tmp",
             "NAME=zlib",
             "OUT=/out",
