@@ -230,8 +230,7 @@ const ZLIB: &str = r#"autotools(#{
 })
 "#;
 
-const VARIABLES: &str =
-    "1 env ARCH=x86_64 NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl";
+const VARIABLES: &str = "1 env ARCH=x86_64 CFLAGS=-O2 -ffile-prefix-map=/src=. CXXFLAGS=-O2 -ffile-prefix-map=/src=. NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl";
 
 #[test]
 fn an_autotools_package() {
@@ -286,7 +285,7 @@ zlib.change(#{
             "3 unpack fetch https://www.zlib.net/fossils/zlib-1.3.2.tar.gz /src 1",
             "3 cd /src",
             "3 patch [file over/core/zlib/ours.patch] 1",
-            "3 env ARCH=x86_64 NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=1.3.2",
+            "3 env ARCH=x86_64 CFLAGS=-O2 -ffile-prefix-map=/src=. CXXFLAGS=-O2 -ffile-prefix-map=/src=. NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=1.3.2",
             "3 env CFLAGS=-O3 -fPIC",
             "3 run [\"/bin/sh\", \"./configure\", \"--prefix=/usr\", \"--libdir=/usr/lib\", \"--shared\", \"--const\"] ; \
              [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\"] ; \
@@ -414,7 +413,7 @@ fn a_server_with_a_test() {
         [
             "1 start [core/base, :main]",
             "1 mkdir /out",
-            "1 env ARCH=x86_64 NAME=redis OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=8.0.3",
+            "1 env ARCH=x86_64 CFLAGS=-O2 -ffile-prefix-map=/src=. CXXFLAGS=-O2 -ffile-prefix-map=/src=. NAME=redis OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=8.0.3",
             "1 user Tester",
             "1 run \"redis-server --port 7777 --daemonize yes\\nuntil redis-cli -p 7777 ping; do sleep 0.1; done\\n\" at stages/user/redis/package.rhai:15",
             "out /out",
