@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::Sender;
 use rustix::fs::AtFlags;
@@ -102,13 +103,9 @@ pub(crate) fn run(
             .map_err(|errno| store_end(node, file_error(context.store, errno.into())))?;
     }
     let cancelled = context.options.cancel.flag();
-    let bounds = SealBounds {
-        bytes_max: Some(prepared.spec.limits.scratch_bytes),
-        cancelled: Some(&cancelled),
-    };
-    let sealed = context
-        .store
-        .seal(outcome.upper.as_fd(), &step.root, &step.keep, bounds);
+    let bounds = seal_bounds(&prepared.spec, &cancelled);
+    let upper = outcome.upper.as_fd();
+    let sealed = context.store.seal(upper, &step.root, &step.keep, bounds);
     let sealed = sealed.map_err(|error| match error {
         SealError::Store(source) => store_end(node, source),
         other => {
@@ -166,10 +163,7 @@ fn keep_failed(
         return None;
     }
     let cancelled = context.options.cancel.flag();
-    let bounds = SealBounds {
-        bytes_max: Some(spec.limits.scratch_bytes),
-        cancelled: Some(&cancelled),
-    };
+    let bounds = seal_bounds(spec, &cancelled);
     let upper = outcome.upper.as_fd();
     let sealed = context.store.seal(upper, &step.root, &Keep::Root, bounds);
     Some(
@@ -177,6 +171,14 @@ fn keep_failed(
             .map(|sealed| sealed.tree)
             .map_err(|error| error.to_string()),
     )
+}
+
+/// How much of what a step left is sealed at most, and until when.
+pub(crate) fn seal_bounds<'c>(spec: &SandboxSpec, cancelled: &'c AtomicBool) -> SealBounds<'c> {
+    SealBounds {
+        bytes_max: Some(spec.limits.scratch_bytes),
+        cancelled: Some(cancelled),
+    }
 }
 
 /// Checks the root of a step out and writes down how its sandbox is to be.

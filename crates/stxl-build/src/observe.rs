@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use stxl_model::{DerivationId, Exec, Kind, Node, PlanNode, RootPath, TreeId};
 use stxl_sandbox::{Observation, Outcome, Running, WaitError};
-use stxl_store::{SealBounds, SealError, StoreError};
+use stxl_store::{SealError, StoreError};
 
 use crate::check::mismatch;
 use crate::context::BuildContext;
@@ -197,10 +197,7 @@ fn compare(
 ) -> Result<(), BuildError> {
     let store = context.store;
     let cancelled = context.options.cancel.flag();
-    let bounds = SealBounds {
-        bytes_max: Some(prepared.spec.limits.scratch_bytes),
-        cancelled: Some(&cancelled),
-    };
+    let bounds = exec::seal_bounds(&prepared.spec, &cancelled);
     let sealed = store.seal(outcome.upper.as_fd(), &step.root, &step.keep, bounds);
     let second = match sealed {
         Ok(sealed) => sealed.tree,

@@ -113,6 +113,27 @@ impl Perturbation {
         }
     }
 
+    /// What the sandbox itself makes another for it.
+    const fn change(self) -> Option<Change> {
+        match self {
+            Self::HostName => Some(Change::HostName),
+            Self::Kernel => Some(Change::Kernel),
+            Self::Umask => Some(Change::Umask),
+            Self::Addresses => Some(Change::Addresses),
+            Self::ProcessIds => Some(Change::ProcessIds),
+            Self::FileOrder => Some(Change::FileOrder),
+            Self::User
+            | Self::Directory
+            | Self::Environment
+            | Self::Locale
+            | Self::TimeZone
+            | Self::Scratch
+            | Self::Processors
+            | Self::Time
+            | Self::Randomness => None,
+        }
+    }
+
     /// Whether the sandbox's ABI fixes it, so that what comes of another one is no result.
     pub const fn is_fixed_by_abi(self) -> bool {
         match self {
@@ -158,17 +179,17 @@ pub(crate) fn perturb(
     wanted: &BTreeSet<Perturbation>,
     rerun: &Rerun<'_>,
 ) -> Result<BTreeSet<Perturbation>, StoreError> {
-    let mut changes = Vec::new();
     let mut perturbed = BTreeSet::new();
     for perturbation in wanted {
         let spec = &mut prepared.spec;
         let is_another = match perturbation {
-            Perturbation::HostName => push(&mut changes, Change::HostName),
-            Perturbation::Kernel => push(&mut changes, Change::Kernel),
-            Perturbation::Umask => push(&mut changes, Change::Umask),
-            Perturbation::Addresses => push(&mut changes, Change::Addresses),
-            Perturbation::ProcessIds => push(&mut changes, Change::ProcessIds),
-            Perturbation::FileOrder => push(&mut changes, Change::FileOrder),
+            Perturbation::HostName
+            | Perturbation::Kernel
+            | Perturbation::Umask
+            | Perturbation::Addresses
+            | Perturbation::ProcessIds
+            | Perturbation::FileOrder
+            | Perturbation::Randomness => true,
             Perturbation::User => {
                 spec.uid = BuildUid::Nobody;
                 true
@@ -204,19 +225,14 @@ pub(crate) fn perturb(
                 true
             }
             Perturbation::Time => !rerun.options.check_world.gap.is_zero(),
-            Perturbation::Randomness => true,
         };
         if is_another {
             perturbed.insert(*perturbation);
         }
     }
-    prepared.spec.world.changes = changes.into_iter().collect();
+    let changes = perturbed.iter().copied().filter_map(Perturbation::change);
+    prepared.spec.world.changes = changes.collect();
     Ok(perturbed)
-}
-
-fn push(changes: &mut Vec<Change>, change: Change) -> bool {
-    changes.push(change);
-    true
 }
 
 fn set_if_unset(spec: &mut SandboxSpec, name: &str, value: &str) -> bool {

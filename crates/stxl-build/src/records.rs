@@ -161,18 +161,12 @@ pub(crate) fn failure(
         | stxl_model::Kind::Archive
         | stxl_model::Kind::Image => None,
     };
+    // Without a path the blob is still there, and `stxl log` reads it.
+    let path = log.as_ref().map(|log| log_path(store, node, log));
     StepFailure {
-        node: node.clone(),
-        cause,
-        last_lines: log
-            .as_ref()
-            .map(|log| last_lines(&log.tail))
-            .unwrap_or_default(),
-        // Without a path the blob is still there, and `stxl log` reads it.
-        log_path: log.as_ref().and_then(|log| log_path(store, node, log).ok()),
-        log: log.map(|log| log.blob),
         enter,
         hint,
+        ..failure_with(node, cause, log, path.and_then(Result::ok))
     }
 }
 
@@ -185,6 +179,17 @@ pub(crate) fn failure_elsewhere(
     log: Option<JobLog>,
 ) -> StepFailure {
     let checked_out = |log: &JobLog| checked_out_log(store, log).ok();
+    let path = log.as_ref().and_then(checked_out).map(|(_, path)| path);
+    failure_with(node, cause, log, path)
+}
+
+/// A failure with its log, and nothing to be done about it.
+fn failure_with(
+    node: &PlanNode,
+    cause: FailureCause,
+    log: Option<JobLog>,
+    log_path: Option<PathBuf>,
+) -> StepFailure {
     StepFailure {
         node: node.clone(),
         cause,
@@ -192,7 +197,7 @@ pub(crate) fn failure_elsewhere(
             .as_ref()
             .map(|log| last_lines(&log.tail))
             .unwrap_or_default(),
-        log_path: log.as_ref().and_then(checked_out).map(|(_, path)| path),
+        log_path,
         log: log.map(|log| log.blob),
         enter: None,
         hint: None,

@@ -29,7 +29,7 @@ use crate::progress::plural;
 use crate::session::THIS_PROGRAM;
 use crate::terminal::{Terminal, Tone, print_record};
 
-pub(crate) use policy::{check_opaque, under_policy};
+pub(crate) use policy::{check_opaque, refusal};
 pub(crate) use surveyed::{Surveyed, sort_by_place, survey, survey_keeping};
 
 /// The hidden argument that makes this program an evaluator.

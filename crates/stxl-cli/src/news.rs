@@ -2,14 +2,17 @@
 //! its plan.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use stxl_eval::json::IdText;
-use stxl_eval::{Account, Evaluation, OpaqueSources, Round};
+use stxl_eval::{Account, OpaqueSources, Round};
 use stxl_lang::render::wire::DiagnosticRecord;
 use stxl_lang::{Diagnostic, Severity};
-use stxl_model::{Kind, PackageChange, PackageDifference, PackageLabel, Plan, PlanDifference};
+use stxl_model::{
+    Kind, OutputDifference, PackageChange, PackageDifference, PackageLabel, Plan, PlanDifference,
+};
 
 use crate::command::eval::totals;
 use crate::evaluation::{self, Audience, Texts};
@@ -49,8 +52,9 @@ struct PlanRecord {
     derivations: usize,
 }
 
+/// What is different about a package, for programs.
 #[derive(Serialize)]
-struct PackageRecord<'r> {
+pub(crate) struct PackageRecord<'r> {
     label: &'r str,
     change: &'static str,
     recipes: &'r [String],
@@ -58,12 +62,36 @@ struct PackageRecord<'r> {
     steps_removed: usize,
 }
 
+/// An output that is another, for programs.
 #[derive(Serialize)]
-struct OutputRecord<'r> {
+pub(crate) struct OutputRecord<'r> {
     label: &'r str,
     output: &'r str,
     before: Option<IdText>,
     after: Option<IdText>,
+}
+
+impl<'r> PackageRecord<'r> {
+    pub(crate) fn of(label: &'r PackageLabel, package: &'r PackageDifference) -> Self {
+        Self {
+            label: label.as_str(),
+            change: package.change.name(),
+            recipes: &package.recipes,
+            steps_added: package.steps_added,
+            steps_removed: package.steps_removed,
+        }
+    }
+}
+
+impl<'r> OutputRecord<'r> {
+    pub(crate) fn of(output: &'r OutputDifference) -> Self {
+        Self {
+            label: output.label.as_str(),
+            output: output.output.as_str(),
+            before: output.before.map(IdText),
+            after: output.after.map(IdText),
+        }
+    }
 }
 
 /// What the plans are for.
@@ -82,7 +110,7 @@ pub(crate) struct News {
     audience: Audience,
     terminal: Terminal,
     /// The last plan there was.
-    plan: Option<Plan>,
+    plan: Option<Arc<Plan>>,
     /// What the last evaluation said; none before the first.
     diagnostics: Option<Vec<Diagnostic>>,
     /// The number of the build that the last evaluation begins, if it begins one.
@@ -112,8 +140,8 @@ impl News {
     }
 
     /// The last plan there was.
-    pub(crate) const fn plan(&self) -> Option<&Plan> {
-        self.plan.as_ref()
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
     }
 
     /// What an evaluation gave, if a plan with opaque sources is none.
@@ -122,13 +150,17 @@ impl News {
         round: Round,
         opaque: OpaqueSources,
     ) -> Result<Round, Failure> {
-        let Round {
-            evaluation,
-            account,
-        } = round;
-        Ok(Round {
-            evaluation: evaluation::under_policy(evaluation, opaque, &self.texts)?,
-            account,
+        let refused = match &round.plan {
+            Some(plan) => evaluation::refusal(plan, opaque, &self.texts)?,
+            None => None,
+        };
+        Ok(match refused {
+            Some(diagnostics) => Round {
+                plan: None,
+                diagnostics,
+                account: round.account,
+            },
+            None => round,
         })
     }
 
@@ -148,7 +180,8 @@ impl News {
     /// Tells what an evaluation gave, and what is different since the last plan.
     pub(crate) fn tell(&mut self, round: Round, since: Instant) -> Result<(), Failure> {
         let Round {
-            evaluation: Evaluation { plan, diagnostics },
+            plan,
+            diagnostics,
             account,
         } = round;
         let has_failed_before = self.diagnostics.as_deref().is_some_and(is_failed);
@@ -165,18 +198,18 @@ impl News {
                 };
         let is_idle = is_idle && self.begins.is_none();
         if is_idle && difference.is_empty() && self.diagnostics.as_ref() == Some(&diagnostics) {
-            // The next one is made with the help of this one.
+            // Lines of the new one may be others.
             self.plan = plan.or(self.plan.take());
             return Ok(());
         }
         let taken = since.elapsed();
         match self.audience {
             Audience::Program => {
-                self.print_record(plan.as_ref(), &difference, &diagnostics, taken)?;
+                self.print_record(plan.as_deref(), &difference, &diagnostics, taken)?;
             }
             Audience::Person => {
                 self.show_news(&diagnostics)?;
-                let text = self.text(plan.as_ref(), &difference, &diagnostics, taken);
+                let text = self.text(plan.as_deref(), &difference, &diagnostics, taken);
                 let text = if has_failed_before && plan.is_some() {
                     format!("{}\n{text}", self.word(Tone::Good, "fixed"))
                 } else {
@@ -212,19 +245,8 @@ impl News {
         let packages = difference
             .packages
             .iter()
-            .map(|(label, package)| PackageRecord {
-                label: label.as_str(),
-                change: package.change.name(),
-                recipes: &package.recipes,
-                steps_added: package.steps_added,
-                steps_removed: package.steps_removed,
-            });
-        let outputs = difference.outputs.iter().map(|output| OutputRecord {
-            label: output.label.as_str(),
-            output: output.output.as_str(),
-            before: output.before.map(IdText),
-            after: output.after.map(IdText),
-        });
+            .map(|(label, package)| PackageRecord::of(label, package));
+        let outputs = difference.outputs.iter().map(OutputRecord::of);
         print_record(&NewsRecord {
             version: RECORD_VERSION,
             event: "evaluated",

@@ -18,7 +18,7 @@ pub use limits::ChildLimits;
 pub(crate) use local_folders::named_folders;
 pub use local_folders::quoted_text;
 pub use parent::{ChildError, EvaluatorProgram, evaluate_in_child};
-pub(crate) use parent::{ask_child, record_in_child};
+pub(crate) use parent::{ask_about, ask_child, record_in_child};
 pub use process::child_main;
 pub use wire::ChildRequest;
 pub(crate) use wire::{Inquiry, NodeWire};

@@ -10,10 +10,10 @@ use stxl_lang::{
 };
 use stxl_model::{LeftOut, OutputName};
 
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, NodeWire, ask_child};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, NodeWire, ask_about};
 use crate::database::{Database, Db as _, FileState};
 use crate::diagnostic_wire;
-use crate::evaluator::{EvaluationRequest, Parts, Scope, sort};
+use crate::evaluator::sort;
 use crate::node::NodeKey;
 use crate::parallel;
 use crate::queries::{self, BuildFacts, span_of_site};
@@ -48,15 +48,8 @@ pub fn review_in_child(
         return Ok(Vec::new());
     }
     let inquiry = Inquiry::Review(keys.iter().map(NodeWire::from).collect());
-    let request = ChildRequest {
-        evaluation: EvaluationRequest {
-            selectors: Vec::new(),
-            ..request.evaluation.clone()
-        },
-        ..request.clone()
-    };
-    let answer = ask_child(program, &request, &Scope::Only(Parts::default()), &inquiry)?;
-    diagnostic_wire::from_json(&answer.findings).map_err(|error| ChildError::Answer {
+    let findings = ask_about(program, request, Vec::new(), &inquiry)?;
+    diagnostic_wire::from_json(&findings).map_err(|error| ChildError::Answer {
         reason: error.to_string(),
     })
 }

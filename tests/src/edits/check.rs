@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use stxl_eval::{
     Account, ChildLimits, ChildRequest, DiskSourceTree, Evaluation, EvaluationRequest, Evaluator,
-    EvaluatorOptions, EvaluatorProgram, Memory, Remembered, Tests, TraceFolder, WatchedWorkspace,
-    WorkspaceTree as _, evaluate_remembering,
+    EvaluatorOptions, EvaluatorProgram, Memory, Remembered, Round, Tests, TraceFolder,
+    WatchedWorkspace, WorkspaceTree as _, evaluate_remembering,
 };
 use stxl_model::Selector;
 
@@ -150,6 +150,14 @@ pub fn check(site: &Site, request: &EvaluationRequest) -> Result<Checked, String
         account,
         has_plan: expected.plan.is_some(),
     })
+}
+
+/// What a round tells, as an evaluation.
+pub fn evaluation_of(round: Round) -> Evaluation {
+    Evaluation {
+        plan: round.plan.map(Arc::unwrap_or_clone),
+        diagnostics: round.diagnostics,
+    }
 }
 
 /// Tells in what an evaluation differs from the one that is expected.

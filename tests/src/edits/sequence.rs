@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stxl_eval::{Evaluation, EvaluationRequest, Suspects, Tests, WatchedWorkspace};
-use stxl_model::{Plan, Platform};
+use stxl_model::Platform;
 
-use super::check::{Checked, Site, check, compare, request};
+use super::check::{Checked, Site, check, compare, evaluation_of, request};
 use super::edit::Edited;
 use super::model::{Model, Package};
 use super::random::Random;
@@ -107,11 +107,10 @@ pub fn run(program: &Path, seed: u64, edits: usize) -> Result<Figures, String> {
     Ok(figures)
 }
 
-/// The workspace with a memory that stays in the process, and what it gave last.
+/// The workspace with a memory that stays in the process, and what it told last.
 struct Watched {
     workspace: WatchedWorkspace,
     told: Option<Evaluation>,
-    plan: Option<Plan>,
 }
 
 impl Watched {
@@ -119,16 +118,14 @@ impl Watched {
         Self {
             workspace: site.watched(&request(&[])),
             told: None,
-            plan: None,
         }
     }
 
-    /// Evaluates again, with the help of the last plan, and compares with a first evaluation.
+    /// Evaluates again, and compares with a first evaluation.
     fn compare(&mut self, site: &Site) -> Result<(), String> {
-        let round = self.workspace.evaluate(&Suspects::All, self.plan.as_ref());
+        let round = self.workspace.evaluate(&Suspects::All);
         if let Some(round) = round.map_err(|error| error.to_string())? {
-            self.plan = round.evaluation.plan.clone().or(self.plan.take());
-            self.told = Some(round.evaluation);
+            self.told = Some(evaluation_of(round));
         }
         let told = self.told.as_ref().ok_or("nothing was told")?;
         compare(told, &site.evaluate(&request(&[])))

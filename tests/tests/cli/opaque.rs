@@ -1,8 +1,11 @@
 //! Plans that are refused for machine code that nothing of them made.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::place::Place;
+use crate::watching::Watching;
 
 /// A package with sources from outside, which is opaque or is not.
 const SOURCED: &str = r#"custom(#{
@@ -139,4 +142,49 @@ fn a_workspace_can_refuse_what_is_opaque() {
         assert_eq!(ran.code, 2, "{wrong}: {ran:?}");
         assert!(ran.stderr.contains(hint), "{wrong}\n{}", ran.stderr);
     }
+}
+
+/// What is edited while a plan is refused does not bring back the one before.
+#[test]
+fn an_edit_beside_what_is_refused_is_refused_too() {
+    let place = place("", "https://example.org/one");
+    let sourced = "stages/first/sourced/package.rhai";
+    let watching = Watching::of(&place, "eval", &["first/top", "first/other", "--no-opaque"]);
+    let other = |folder: &str| {
+        let text = NEEDING.replace("NEEDS", "[]").replace("p.name", folder);
+        place.write("stages/first/other/package.rhai", &text);
+    };
+    other("\"a\"");
+    let is_planned = |record: &Value| !record["plan"].is_null();
+    watching.until(is_planned);
+    other("\"b\"");
+    watching.until(is_planned);
+    let opaque = |record: &Value| record["diagnostics"][0]["id"] == "opaque-refused";
+    place.edit(sourced, |text| {
+        text.replace(
+            "    sources:",
+            "    opaque: \"nobody knows\",\n    sources:",
+        )
+    });
+    watching.until(opaque);
+    for folder in ["\"c\"", "\"d\""] {
+        other(folder);
+        // Nothing is told of an edit while what is wrong stays wrong, so there is nothing to wait
+        // for.
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    place.edit(sourced, |text| {
+        text.replace("    opaque: \"nobody knows\",\n", "")
+    });
+    let next = watching.next();
+    assert!(is_planned(&next), "{next}");
+    let fresh = place.run(&["eval", "first/other", "--json"]).json();
+    let outputs = next["outputs"].as_array().unwrap();
+    let output = outputs.iter().find(|it| it["label"] == "first/other");
+    assert_eq!(
+        output.unwrap()["after"],
+        fresh["roots"][0]["outputs"]["main"],
+        "{next}"
+    );
+    watching.interrupt();
 }

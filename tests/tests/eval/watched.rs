@@ -6,8 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use stxl_eval::{
-    ChildLimits, ChildRequest, Dependency, Evaluation, EvaluatorProgram, Reach, Suspects,
-    WatchedWorkspace,
+    ChildLimits, ChildRequest, Dependency, EvaluatorProgram, Reach, Suspects, WatchedWorkspace,
 };
 use stxl_tests::edits::check::{self, EVALUATOR_ARGUMENT, Site, request};
 
@@ -74,9 +73,8 @@ fn what_changes_during_an_evaluation_is_watched_for() {
         let mut listed = BTreeSet::new();
         // What was not watched so far may have changed unnoticed.
         while !changes.is_none() {
-            let plan = last.as_ref().and_then(|it: &Evaluation| it.plan.as_ref());
-            if let Some(round) = watched.evaluate(&changes, plan).unwrap() {
-                last = Some(round.evaluation);
+            if let Some(round) = watched.evaluate(&changes).unwrap() {
+                last = Some(check::evaluation_of(round));
             }
             let mut unwatched = Suspects::none();
             for Dependency { path, reach } in watched.take_dependencies(&changes) {

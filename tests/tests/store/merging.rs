@@ -33,8 +33,9 @@ fn merge_naively(inputs: &[PathBuf], into: &Path) -> Result<(), ()> {
                 if !fs::metadata(&to).is_ok_and(|metadata| metadata.is_dir()) {
                     return Err(());
                 }
-                // The trailing dot makes the kernel follow the link when it is copied into.
-                copy_over(&from, &to.join("."), &mut deferred)?;
+                // Where the link leads, since a file that is copied may take its place.
+                let to = fs::canonicalize(&to).unwrap();
+                copy_over(&from, &to, &mut deferred)?;
             }
         }
     }

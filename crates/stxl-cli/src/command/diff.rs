@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 use stxl_build::{Forecast, NodeStatus, Work};
-use stxl_eval::json::IdText;
 use stxl_model::{PackageChange, PackageLabel, Plan, PlanDifference};
 
 use crate::arguments::{Arguments, DiffArguments, Selection};
 use crate::evaluation::{self, Audience};
 use crate::failure::{Exit, Failure, of_store};
 use crate::interrupt;
+use crate::news::{OutputRecord, PackageRecord};
 use crate::place;
 use crate::progress::plural;
 use crate::revision::Revision;
@@ -24,7 +24,7 @@ struct DiffRecord<'r> {
     event: &'static str,
     before: SideRecord<'r>,
     after: SideRecord<'r>,
-    packages: Vec<PackageRecord<'r>>,
+    packages: Vec<WorkedRecord<'r>>,
     outputs: Vec<OutputRecord<'r>>,
     totals: TotalsRecord,
 }
@@ -38,21 +38,10 @@ struct SideRecord<'r> {
 }
 
 #[derive(Serialize)]
-struct PackageRecord<'r> {
-    label: &'r str,
-    change: &'static str,
-    recipes: &'r [String],
-    steps_added: usize,
-    steps_removed: usize,
+struct WorkedRecord<'r> {
+    #[serde(flatten)]
+    package: PackageRecord<'r>,
     to_run: WorkRecord,
-}
-
-#[derive(Serialize)]
-struct OutputRecord<'r> {
-    label: &'r str,
-    output: &'r str,
-    before: Option<IdText>,
-    after: Option<IdText>,
 }
 
 /// Steps of the newer plan alone that have no result.
@@ -293,20 +282,11 @@ fn record<'r>(
     forecast: &Forecast,
 ) -> DiffRecord<'r> {
     let packages = difference.packages.iter();
-    let packages = packages.map(|(label, package)| PackageRecord {
-        label: label.as_str(),
-        change: package.change.name(),
-        recipes: &package.recipes,
-        steps_added: package.steps_added,
-        steps_removed: package.steps_removed,
+    let packages = packages.map(|(label, package)| WorkedRecord {
+        package: PackageRecord::of(label, package),
         to_run: work_record(forecast.packages.get(label).copied().unwrap_or_default()),
     });
-    let outputs = difference.outputs.iter().map(|output| OutputRecord {
-        label: output.label.as_str(),
-        output: output.output.as_str(),
-        before: output.before.map(IdText),
-        after: output.after.map(IdText),
-    });
+    let outputs = difference.outputs.iter().map(OutputRecord::of);
     DiffRecord {
         version: 1,
         event: "diff",

@@ -32,7 +32,7 @@ pub(crate) fn run(
     let mut changes = Suspects::All;
     let mut since = begin;
     let end = loop {
-        let evaluated = watched.evaluate(&changes, news.plan());
+        let evaluated = watched.evaluate(&changes);
         if interrupts.cancel.is_cancelled() {
             break Err(Failure::shown(Exit::Interrupted));
         }

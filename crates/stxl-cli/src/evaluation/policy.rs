@@ -6,7 +6,7 @@ use stxl_eval::{
     Evaluation, OpaqueSources, RefusedBy, SETTINGS_FILE, has_opaque, opaque_sources_of,
     refuse_opaque,
 };
-use stxl_lang::SourcePath;
+use stxl_lang::{Diagnostic, SourcePath};
 use stxl_model::Plan;
 
 use super::{Audience, Texts, child_request, show};
@@ -22,36 +22,27 @@ pub(crate) fn check_opaque(
     audience: Audience,
     terminal: Terminal,
 ) -> Result<(), Failure> {
-    if !has_opaque(plan) {
-        return Ok(());
-    }
     let texts = Texts::of(&child_request(workspace, selection)?);
-    let Some(refused) = refused(plan, asked, &texts)? else {
+    let Some(diagnostics) = refusal(plan, asked, &texts)? else {
         return Ok(());
+    };
+    let refused = Evaluation {
+        plan: None,
+        diagnostics,
     };
     show(&refused, &texts, audience, terminal)?;
     Err(Failure::shown(Exit::Usage))
 }
 
-/// What an evaluation is if a plan with opaque sources is none.
-pub(crate) fn under_policy(
-    evaluation: Evaluation,
-    asked: OpaqueSources,
-    texts: &Texts,
-) -> Result<Evaluation, Failure> {
-    let refused = match &evaluation.plan {
-        Some(plan) if has_opaque(plan) => refused(plan, asked, texts)?,
-        Some(_) | None => None,
-    };
-    Ok(refused.unwrap_or(evaluation))
-}
-
-/// Why a plan with opaque sources is refused, if it is.
-fn refused(
+/// Why a plan with opaque sources is refused, if the request or the workspace does.
+pub(crate) fn refusal(
     plan: &Plan,
     asked: OpaqueSources,
     texts: &Texts,
-) -> Result<Option<Evaluation>, Failure> {
+) -> Result<Option<Vec<Diagnostic>>, Failure> {
+    if !has_opaque(plan) {
+        return Ok(None);
+    }
     // It was read when the plan was made, so an error is news.
     let settings = texts.find(SETTINGS_FILE);
     let said = settings.and_then(|text| opaque_sources_of(&SourcePath::new(SETTINGS_FILE), &text));
@@ -66,8 +57,6 @@ fn refused(
         (OpaqueSources::Allowed, OpaqueSources::Refused) => RefusedBy::Workspace,
         (OpaqueSources::Allowed, OpaqueSources::Allowed) => return Ok(None),
     };
-    Ok(Some(Evaluation {
-        plan: None,
-        diagnostics: refuse_opaque(plan, refused_by, &|path| texts.find(path)),
-    }))
+    let text_of = |path: &str| texts.find(path);
+    Ok(Some(refuse_opaque(plan, refused_by, &text_of)))
 }

@@ -1,5 +1,6 @@
 //! The parent's side: start a child, wait, and make a plan or a diagnostic of whatever it left.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
@@ -15,7 +16,8 @@ use stxl_lang::{Diagnostic, SourcePath, Span};
 use super::limits::{ChildLimits, EXIT_MEMORY, EXIT_TIME};
 use super::progress;
 use super::wire::{Answer, AnswerError, ChildRequest, Inquiry, RequestWire, decode_answer};
-use crate::evaluator::{Evaluation, Recorded, Scope};
+use crate::evaluator::{Evaluation, EvaluationRequest, Parts, Recorded, Scope};
+use crate::node::NodeKey;
 use crate::queries::error;
 
 /// The program to start as an evaluator: itself, with the argument that leads to
@@ -98,6 +100,27 @@ pub(crate) fn record_in_child(
 ) -> Result<Recorded, ChildError> {
     let answer = ask_child(program, request, scope, &Inquiry::Nothing)?;
     Ok(answer.recorded)
+}
+
+/// Asks a child about a workspace of which nothing has to be evaluated but some nodes.
+pub(crate) fn ask_about(
+    program: &EvaluatorProgram,
+    request: &ChildRequest,
+    nodes: Vec<NodeKey>,
+    inquiry: &Inquiry,
+) -> Result<Vec<u8>, ChildError> {
+    let request = ChildRequest {
+        evaluation: EvaluationRequest {
+            selectors: Vec::new(),
+            ..request.evaluation.clone()
+        },
+        ..request.clone()
+    };
+    let scope = Scope::Only(Parts {
+        nodes,
+        packages: BTreeSet::new(),
+    });
+    Ok(ask_child(program, &request, &scope, inquiry)?.findings)
 }
 
 /// Evaluates in a child process, without linking, and has it answer what is asked besides.

@@ -7,9 +7,8 @@ use stxl_lang::Site;
 use stxl_model::Label;
 
 use super::{Survey, SurveyedOutput};
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, NodeWire, ask_child};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, NodeWire, ask_about};
 use crate::database::{Configured, Database};
-use crate::evaluator::{EvaluationRequest, Parts, Scope};
 use crate::node::{NodeKey, site_of_need};
 
 /// Where it is written that an output needs another.
@@ -49,21 +48,11 @@ pub fn places_of_needs(
     let wire = pairs.iter().flatten();
     let wire = wire.map(|(user, need)| (NodeWire::from(user), NodeWire::from(need)));
     let inquiry = Inquiry::Needs(wire.collect());
-    let scope = Scope::Only(Parts {
-        nodes: users.into_iter().collect(),
-        packages: BTreeSet::new(),
-    });
-    let request = ChildRequest {
-        evaluation: EvaluationRequest {
-            selectors: Vec::new(),
-            ..request.evaluation.clone()
-        },
-        ..request.clone()
-    };
-    let answer = ask_child(program, &request, &scope, &inquiry)?;
+    let users = users.into_iter().collect();
+    let findings = ask_about(program, request, users, &inquiry)?;
     let mut told: Vec<Option<PlaceWire>> = Vec::new();
-    if !answer.findings.is_empty() {
-        told = serde_json::from_slice(&answer.findings).map_err(|error| ChildError::Answer {
+    if !findings.is_empty() {
+        told = serde_json::from_slice(&findings).map_err(|error| ChildError::Answer {
             reason: error.to_string(),
         })?;
     }

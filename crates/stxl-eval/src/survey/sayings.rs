@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use stxl_lang::Value;
 use stxl_model::PackageLabel;
 
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, ask_child};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, ask_about};
 use crate::database::{Database, Db as _};
-use crate::evaluator::{EvaluationRequest, Parts, Scope};
 use crate::parallel;
 use crate::queries;
 
@@ -40,18 +39,11 @@ pub fn sayings_of(
         return Ok(Vec::new());
     }
     let inquiry = Inquiry::Sayings(labels.iter().map(ToString::to_string).collect());
-    let request = ChildRequest {
-        evaluation: EvaluationRequest {
-            selectors: Vec::new(),
-            ..request.evaluation.clone()
-        },
-        ..request.clone()
-    };
-    let answer = ask_child(program, &request, &Scope::Only(Parts::default()), &inquiry)?;
-    if answer.findings.is_empty() {
+    let findings = ask_about(program, request, Vec::new(), &inquiry)?;
+    if findings.is_empty() {
         return Ok(Vec::new());
     }
-    serde_json::from_slice(&answer.findings).map_err(|error| ChildError::Answer {
+    serde_json::from_slice(&findings).map_err(|error| ChildError::Answer {
         reason: error.to_string(),
     })
 }

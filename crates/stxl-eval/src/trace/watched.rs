@@ -4,7 +4,9 @@
 //! watches has to suspect enough: everything at first and whenever events were lost, and all that
 //! lies in a folder that was not watched when it was read.
 
-use stxl_lang::{Severity, SourcePath};
+use std::sync::Arc;
+
+use stxl_lang::{Diagnostic, Severity, SourcePath};
 use stxl_model::{LeftOut, Plan};
 
 use super::Trace;
@@ -34,8 +36,8 @@ pub struct WatchedWorkspace {
     /// What may be another than the trace says.
     suspects: Suspects,
     state: State,
-    /// How the last plan was made of the trace.
-    links: Option<Links>,
+    /// The last plan, and how it was made of the trace.
+    last: Option<(Arc<Plan>, Links)>,
     /// How much of what the trace has read is in [`Self::take_dependencies`]' answers.
     placed: usize,
 }
@@ -53,8 +55,10 @@ enum State {
 
 /// What comes of an evaluation.
 pub struct Round {
-    /// The plan and the diagnostics: the same as of a first evaluation.
-    pub evaluation: Evaluation,
+    /// The plan, the same as of a first evaluation; none when a diagnostic is an error.
+    pub plan: Option<Arc<Plan>>,
+    /// Errors and warnings, the same as of a first evaluation.
+    pub diagnostics: Vec<Diagnostic>,
     /// What was recalled, and what was evaluated and why.
     pub account: Account,
 }
@@ -95,19 +99,14 @@ impl WatchedWorkspace {
             has_news: false,
             suspects: Suspects::All,
             state: State::Fresh,
-            links: None,
+            last: None,
             placed: 0,
         }
     }
 
     /// Evaluates again after changes, unless nothing that the last evaluation looked at is another:
-    /// then there is nothing to tell. The last plan that was given, if it is at hand, saves making
-    /// again what did not change.
-    pub fn evaluate(
-        &mut self,
-        changes: &Suspects,
-        last: Option<&Plan>,
-    ) -> Result<Option<Round>, ChildError> {
+    /// then there is nothing to tell.
+    pub fn evaluate(&mut self, changes: &Suspects) -> Result<Option<Round>, ChildError> {
         self.suspects.add_all(changes);
         if let State::Untraced(looked_at) = &self.state
             && !looked_at.iter().any(|read| changes.include(read))
@@ -127,7 +126,7 @@ impl WatchedWorkspace {
             request: &request,
             beginning: Beginning::now(),
         };
-        let outcome = self.evaluate_with(&session, last);
+        let outcome = self.evaluate_with(&session);
         if !session.beginning.is_steady()
             && let Some(trace) = &mut self.trace
         {
@@ -139,13 +138,9 @@ impl WatchedWorkspace {
         outcome
     }
 
-    fn evaluate_with(
-        &mut self,
-        session: &Session<'_>,
-        last: Option<&Plan>,
-    ) -> Result<Option<Round>, ChildError> {
-        let links = self.links.take();
-        let previous = last.zip(links.as_ref());
+    fn evaluate_with(&mut self, session: &Session<'_>) -> Result<Option<Round>, ChildError> {
+        let last = self.last.take();
+        let previous = last.as_ref();
         let previous = previous.map(|(plan, links)| Previous { plan, links });
         let reason = match self.trace.take() {
             None => "nothing is remembered of this workspace".to_owned(),
@@ -157,25 +152,28 @@ impl WatchedWorkspace {
                 Ok(looked) if matches!(self.state, State::Planned) && !looked.is_other() => {
                     self.has_news |= looked.has_new_stamp;
                     self.trace = Some(looked.trace);
-                    self.links = links;
+                    self.last = last;
                     self.suspects = Suspects::none();
                     return Ok(None);
                 }
                 Ok(looked) => match session.recall(looked, previous)? {
                     Recalled::Whole(whole) => {
                         let mut trace = whole.trace;
-                        self.links = Some(whole.links);
+                        let Evaluation { plan, diagnostics } = whole.evaluation;
+                        let plan = plan.map(Arc::new);
+                        self.last = plan.clone().zip(Some(whole.links));
                         if trace.compact() {
                             // Everything has another position.
                             self.placed = 0;
-                            self.links = None;
+                            self.last = None;
                         }
                         self.trace = Some(trace);
                         self.has_news |= whole.has_news;
                         self.suspects = Suspects::none();
                         self.state = State::Planned;
                         return Ok(Some(Round {
-                            evaluation: whole.evaluation,
+                            plan,
+                            diagnostics,
                             account: whole.account,
                         }));
                     }
@@ -218,7 +216,8 @@ impl WatchedWorkspace {
             }
         }
         Ok(Round {
-            evaluation,
+            plan: evaluation.plan.map(Arc::new),
+            diagnostics: evaluation.diagnostics,
             account: Account {
                 everything: Some(reason.to_owned()),
                 ..Account::default()

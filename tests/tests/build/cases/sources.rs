@@ -207,7 +207,7 @@ fn two_processes() {
     let fetch = recipe.fetch(&content, vec![url(&server)]);
     recipe.want("test/source", fetch);
     let mut client = site.client(&recipe.plan);
-    let told = site.build_with(&recipe.plan, &impatient(&site));
+    let told = site.build(&recipe.plan);
     assert_eq!(site.output(&told, "test/source", "/file"), content);
     assert!(client.wait().expect("the client ends").success());
     assert_eq!(server.requests().len(), 1);

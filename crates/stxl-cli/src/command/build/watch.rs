@@ -98,7 +98,7 @@ impl Builds<'_> {
         let mut changes = Suspects::All;
         let mut since = begin;
         loop {
-            let evaluated = watched.evaluate(&changes, news.plan());
+            let evaluated = watched.evaluate(&changes);
             if self.interrupts.cancel.is_cancelled() {
                 return Err(Failure::shown(Exit::Interrupted));
             }
@@ -131,7 +131,7 @@ impl Builds<'_> {
     /// Takes what an evaluation gave: a plan that gives something else than the last one is built.
     fn take(&mut self, round: Round, news: &mut News, since: Instant) -> Result<(), Failure> {
         let round = news.under_policy(round, self.asked.build.policy.opaque())?;
-        let plan = round.evaluation.plan.as_ref();
+        let plan = round.plan.as_deref();
         let begins = plan.filter(|plan| self.built.as_deref() != Some(plan.roots()));
         let linkable = begins.map_or(Ok(()), |plan| self.check_linkable(plan));
         let Some(plan) = begins.filter(|_| linkable.is_ok()) else {
