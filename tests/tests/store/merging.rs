@@ -1,6 +1,7 @@
 //! Merging and editing trees, against the file system itself as the naive model.
 
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,9 @@ fn merge_naively(inputs: &[PathBuf], into: &Path) -> Result<(), ()> {
                     return Err(());
                 }
                 // Where the link leads, since a file that is copied may take its place.
-                let to = fs::canonicalize(&to).unwrap();
+                let folder = fs::File::open(&to).unwrap();
+                let name = format!("/proc/self/fd/{}", folder.as_raw_fd());
+                let to = fs::read_link(name).unwrap();
                 copy_over(&from, &to, &mut deferred)?;
             }
         }
