@@ -50,6 +50,9 @@ pub trait Host {
     fn check_label(&self, from: &PackageLabel, package: &PackageLabel) -> Result<(), HostError>;
 }
 
+/// The id of the diagnostic that tells of packages whose values need each other in a circle.
+pub const VALUE_CYCLE: &str = "value-cycle";
+
 /// Why the surroundings have no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {

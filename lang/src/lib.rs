@@ -26,7 +26,7 @@ pub use expression::{
     Command, DirectoryImport, FetchSource, FileImport, Operand, OutputExpression, OutputFilter,
     Outputs, Reference, RootExpression, RootOperation, RootStep, SeedImport, Site,
 };
-pub use host::{Host, HostError, Layer};
+pub use host::{Host, HostError, Layer, VALUE_CYCLE};
 pub use language::{
     Built, Compiled, Defined, DefinitionContext, ExpandRequest, Expanded, FieldPlace, FieldStep,
     Language, Module,

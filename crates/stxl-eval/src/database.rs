@@ -15,10 +15,11 @@ use stxl_lang::{Language, SourceError, SourcePath};
 use stxl_model::{LeftOut, PackageLabel, Platform, TreeId};
 
 use crate::directory_import::DirectoryImportError;
-use crate::layout::{Layers, Layout, layers_of};
+use crate::layout::{Layers, Layout, layer_folders, layers_of, list_packages};
 use crate::read::Read;
 use crate::settings::{SeedAllowList, Settings, SharedRoots};
 use crate::source_tree::{EntryKind, FileDigest, Stamp, WorkspaceTree};
+use crate::suggestion::nearest_packages;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,9 +180,18 @@ pub(crate) struct Shared {
     profiler: Option<Arc<Profiler>>,
     is_logging: AtomicBool,
     log: Mutex<Vec<String>>,
-    /// The folders of layers, when packages are found as they are asked for.
-    layers_on_demand: OnceLock<Vec<String>>,
+    /// When packages are found as they are asked for.
+    on_demand: OnceLock<OnDemand>,
     inputs: Inputs,
+}
+
+/// By what packages are found as they are asked for.
+struct OnDemand {
+    settings: Settings,
+    /// The folders of layers.
+    folders: Vec<String>,
+    /// All packages, once somebody wants to know.
+    labels: OnceLock<Vec<PackageLabel>>,
 }
 
 /// A table in the order of insertion. Its hashes are quick and can be made to collide by names that
@@ -281,9 +291,9 @@ impl Db for Database {
 
     fn package(&self, label: &PackageLabel) -> Package {
         let make = || {
-            let folders = self.shared.layers_on_demand.get();
-            let layers =
-                folders.map(|folders| layers_of(self.shared.tree.as_ref(), folders, label));
+            let on_demand = self.shared.on_demand.get();
+            let tree = self.shared.tree.as_ref();
+            let layers = on_demand.map(|it| layers_of(tree, &it.folders, label));
             Package::new(self, label.clone(), layers.unwrap_or_default())
         };
         input(&self.shared.inputs.packages, label, make)
@@ -291,6 +301,21 @@ impl Db for Database {
 }
 
 impl Shared {
+    /// The names of packages that are near to one that does not exist.
+    pub(crate) fn nearest_packages(&self, db: &dyn Db, package: &PackageLabel) -> Vec<String> {
+        let nearest = |labels: &[PackageLabel]| {
+            let labels = labels.iter().map(PackageLabel::as_str);
+            nearest_packages(package.as_str(), labels)
+        };
+        match self.on_demand.get() {
+            None => nearest(&db.configuration().labels(db)),
+            Some(on_demand) => nearest(on_demand.labels.get_or_init(|| {
+                let listing = list_packages(self.tree.as_ref(), &on_demand.settings);
+                listing.layout.packages.into_keys().collect()
+            })),
+        }
+    }
+
     fn read_state(&self, path: &SourcePath) -> (FileState, Option<Stamp>) {
         FileState::read(self.tree.as_ref(), path)
     }
@@ -404,7 +429,7 @@ impl Database {
             profiler,
             is_logging: AtomicBool::new(false),
             log: Mutex::default(),
-            layers_on_demand: OnceLock::new(),
+            on_demand: OnceLock::new(),
             inputs: Inputs::default(),
         };
         Self {
@@ -413,10 +438,13 @@ impl Database {
         }
     }
 
-    /// Looks for packages as they are asked for, in these folders, from now on: there is no list of
-    /// all of them.
-    pub(crate) fn find_packages_on_demand(&self, folders: Vec<String>) {
-        self.shared.layers_on_demand.get_or_init(|| folders);
+    /// Looks for packages as they are asked for, from now on: there is no list of all of them.
+    pub(crate) fn find_packages_on_demand(&self, settings: &Settings) {
+        self.shared.on_demand.get_or_init(|| OnDemand {
+            settings: settings.clone(),
+            folders: layer_folders(settings),
+            labels: OnceLock::new(),
+        });
     }
 
     /// Begins or ends remembering which queries run.

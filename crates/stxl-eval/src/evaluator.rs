@@ -16,12 +16,12 @@ use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 
 use crate::database::{Configured, Database, Db as _, Progress};
 use crate::graph::{Follow, Graph};
-use crate::layout::{Layout, Listing, find_packages, layer_folders, list_packages};
+use crate::layout::{Layout, Listing, find_packages, list_packages};
 use crate::link::{Links, link};
 use crate::lowering::lowered;
 use crate::node::{Node, NodeKey, is_output};
 use crate::parallel;
-use crate::queries::error;
+use crate::queries::{self, PackageFacts, error};
 use crate::read::{Found, Look, Read};
 use crate::record::{Evaluated, Records};
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -70,6 +70,17 @@ pub(crate) struct Recorded {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What an evaluation with an error has looked at, as far as it is known.
     pub(crate) looked_at: Vec<Read>,
+    /// Of parts with an error, the packages that were asked for, if none of the parts has an
+    /// output: then nothing besides these was followed.
+    pub(crate) faulty: Option<Vec<FaultyPackage>>,
+}
+
+/// A package that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FaultyPackage {
+    pub(crate) label: PackageLabel,
+    /// What references to it are checked against, if its definition is right and its build is not.
+    pub(crate) facts: Option<PackageFacts>,
 }
 
 /// What is known after an evaluation without errors.
@@ -93,6 +104,7 @@ impl Recorded {
             mut outcome,
             mut diagnostics,
             looked_at: _,
+            faulty: _,
         } = self;
         let linked = outcome.as_mut().map(|outcome| {
             let targets = std::mem::take(&mut outcome.targets);
@@ -259,16 +271,20 @@ impl Evaluator {
             configured,
         };
         // On a thread of the pool, for its stack.
-        let (outcome, found) = self.pool.install(move || run.run(&db));
+        let Ran {
+            made,
+            faulty,
+            diagnostics: found,
+        } = self.pool.install(move || run.run(&db));
         diagnostics.extend(found);
         let is_error = |it: &Diagnostic| it.severity == Severity::Error;
-        if outcome.is_none() && !diagnostics.iter().any(is_error) {
+        if made.is_none() && !diagnostics.iter().any(is_error) {
             let message = "There is no plan and no reason, which is a mistake of stxl's".to_owned();
             diagnostics.push(error("evaluator-stopped", message, None));
         }
         sort(&mut diagnostics);
         let is_good = !diagnostics.iter().any(is_error);
-        let outcome = outcome.filter(|_| is_good).map(|(mut records, targets)| {
+        let outcome = made.filter(|_| is_good).map(|(mut records, targets)| {
             let read = Read::File(SourcePath::new(SETTINGS_FILE));
             records.reads.insert(read, settings_look);
             let listed = match scope {
@@ -281,10 +297,15 @@ impl Evaluator {
                 listed,
             }
         });
+        let looked_at = match scope {
+            Scope::Only(_) if faulty.is_some() => self.db.looked_at().into_iter().collect(),
+            Scope::Only(_) | Scope::Everything => Vec::new(),
+        };
         Recorded {
             outcome,
             diagnostics,
-            looked_at: Vec::new(),
+            looked_at,
+            faulty,
         }
     }
 
@@ -306,7 +327,7 @@ impl Evaluator {
                 listing
             }
             Scope::Only(_) => {
-                self.db.find_packages_on_demand(layer_folders(settings));
+                self.db.find_packages_on_demand(settings);
                 let named = request.selectors.iter().filter_map(Selector::package);
                 Listing {
                     layout: find_packages(self.tree.as_ref(), settings, named),
@@ -414,8 +435,17 @@ pub(crate) struct Target {
     pub(crate) nodes: Vec<NodeKey>,
 }
 
+/// What came of a run.
+struct Ran {
+    /// None when a diagnostic is an error.
+    made: Option<(Records, Vec<Target>)>,
+    /// See [`Recorded::faulty`].
+    faulty: Option<Vec<FaultyPackage>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
 impl Run<'_> {
-    fn run(&self, db: &Database) -> (Option<(Records, Vec<Target>)>, Vec<Diagnostic>) {
+    fn run(&self, db: &Database) -> Ran {
         let (targets, mut diagnostics) = match self.scope {
             Scope::Only(_) if self.request.selectors.is_empty() => (Vec::new(), Vec::new()),
             Scope::Everything | Scope::Only(_) => self.select(db),
@@ -457,7 +487,12 @@ impl Run<'_> {
             diagnostics.extend(self.check_options(db, &graph));
         }
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
-            return (None, diagnostics);
+            let is_fruitless = *self.scope != Scope::Everything && graph.nodes.is_empty();
+            return Ran {
+                made: None,
+                faulty: is_fruitless.then(|| faulty_packages(db, &targets)),
+                diagnostics,
+            };
         }
         // Whatever is wrong with a package is among the diagnostics; should one ever be missing, no
         // plan without the package may pass for a good one.
@@ -465,7 +500,11 @@ impl Run<'_> {
         let unexplained: Vec<Diagnostic> = without_output.map(without_reason).collect();
         if !unexplained.is_empty() {
             diagnostics.extend(unexplained);
-            return (None, diagnostics);
+            return Ran {
+                made: None,
+                faulty: None,
+                diagnostics,
+            };
         }
         let evaluated = Evaluated {
             graph: &graph,
@@ -473,8 +512,20 @@ impl Run<'_> {
             seen: &seen,
         };
         let records = Records::of(db, &evaluated);
-        (records.map(|records| (records, targets)), diagnostics)
+        Ran {
+            made: records.map(|records| (records, targets)),
+            faulty: None,
+            diagnostics,
+        }
     }
+}
+
+fn faulty_packages(db: &Database, targets: &[Target]) -> Vec<FaultyPackage> {
+    let packages = targets.iter().map(|target| FaultyPackage {
+        label: target.label.clone(),
+        facts: queries::facts(db, db.package(&target.label)).map(|facts| facts.as_ref().clone()),
+    });
+    packages.collect()
 }
 
 fn without_reason(target: &Target) -> Diagnostic {

@@ -121,7 +121,11 @@ impl Graph {
 
     /// One diagnostic for every cycle, each node in at most one.
     pub(crate) fn cycles(&self, db: &Database) -> Vec<Diagnostic> {
-        let mut is_done = self.ordered();
+        let needs = |position| {
+            let node = self.nodes.get(position).into_iter();
+            node.flat_map(|node: &GraphNode| node.needs.iter().copied())
+        };
+        let mut is_done = ordered(self.nodes.len(), needs);
         if is_done.iter().all(|done| *done) {
             return Vec::new();
         }
@@ -134,34 +138,6 @@ impl Graph {
             }
         }
         diagnostics
-    }
-
-    /// Which nodes neither are in a cycle nor need one that is, by position.
-    fn ordered(&self) -> Vec<bool> {
-        let mut users: Vec<Vec<usize>> = self.nodes.iter().map(|_| Vec::new()).collect();
-        let mut missing: Vec<usize> = Vec::with_capacity(self.nodes.len());
-        for (position, node) in self.nodes.iter().enumerate() {
-            missing.push(node.needs.len());
-            for need in &node.needs {
-                if let Some(users) = users.get_mut(*need) {
-                    users.push(position);
-                }
-            }
-        }
-        let mut ready: Vec<usize> = (0..self.nodes.len())
-            .filter(|position| missing.get(*position) == Some(&0))
-            .collect();
-        while let Some(position) = ready.pop() {
-            for user in users.get(position).into_iter().flatten() {
-                if let Some(count) = missing.get_mut(*user) {
-                    *count -= 1;
-                    if *count == 0 {
-                        ready.push(*user);
-                    }
-                }
-            }
-        }
-        missing.into_iter().map(|count| count == 0).collect()
     }
 
     fn key(&self, position: usize) -> Option<&NodeKey> {
@@ -247,6 +223,37 @@ impl Graph {
         diagnostic.hints = vec![hint.to_owned()];
         diagnostic
     }
+}
+
+/// Which nodes neither are in a circle of needs nor need one that is, by position.
+pub(crate) fn ordered<N: Iterator<Item = usize>>(
+    count: usize,
+    needs: impl Fn(usize) -> N,
+) -> Vec<bool> {
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut missing: Vec<usize> = vec![0; count];
+    for (position, missing) in missing.iter_mut().enumerate() {
+        for need in needs(position) {
+            if let Some(users) = users.get_mut(need) {
+                users.push(position);
+                *missing += 1;
+            }
+        }
+    }
+    let mut ready: Vec<usize> = (0..count)
+        .filter(|position| missing.get(*position) == Some(&0))
+        .collect();
+    while let Some(position) = ready.pop() {
+        for user in users.get(position).into_iter().flatten() {
+            if let Some(count) = missing.get_mut(*user) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(*user);
+                }
+            }
+        }
+    }
+    missing.into_iter().map(|count| count == 0).collect()
 }
 
 fn shown(key: &NodeKey) -> String {

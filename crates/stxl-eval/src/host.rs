@@ -10,7 +10,6 @@ use stxl_model::PackageLabel;
 use crate::database::{Db, EntryState, FileState, Package};
 use crate::queries::{self, Failure};
 use crate::read::Read;
-use crate::suggestion::nearest_packages;
 
 /// What the evaluation of a file read of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,16 +67,11 @@ impl<'db> QueryHost<'db> {
 fn host_error(db: &dyn Db, package: &PackageLabel, failure: Failure) -> HostError {
     match failure {
         Failure::Missing => HostError::Unknown {
-            suggestions: suggest(db, package),
+            suggestions: db.shared().nearest_packages(db, package),
         },
         // A cycle is reported by the driver, which sees all of it.
         Failure::Reported | Failure::Cycle => HostError::Failed,
     }
-}
-
-fn suggest(db: &dyn Db, package: &PackageLabel) -> Vec<String> {
-    let labels = db.configuration().labels(db);
-    nearest_packages(package.as_str(), labels.iter().map(PackageLabel::as_str))
 }
 
 /// Finds a package, whose stage may not be later than that of the one which asks.
@@ -89,7 +83,7 @@ pub(crate) fn check_label(
     let found = db.package(package);
     if found.layers(db).is_empty() {
         return Err(HostError::Unknown {
-            suggestions: suggest(db, package),
+            suggestions: db.shared().nearest_packages(db, package),
         });
     }
     let stages = db.configuration().stages(db);

@@ -155,12 +155,16 @@ impl Linked {
     fn new(records: &Records, mut plan: Plan, links: Links) -> Self {
         let mut options = BTreeSet::new();
         let mut diagnostics = Vec::new();
-        for seen in seen(records, &links.shape) {
+        let Shape {
+            targets,
+            order: _,
+            is_reached,
+        } = &*links.shape;
+        for seen in seen(records, targets, is_reached) {
             if seen.is_reached {
                 options.extend(seen.package.facts.options.iter().cloned());
             }
-            let said = seen.remarks.iter().flat_map(|it| &it.diagnostics);
-            diagnostics.extend(said.cloned());
+            diagnostics.extend(seen.diagnostics().cloned());
             if seen.package.layers.last().is_some_and(is_local) {
                 plan.mark_local();
             }
@@ -174,6 +178,17 @@ impl Linked {
     }
 }
 
+/// What packages say when nodes, by position, are reached from targets: warnings, in no order and
+/// with duplicates.
+pub(crate) fn told_of(
+    records: &Records,
+    targets: &[Target],
+    is_reached: &[bool],
+) -> Vec<Diagnostic> {
+    let seen = seen(records, targets, is_reached);
+    seen.iter().flat_map(Seen::diagnostics).cloned().collect()
+}
+
 /// A package that has to do with a plan.
 struct Seen<'r> {
     label: &'r PackageLabel,
@@ -184,14 +199,15 @@ struct Seen<'r> {
     is_reached: bool,
 }
 
+impl Seen<'_> {
+    fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.remarks.iter().flat_map(|it| &it.diagnostics)
+    }
+}
+
 /// The packages of the nodes that were reached, those that were asked for, and all whose values
 /// these read.
-fn seen<'r>(records: &'r Records, shape: &'r Shape) -> Vec<Seen<'r>> {
-    let Shape {
-        targets,
-        order: _,
-        is_reached,
-    } = shape;
+fn seen<'r>(records: &'r Records, targets: &'r [Target], is_reached: &[bool]) -> Vec<Seen<'r>> {
     let mut seen: Vec<Seen<'_>> = Vec::with_capacity(records.packages.len());
     // Not by the labels of nodes: comparing these takes longer than linking.
     for (label, package) in &records.packages {

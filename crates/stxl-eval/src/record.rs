@@ -8,7 +8,8 @@ mod encoding;
 mod pieces;
 
 pub(crate) use encoding::{
-    decode_label, decode_list, decode_numbers, decode_read, encode_numbers, encode_read,
+    decode_facts, decode_label, decode_list, decode_numbers, decode_read, encode_facts,
+    encode_numbers, encode_read,
 };
 pub(crate) use pieces::{Hashed, Pieces};
 

@@ -13,11 +13,13 @@
 //! | the file on disk, and changes beside it | `file`, `changes` |
 //! | which reads changed | `look`, `verify` |
 //! | which records that leaves, and what is missing | `recall` |
+//! | what is told when packages are faulty | `faulty` |
 //! | the whole of an evaluation | `evaluate` |
 //! | one evaluation after the other, of what is suspected to be another | `watched`, `suspects` |
 
 mod changes;
 mod evaluate;
+mod faulty;
 mod file;
 mod listing;
 mod look;

@@ -11,7 +11,7 @@ use crate::dialect::frame::with_frame;
 use crate::dialect::poison::Poison;
 use crate::dialect::vocabulary;
 use crate::expression::{Operand, OutputExpression, RootExpression, Site};
-use crate::host::HostError;
+use crate::host::{HostError, VALUE_CYCLE};
 use crate::schema::{BuilderSchema, FieldKind};
 
 /// The result of a function that the dialect calls.
@@ -192,7 +192,7 @@ pub(crate) fn unanswered(what: &str, name: &str, error: HostError) -> Complaint 
         .hint("a package needs packages of its own group of stages or of earlier ones; the order is in `stxl.toml`"),
         HostError::Cycle { path } => {
             let mut complaint =
-                Complaint::new("value-cycle", format!("The values of `{name}` depend on themselves"));
+                Complaint::new(VALUE_CYCLE, format!("The values of `{name}` depend on themselves"));
             for (index, (package, site)) in path.iter().enumerate() {
                 let next = path.get(index + 1).or(path.first()).map_or(package, |(next, _)| next);
                 complaint = complaint

@@ -27,6 +27,8 @@ pub struct Figures {
     pub plans: usize,
     /// Those of them that used the memory.
     pub warm: usize,
+    /// Those of them that used it and gave errors.
+    pub warm_errors: usize,
     /// Packages that were recalled.
     pub recalled: usize,
     /// Packages that were evaluated because something changed, where others were recalled.
@@ -42,6 +44,7 @@ impl Figures {
         self.evaluations += other.evaluations;
         self.plans += other.plans;
         self.warm += other.warm;
+        self.warm_errors += other.warm_errors;
         self.recalled += other.recalled;
         self.evaluated += other.evaluated;
         self.differences += other.differences;
@@ -50,7 +53,9 @@ impl Figures {
     fn count(&mut self, checked: &Checked) {
         self.evaluations += 1;
         self.plans += usize::from(checked.has_plan);
-        self.warm += usize::from(checked.account.everything.is_none());
+        let is_warm = checked.account.everything.is_none();
+        self.warm += usize::from(is_warm);
+        self.warm_errors += usize::from(is_warm && !checked.has_plan);
         self.recalled += checked.account.recalled;
         self.evaluated += checked.account.evaluated.len();
     }

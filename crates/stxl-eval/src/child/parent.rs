@@ -304,5 +304,6 @@ fn diagnosed(fault: Fault, file: Option<&SourcePath>, said: &str) -> Recorded {
         outcome: None,
         diagnostics: vec![diagnostic],
         looked_at: Vec::new(),
+        faulty: None,
     }
 }

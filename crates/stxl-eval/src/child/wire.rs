@@ -11,13 +11,18 @@ use stxl_model::{DecodeError, Decoder, OutputName, PackageLabel, Platform, Selec
 use super::limits::ChildLimits;
 use crate::database::Configured;
 use crate::diagnostic_wire;
-use crate::evaluator::{EvaluationRequest, Outcome, Parts, Recorded, Scope, Target, Tests};
+use crate::evaluator::{
+    EvaluationRequest, FaultyPackage, Outcome, Parts, Recorded, Scope, Target, Tests,
+};
 use crate::node::NodeKey;
-use crate::record::{Pieces, Records, decode_list, decode_read, encode_read, number};
+use crate::record::{
+    Pieces, Records, decode_facts, decode_label, decode_list, decode_read, encode_facts,
+    encode_read, number,
+};
 use crate::trace::Listed;
 
 /// Version of requests and answers; raised when either changes.
-const VERSION: u32 = 9;
+const VERSION: u32 = 10;
 const ANSWER_MAGIC: &[u8; 8] = b"stxleval";
 
 /// What a child is asked.
@@ -266,7 +271,7 @@ pub(super) enum AnswerError {
 
 /// Writes the answer: for how many bytes there should be room, a head, the diagnostics, what was
 /// found out besides, and records with the outputs that were asked for and the list of packages,
-/// or, if there is an error, what was looked at.
+/// or, if there is an error, what was looked at, and which packages are faulty.
 pub(super) fn write_answer(
     output: impl Write,
     recorded: &Recorded,
@@ -308,6 +313,16 @@ pub(super) fn write_answer(
         for read in &recorded.looked_at {
             encode_read(encoder, read);
         }
+        encoder.byte(u8::from(recorded.faulty.is_some()));
+        let faulty = recorded.faulty.as_deref().unwrap_or_default();
+        encoder.count(faulty.len());
+        for FaultyPackage { label, facts } in faulty {
+            encoder.text(label.as_str());
+            encoder.byte(u8::from(facts.is_some()));
+            if let Some(facts) = facts {
+                encode_facts(encoder, facts);
+            }
+        }
     }
     pieces.finish().map(drop)
 }
@@ -321,7 +336,7 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
     let diagnostics = diagnostic_wire::from_json(decoder.bytes()?)?;
     let findings = decoder.bytes()?.to_vec();
     let has_outcome = decoder.byte()? != 0;
-    let mut looked_at = Vec::new();
+    let (mut looked_at, mut faulty) = (Vec::new(), None);
     let outcome = if has_outcome {
         let records = Records::decode(&mut decoder, bytes)?;
         let mut targets = Vec::new();
@@ -339,6 +354,9 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
         })
     } else {
         looked_at = decode_list(&mut decoder, decode_read)?;
+        let is_told = decoder.byte()? != 0;
+        let packages = decode_list(&mut decoder, decode_faulty)?;
+        faulty = is_told.then_some(packages);
         None
     };
     decoder.finish()?;
@@ -347,8 +365,19 @@ pub(super) fn decode_answer(bytes: &Arc<Vec<u8>>) -> Result<Answer, AnswerError>
             outcome,
             diagnostics,
             looked_at,
+            faulty,
         },
         findings,
+    })
+}
+
+fn decode_faulty(decoder: &mut Decoder<'_>) -> Result<FaultyPackage, DecodeError> {
+    Ok(FaultyPackage {
+        label: decode_label(decoder)?,
+        facts: match decoder.byte()? {
+            0 => None,
+            _ => Some(decode_facts(decoder)?),
+        },
     })
 }
 

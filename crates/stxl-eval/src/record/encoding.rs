@@ -144,7 +144,7 @@ impl Records {
             reads,
             remarks,
             named,
-            facts: PackageFacts { platforms, options },
+            facts,
             configurations,
             nodes,
         } = package;
@@ -155,14 +155,7 @@ impl Records {
         encode_numbers(body, reads);
         encode_labels(body, tables, named);
         encode_remarks(body, tables, remarks);
-        body.byte(u8::from(platforms.is_some()));
-        let platforms = platforms.as_deref().unwrap_or_default();
-        body.count(platforms.len());
-        platforms
-            .iter()
-            .for_each(|platform| body.byte(platform.code()));
-        body.count(options.len());
-        options.iter().for_each(|option| body.text(option));
+        encode_facts(body, facts);
         body.count(configurations.len());
         for ConfigurationRecord {
             configured,
@@ -291,9 +284,7 @@ impl Reader<'_> {
         let reads = decode_numbers(decoder, self.reads.len())?;
         let named = self.labels(decoder)?;
         let remarks = self.remarks(decoder)?;
-        let has_platforms = decoder.byte()? != 0;
-        let platforms = decode_list(decoder, decode_platform)?;
-        let options = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
+        let facts = decode_facts(decoder)?;
         let configurations = decode_list(decoder, |decoder| {
             let name = |decoder: &mut Decoder<'_>| decode_named(decoder, &self.outputs);
             Ok(ConfigurationRecord {
@@ -317,14 +308,32 @@ impl Reader<'_> {
             reads,
             remarks,
             named,
-            facts: PackageFacts {
-                platforms: has_platforms.then_some(platforms),
-                options,
-            },
+            facts,
             configurations,
             nodes,
         })
     }
+}
+
+pub(crate) fn encode_facts(encoder: &mut Encoder, facts: &PackageFacts) {
+    let PackageFacts { platforms, options } = facts;
+    encoder.byte(u8::from(platforms.is_some()));
+    let platforms = platforms.as_deref().unwrap_or_default();
+    encoder.count(platforms.len());
+    let codes = platforms.iter().map(|platform| platform.code());
+    codes.for_each(|code| encoder.byte(code));
+    encoder.count(options.len());
+    options.iter().for_each(|option| encoder.text(option));
+}
+
+pub(crate) fn decode_facts(decoder: &mut Decoder<'_>) -> Result<PackageFacts, DecodeError> {
+    let has_platforms = decoder.byte()? != 0;
+    let platforms = decode_list(decoder, decode_platform)?;
+    let options = decode_list(decoder, |decoder| decoder.text().map(str::to_owned))?;
+    Ok(PackageFacts {
+        platforms: has_platforms.then_some(platforms),
+        options,
+    })
 }
 
 fn encode_labels(encoder: &mut Encoder, tables: &Tables<'_>, labels: &[PackageLabel]) {

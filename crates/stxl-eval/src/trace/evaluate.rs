@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use stxl_lang::{Diagnostic, VALUE_CYCLE};
 use stxl_model::PackageLabel;
 
 use super::Trace;
+use super::faulty::Faulty;
 use super::file::{self, Identity, TraceError, TraceFolder, UnsavedTrace};
 use super::look::{Guessing, Looked};
 use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
@@ -14,11 +16,15 @@ use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
 use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, Target, sort};
 use crate::layout::Layout;
 use crate::link::{Linked, Links, Previous, link, relink};
+use crate::read::Read;
 use crate::record::Records;
 use crate::settings::Settings;
 
 /// How often the child is asked for what is missing before everything is evaluated.
 const ROUNDS_MAX: usize = 6;
+
+/// More packages than this are not evaluated one by one.
+const APART_MAX: usize = 8;
 
 /// More missing parts than this are a reason to evaluate everything, if they are the greater part.
 const PARTS_MAX: usize = 64;
@@ -120,7 +126,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
         }
     };
     let (evaluation, mut account, trace, looked) = match recalled {
-        Ok(whole) => {
+        Ok(Recalled::Whole(whole)) => {
             let Whole {
                 evaluation,
                 account,
@@ -134,6 +140,13 @@ pub(crate) fn evaluate_and_look<T: Default>(
                 trace
             });
             (evaluation, account, news, looked)
+        }
+        Ok(Recalled::Faulty(told)) => {
+            let evaluation = Evaluation {
+                plan: None,
+                diagnostics: told.diagnostics,
+            };
+            (evaluation, told.account, None, T::default())
         }
         Err(reason) => {
             let recorded = record_in_child(program, request, &Scope::Everything)?;
@@ -169,7 +182,24 @@ pub(super) struct Session<'s> {
 /// What a trace was good for.
 pub(super) enum Recalled {
     Whole(Box<Whole>),
-    Useless { reason: String, rest: Box<Rest> },
+    Faulty(Box<Told>),
+}
+
+/// A trace that was good for nothing.
+pub(super) struct Useless {
+    pub(super) reason: String,
+    pub(super) rest: Box<Rest>,
+}
+
+/// The errors of packages, by the help of a trace.
+pub(super) struct Told {
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// What the faulty packages have looked at.
+    pub(super) looked_at: Vec<Read>,
+    pub(super) account: Account,
+    /// Whether a plan that was made of the trace is still made of it, but for what does not hold.
+    pub(super) is_plan_kept: bool,
+    pub(super) rest: Box<Rest>,
 }
 
 /// A plan by the help of a trace.
@@ -214,24 +244,23 @@ pub(super) struct Rest {
 
 impl Session<'_> {
     /// Looks at everything, and makes a plan if the trace is good for one; else says why it is not.
-    fn recall_all(&self, trace: Trace) -> Result<Result<Box<Whole>, String>, ChildError> {
+    fn recall_all(&self, trace: Trace) -> Result<Result<Recalled, String>, ChildError> {
         let (looked, guess) = match self.look_and_guess(trace, &Suspects::All, Guessing::Yes) {
             Ok(looked) => looked,
             Err(unseen) => return Ok(Err(unseen.reason.to_owned())),
         };
         let previous = match guess {
             Some(linked) if !looked.is_other() => {
-                return Ok(Ok(Box::new(looked.into_whole(linked))));
+                let whole = Box::new(looked.into_whole(linked));
+                return Ok(Ok(Recalled::Whole(whole)));
             }
             guess => guess.map(|linked| (linked.plan, linked.links)),
         };
         let previous = previous
             .as_ref()
             .map(|(plan, links)| Previous { plan, links });
-        Ok(match self.recall(looked, previous)? {
-            Recalled::Whole(whole) => Ok(whole),
-            Recalled::Useless { reason, .. } => Err(reason),
-        })
+        let recalled = self.recall(looked, previous)?;
+        Ok(recalled.map_err(|useless| useless.reason))
     }
 
     /// What to remember of an evaluation of everything; the records are given back if there is
@@ -266,7 +295,7 @@ impl Session<'_> {
         &self,
         mut looked: Looked,
         previous: Option<Previous<'_>>,
-    ) -> Result<Recalled, ChildError> {
+    ) -> Result<Result<Recalled, Useless>, ChildError> {
         let is_other = looked.is_other();
         let trace = &mut looked.trace;
         let layout = std::mem::take(&mut trace.listed.layout);
@@ -283,11 +312,16 @@ impl Session<'_> {
             Some(previous) => self.recall_in_place(&mut recall, &layout, previous)?,
             None => Ok(None),
         };
+        let mut faulty = None;
         let linked = match in_place {
             Ok(Some(linked)) => Ok(linked),
             Ok(None) => match self.complete(&mut recall, &looked.settings, &layout)? {
                 Completed::Targets(targets) => {
                     link(&recall.records, targets, previous).map_err(|wrong| wrong.to_string())
+                }
+                Completed::Faulty(told) => {
+                    faulty = Some(told);
+                    Err(SOMETHING_WRONG.to_owned())
                 }
                 Completed::Useless(reason) => Err(reason.to_owned()),
             },
@@ -297,20 +331,41 @@ impl Session<'_> {
             let is_right = self.are_options_declared(&linked);
             is_right.then_some(linked).ok_or(WRONG_REQUEST.to_owned())
         });
-        let account = recall.account();
+        let account = match &faulty {
+            Some(faulty) => recall.account_with(faulty),
+            None => recall.account(),
+        };
+        let is_plan_kept = as_before.is_some() && recall.evaluated().is_empty();
         let rest = Box::new(Rest {
             looked,
             layout,
             recall,
         });
-        let linked = match linked {
-            Ok(linked) => linked,
-            Err(reason) => return Ok(Recalled::Useless { reason, rest }),
+        let linked = match (linked, faulty) {
+            (Ok(linked), _) => linked,
+            (Err(reason), None) => return Ok(Err(Useless { reason, rest })),
+            (Err(_), Some(faulty)) => {
+                let Faulty {
+                    packages: _,
+                    mut diagnostics,
+                    looked_at,
+                } = faulty;
+                let listed = &rest.looked.trace.listed;
+                diagnostics.extend(listed.diagnostics.iter().cloned());
+                sort(&mut diagnostics);
+                return Ok(Ok(Recalled::Faulty(Box::new(Told {
+                    diagnostics,
+                    looked_at,
+                    account,
+                    is_plan_kept,
+                    rest,
+                }))));
+            }
         };
         let has_news = is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
         let trace = Self::put_together(*rest);
         let whole = Whole::new(linked, account, trace, has_news);
-        Ok(Recalled::Whole(Box::new(whole)))
+        Ok(Ok(Recalled::Whole(Box::new(whole))))
     }
 
     /// Makes a plan out of the previous one, if that is of the same graph when what does not hold
@@ -327,7 +382,7 @@ impl Session<'_> {
         }
         if !parts.nodes.is_empty() {
             let selectors = Vec::new();
-            let Some(records) = self.evaluated(Missing { selectors, parts })? else {
+            let Ok(records) = self.evaluated(Missing { selectors, parts })? else {
                 return Ok(Err(SOMETHING_WRONG));
             };
             if !recall.learn(&records, layout) {
@@ -361,6 +416,15 @@ impl Session<'_> {
         trace
     }
 
+    /// The trace of what is known when something is wrong. What was evaluated beside that is stale:
+    /// it may lack what a faulty package brings.
+    pub(super) fn put_together_with_errors(rest: Rest) -> Trace {
+        let evaluated = rest.recall.evaluated().clone();
+        let mut trace = Self::put_together(rest);
+        trace.stale.extend(evaluated);
+        trace
+    }
+
     /// Has evaluated what is missing until nothing is.
     fn complete(
         &self,
@@ -371,29 +435,66 @@ impl Session<'_> {
         let Some(wish) = Wish::of(&self.request.evaluation, settings, layout) else {
             return Ok(Completed::Useless(WRONG_REQUEST));
         };
+        let mut faulty = Faulty::default();
         for _ in 0..ROUNDS_MAX {
             let missing = match recall.standing(&wish, layout) {
                 Standing::Complete(targets) => return Ok(Completed::Targets(targets)),
                 Standing::Wrong => return Ok(Completed::Useless(WRONG_REQUEST)),
-                Standing::Incomplete(missing) => missing,
+                Standing::Incomplete(missing) => missing.without(&faulty),
             };
+            if missing.is_nothing() {
+                return Ok(match recall.told_beside(&faulty, &wish) {
+                    Some(others) => {
+                        faulty.diagnostics.extend(others);
+                        Completed::Faulty(faulty)
+                    }
+                    None => Completed::Useless(SOMETHING_WRONG),
+                });
+            }
             let count = missing.selectors.len() + missing.parts.nodes.len();
             if count > PARTS_MAX && count > recall.records.packages.len() / 2 {
                 return Ok(Completed::Useless("most packages have to be evaluated"));
             }
-            let Some(records) = self.evaluated(missing)? else {
-                return Ok(Completed::Useless(SOMETHING_WRONG));
-            };
-            if !recall.learn(&records, layout) {
-                return Ok(Completed::Useless(CHANGED_MEANWHILE));
+            for evaluated in self.evaluated_apart(missing)? {
+                match evaluated {
+                    Ok(records) if recall.learn(&records, layout) => {}
+                    Ok(_) => return Ok(Completed::Useless(CHANGED_MEANWHILE)),
+                    Err(Some(other)) => faulty.add(other),
+                    Err(None) => return Ok(Completed::Useless(SOMETHING_WRONG)),
+                }
             }
         }
         Ok(Completed::Useless("references lead ever further"))
     }
 
-    /// Evaluates parts; none when there is an error, which is explained best by an evaluation of
-    /// everything.
-    fn evaluated(&self, missing: Missing) -> Result<Option<Records>, ChildError> {
+    /// Evaluates parts; a few packages of which some are faulty and some are not, one by one.
+    fn evaluated_apart(
+        &self,
+        missing: Missing,
+    ) -> Result<Vec<Result<Records, Option<Faulty>>>, ChildError> {
+        let evaluated = self.evaluated(missing.clone())?;
+        if !matches!(evaluated, Err(None)) || !(2..=APART_MAX).contains(&missing.selectors.len()) {
+            return Ok(vec![evaluated]);
+        }
+        let one_by_one = missing.one_by_one().into_iter();
+        let apart: Vec<_> = one_by_one
+            .map(|one| self.evaluated(one))
+            .collect::<Result<_, _>>()?;
+        // Each of a circle would tell of the circle.
+        let is_in_cycle = |it: &Result<_, Option<Faulty>>| match it {
+            Ok(_) | Err(None) => false,
+            Err(Some(faulty)) => faulty.diagnostics.iter().any(|it| it.id == VALUE_CYCLE),
+        };
+        Ok(if apart.iter().any(is_in_cycle) {
+            vec![evaluated]
+        } else {
+            apart
+        })
+    }
+
+    /// Evaluates parts. An error is explained best by an evaluation of everything, unless nothing
+    /// but faulty packages was asked for.
+    fn evaluated(&self, missing: Missing) -> Result<Result<Records, Option<Faulty>>, ChildError> {
         let request = ChildRequest {
             evaluation: EvaluationRequest {
                 selectors: missing.selectors,
@@ -402,16 +503,30 @@ impl Session<'_> {
             ..self.request.clone()
         };
         let scope = Scope::Only(missing.parts);
-        let Recorded { outcome, .. } = record_in_child(self.program, &request, &scope)?;
-        Ok(outcome.map(|outcome| {
-            let mut records = outcome.records;
-            self.rely_on_rested(&mut records);
-            records
-        }))
+        let Recorded {
+            outcome,
+            diagnostics,
+            looked_at,
+            faulty,
+        } = record_in_child(self.program, &request, &scope)?;
+        Ok(match outcome {
+            Some(outcome) => {
+                let mut records = outcome.records;
+                self.rely_on_rested(&mut records);
+                Ok(records)
+            }
+            None => Err(faulty.map(|packages| Faulty {
+                packages,
+                diagnostics,
+                looked_at,
+            })),
+        })
     }
 }
 
 enum Completed {
     Targets(Vec<Target>),
+    /// With everything that there is to tell, but for what the list of packages says.
+    Faulty(Faulty),
     Useless(&'static str),
 }

@@ -12,8 +12,9 @@ use stxl_lang::SourcePath;
 use stxl_model::{Label, PackageLabel, Selector};
 
 use super::Account;
+use super::faulty::Faulty;
 use crate::database::Configured;
-use crate::evaluator::{EvaluationRequest, Parts, Target, Tests};
+use crate::evaluator::{EvaluationRequest, FaultyPackage, Parts, Target, Tests};
 use crate::layout::{Layers, Layout};
 use crate::link::Links;
 use crate::node::NodeKey;
@@ -63,7 +64,7 @@ impl fmt::Display for Reason {
 pub(super) struct Recall {
     pub(super) records: Records,
     /// Those that were taken out, for what they were to others.
-    former: BTreeMap<PackageLabel, PackageRecord>,
+    pub(super) former: BTreeMap<PackageLabel, PackageRecord>,
     /// Why packages were or are to be evaluated.
     reasons: BTreeMap<PackageLabel, Reason>,
     /// The packages that were evaluated.
@@ -81,9 +82,48 @@ pub(super) struct Seen<'s> {
 }
 
 /// What is missing for a plan.
+#[derive(Clone)]
 pub(super) struct Missing {
     pub(super) selectors: Vec<Selector>,
     pub(super) parts: Parts,
+}
+
+impl Missing {
+    /// What is missing besides packages that are known to be faulty.
+    pub(super) fn without(mut self, faulty: &Faulty) -> Self {
+        let is_other = |label: &PackageLabel| !faulty.has(label);
+        self.selectors
+            .retain(|it| it.package().is_none_or(is_other));
+        self.parts.nodes.retain(|node| is_other(&node.label));
+        self
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.selectors.is_empty() && self.parts.nodes.is_empty()
+    }
+
+    /// Each package by itself.
+    pub(super) fn one_by_one(self) -> Vec<Self> {
+        let Self { selectors, parts } = self;
+        let mut labels: BTreeSet<&PackageLabel> =
+            parts.nodes.iter().map(|node| &node.label).collect();
+        labels.extend(selectors.iter().filter_map(Selector::package));
+        let of = |label: &PackageLabel| Self {
+            selectors: {
+                let mut own = selectors.clone();
+                own.retain(|it| it.package() == Some(label));
+                own
+            },
+            parts: Parts {
+                nodes: {
+                    let own = parts.nodes.iter();
+                    own.filter(|node| node.label == *label).cloned().collect()
+                },
+                packages: parts.packages.clone(),
+            },
+        };
+        labels.into_iter().map(of).collect()
+    }
 }
 
 /// How a request stands to the records.
@@ -99,7 +139,7 @@ pub(super) enum Standing {
 /// What a request asks for, by the list of packages alone.
 pub(super) struct Wish {
     wanted: BTreeMap<PackageLabel, Wanted>,
-    configured: Configured,
+    pub(super) configured: Configured,
     tests: Tests,
 }
 
@@ -469,6 +509,22 @@ impl Recall {
             evaluated,
             ..Account::default()
         }
+    }
+
+    /// As [`Self::account`], where packages were evaluated in vain.
+    pub(super) fn account_with(&self, faulty: &Faulty) -> Account {
+        let mut account = self.account();
+        for FaultyPackage { label, .. } in &faulty.packages {
+            let reason = self.reasons.get(label).cloned();
+            let reason = reason.unwrap_or(Reason::Unknown);
+            account.evaluated.insert(label.clone(), reason);
+        }
+        account
+    }
+
+    /// The packages that were evaluated.
+    pub(super) fn evaluated(&self) -> &BTreeSet<PackageLabel> {
+        &self.evaluated
     }
 
     /// The packages whose records may be others than they were.

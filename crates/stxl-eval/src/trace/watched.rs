@@ -10,7 +10,7 @@ use stxl_lang::{Diagnostic, Severity, SourcePath};
 use stxl_model::{LeftOut, Plan};
 
 use super::Trace;
-use super::evaluate::{Account, Recalled, Session};
+use super::evaluate::{Account, Recalled, Session, Told, Useless};
 use super::file::{self, Identity, TraceFolder, UnsavedTrace};
 use super::listing::reads_of_listing;
 use super::suspects::Suspects;
@@ -49,8 +49,29 @@ enum State {
     Fresh,
     /// With a plan of the trace.
     Planned,
+    /// With errors of packages that the trace has as stale, which looked at these.
+    Faulty(Vec<Read>),
     /// With an error, or while the workspace changed, after it had looked at these.
     Untraced(Vec<Read>),
+}
+
+impl State {
+    /// Whether an evaluation would end as the last one, if nothing is another in the trace.
+    fn is_settled(&self, suspects: &Suspects) -> bool {
+        match self {
+            Self::Planned => true,
+            Self::Faulty(looked_at) => !looked_at.iter().any(|read| suspects.include(read)),
+            Self::Fresh | Self::Untraced(_) => false,
+        }
+    }
+
+    /// What an evaluation looked at that the trace may not have.
+    fn looked_at(&self) -> &[Read] {
+        match self {
+            Self::Faulty(looked_at) | Self::Untraced(looked_at) => looked_at,
+            Self::Fresh | Self::Planned => &[],
+        }
+    }
 }
 
 /// What comes of an evaluation.
@@ -149,7 +170,7 @@ impl WatchedWorkspace {
                     self.trace = unseen.trace;
                     unseen.reason.to_owned()
                 }
-                Ok(looked) if matches!(self.state, State::Planned) && !looked.is_other() => {
+                Ok(looked) if !looked.is_other() && self.state.is_settled(&self.suspects) => {
                     self.has_news |= looked.has_new_stamp;
                     self.trace = Some(looked.trace);
                     self.last = last;
@@ -157,7 +178,7 @@ impl WatchedWorkspace {
                     return Ok(None);
                 }
                 Ok(looked) => match session.recall(looked, previous)? {
-                    Recalled::Whole(whole) => {
+                    Ok(Recalled::Whole(whole)) => {
                         let mut trace = whole.trace;
                         let Evaluation { plan, diagnostics } = whole.evaluation;
                         let plan = plan.map(Arc::new);
@@ -177,9 +198,28 @@ impl WatchedWorkspace {
                             account: whole.account,
                         }));
                     }
-                    Recalled::Useless { reason, rest } => {
-                        // What was known of packages that are right holds when the error is gone.
-                        self.trace = Some(Session::put_together(*rest));
+                    Ok(Recalled::Faulty(told)) => {
+                        let Told {
+                            diagnostics,
+                            looked_at,
+                            account,
+                            is_plan_kept,
+                            rest,
+                        } = *told;
+                        self.last = last.filter(|_| is_plan_kept);
+                        self.trace = Some(Session::put_together_with_errors(*rest));
+                        self.has_news = true;
+                        self.suspects = Suspects::none();
+                        self.state = State::Faulty(looked_at);
+                        return Ok(Some(Round {
+                            plan: None,
+                            diagnostics,
+                            account,
+                        }));
+                    }
+                    Err(Useless { reason, rest }) => {
+                        // What is known of other packages holds when the error is gone.
+                        self.trace = Some(Session::put_together_with_errors(*rest));
                         self.has_news = true;
                         reason
                     }
@@ -241,10 +281,7 @@ impl WatchedWorkspace {
         let mut reads: Vec<Read> = places
             .map(|(span, _)| Read::File(span.path.clone()))
             .collect();
-        match &self.state {
-            State::Untraced(looked_at) => reads.extend(looked_at.iter().cloned()),
-            State::Fresh | State::Planned => {}
-        }
+        reads.extend(self.state.looked_at().iter().cloned());
         if let Some(trace) = &self.trace {
             reads.extend(trace.records.reads.keys().cloned());
         }
@@ -281,6 +318,8 @@ impl WatchedWorkspace {
                 reads.extend(new);
                 self.placed = self.placed.max(1);
             }
+            // Few; which of them are new is not known.
+            State::Faulty(looked_at) => reads.extend(looked_at),
             State::Fresh | State::Planned => {}
         }
         let is_on_disk = |read: &&Read| !is_overriding(read.path());
