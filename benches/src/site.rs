@@ -24,6 +24,24 @@ pub struct SiteArguments {
     pub runs: usize,
 }
 
+/// Returns a command of Nix whose store and settings are in a folder of its own, without a daemon.
+pub fn nix_command(program: &str, state: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(program);
+    for (variable, folder) in [
+        ("NIX_STORE_DIR", "store"),
+        ("NIX_STATE_DIR", "state"),
+        ("NIX_LOG_DIR", "log"),
+    ] {
+        std::fs::create_dir_all(state.join(folder))?;
+        command.env(variable, state.join(folder));
+    }
+    command
+        .env("NIX_CONF_DIR", state)
+        .env("HOME", state)
+        .env("NIX_REMOTE", "");
+    Ok(command)
+}
+
 /// A folder that is removed at the end.
 #[derive(Debug)]
 pub struct Site {

@@ -10,7 +10,7 @@ use crate::generate::{Graph, Kind, name, write_nix, write_workspace};
 use crate::measure::{Usage, measure, median_of};
 use crate::scenario::NeedingPackages;
 use crate::seed::Work;
-use crate::site::{Site, is_installed};
+use crate::site::{Site, is_installed, nix_command};
 use crate::table::Table;
 
 /// Runs the scenario.
@@ -51,19 +51,7 @@ pub fn run(arguments: &NeedingPackages) -> anyhow::Result<()> {
 
     if is_installed("nix-instantiate") {
         let nix = |state: &Path| -> anyhow::Result<Command> {
-            let mut command = Command::new("nix-instantiate");
-            for (variable, folder) in [
-                ("NIX_STORE_DIR", "store"),
-                ("NIX_STATE_DIR", "state"),
-                ("NIX_LOG_DIR", "log"),
-            ] {
-                fs::create_dir_all(state.join(folder))?;
-                command.env(variable, state.join(folder));
-            }
-            command
-                .env("NIX_CONF_DIR", state)
-                .env("HOME", state)
-                .env("NIX_REMOTE", "");
+            let mut command = nix_command("nix-instantiate", state)?;
             command.arg("--quiet").arg(workspace.join("default.nix"));
             Ok(command)
         };

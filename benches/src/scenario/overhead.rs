@@ -3,6 +3,10 @@
 //! Outside is bubblewrap: namespaces and nothing else. It is handed a copy of the step's root, the
 //! step's commands and its environment, so what differs is what stxl adds: evaluation, layers,
 //! guards, the log, and the result that is hashed, sealed and recorded.
+//!
+//! Nix builds the same step with the same toolchain: the folders of the root lie over its sandbox,
+//! and what the step leaves is copied to where Nix takes, hashes and records it. The copies of the
+//! root are made before the time is taken.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,9 +16,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use stxl_model::{Derivation, Exec, Kind, Plan};
+use tempfile::TempDir;
 
 use crate::measure::{Group, Usage, measure, median_of};
-use crate::site::{Site, SiteArguments, is_installed};
+use crate::site::{Site, SiteArguments, is_installed, nix_command};
 use crate::table::Table;
 
 /// What the scenario takes
@@ -110,6 +115,14 @@ impl Bench<'_> {
             let archive = self.root(label)?;
             let usage = median_of(runs, || self.run_outside(&step, &archive))?;
             table.add(outside, usage, 1);
+            if is_installed("nix-build") {
+                let mut round = 0;
+                let usage = median_of(runs, || {
+                    round += 1;
+                    self.run_nix(&step, &archive, round)
+                })?;
+                table.add("nix-build, evaluation included", usage, 1);
+            }
         }
         let mut round = 0;
         let inside = median_of(runs, || {
@@ -179,13 +192,7 @@ impl Bench<'_> {
         step: &Exec<stxl_model::DerivationId>,
         archive: &Path,
     ) -> anyhow::Result<Usage> {
-        let root = tempfile::Builder::new()
-            .prefix("stxl-bench-root-")
-            .tempdir_in(&self.arguments.roots)
-            .context("a root")?;
-        let mut unpack = Command::new("tar");
-        unpack.arg("-xf").arg(archive).arg("-C").arg(root.path());
-        succeed(&mut unpack)?;
+        let root = self.unpacked(archive)?;
         let mut usage = Usage::default();
         for argv in &step.commands {
             let command = self.outside(step, root.path(), argv);
@@ -195,6 +202,85 @@ impl Bench<'_> {
             usage.rss_bytes = usage.rss_bytes.max(run.rss_bytes);
         }
         Ok(usage)
+    }
+
+    /// A copy of a root, which is removed when it is dropped.
+    fn unpacked(&self, archive: &Path) -> anyhow::Result<TempDir> {
+        let root = tempfile::Builder::new()
+            .prefix("stxl-bench-root-")
+            .tempdir_in(&self.arguments.roots)
+            .context("a root")?;
+        let mut unpack = Command::new("tar");
+        unpack.arg("-xf").arg(archive).arg("-C").arg(root.path());
+        succeed(&mut unpack)?;
+        Ok(root)
+    }
+
+    /// Has Nix build a step that does the same and that it has not built.
+    fn run_nix(
+        &self,
+        step: &Exec<stxl_model::DerivationId>,
+        archive: &Path,
+        round: usize,
+    ) -> anyhow::Result<Usage> {
+        let state = self.site.path("nix");
+        let root = self.unpacked(archive)?;
+        let mut command = nix_command("nix-build", &state)?;
+        let file = state.join("default.nix");
+        fs::write(&file, self.nix_expression(step, round)?).context("an expression")?;
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(root.path())? {
+            let entry = entry?;
+            let name = entry.file_name().into_string();
+            let name = name.ok().context("a folder without a name")?;
+            paths.push(format!("/{name}={}", entry.path().display()));
+        }
+        command.args(["--quiet", "--no-out-link", "--option", "sandbox", "true"]);
+        command.args(["--option", "sandbox-paths", &paths.join(" ")]);
+        command.args(["--option", "build-users-group", ""]);
+        let cores = self.arguments.jobs.to_string();
+        command.args(["--cores", &cores]).arg(file);
+        self.group.measure(&command)
+    }
+
+    fn nix_expression(
+        &self,
+        step: &Exec<stxl_model::DerivationId>,
+        round: usize,
+    ) -> anyhow::Result<String> {
+        let text = |bytes: &[u8]| -> anyhow::Result<String> {
+            let text = String::from_utf8(bytes.to_vec()).context("a word that is no text")?;
+            Ok(nix_string(&text))
+        };
+        let shell = text(
+            step.commands
+                .first()
+                .context("no command")?
+                .first()
+                .context("a word")?,
+        )?;
+        let mut script = format!("set -e\ncd {}\n", step.cwd);
+        for argv in &step.commands {
+            for word in argv {
+                let word = std::str::from_utf8(word).context("a word that is no text")?;
+                script += &format!("'{}' ", word.replace('\'', "'\\''"));
+            }
+            script.push('\n');
+        }
+        script += "mkdir \"$out\"\ncp -a /out/. \"$out\"\n";
+        let mut expression = format!(
+            "derivation {{\n  name = \"step\";\n  system = builtins.currentSystem;\n  \
+             builder = {shell};\n  args = [ \"-c\" {} ];\n",
+            nix_string(&script)
+        );
+        let jobs = self.arguments.jobs;
+        for (name, value) in &step.env {
+            let (name, value) = (text(name)?, text(value)?);
+            expression += &format!("  {name} = {value};\n");
+        }
+        expression += &format!("  JOBS = \"{jobs}\";\n  MAKEFLAGS = \"-j{jobs}\";\n");
+        expression += &format!("  BENCH_ROUND = \"{round}\";\n}}\n");
+        Ok(expression)
     }
 
     fn outside(
@@ -221,6 +307,12 @@ impl Bench<'_> {
         command.arg("--").args(argv.iter().map(|bytes| word(bytes)));
         command
     }
+}
+
+/// A text as Nix writes it.
+fn nix_string(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace("${", "\\${"))
 }
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {

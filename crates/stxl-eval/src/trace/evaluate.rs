@@ -105,24 +105,10 @@ pub(crate) fn evaluate_and_look<T: Default>(
         beginning: Beginning::now(),
     };
     let identity = Identity::new(folder, request);
-    let mut has_lost_changes = false;
-    let recalled = if !request.buffers.is_empty() {
-        // Buffers are texts that no file has.
-        Err("texts of an editor are not remembered".to_owned())
-    } else if let Memory::Renewed(_) = memory {
-        Err("what is remembered is made again".to_owned())
-    } else {
-        match file::load_for(folder, &identity, request) {
-            Ok(loaded) => {
-                has_lost_changes = loaded.has_lost_changes;
-                session.recall_all(loaded.trace)?
-            }
-            Err(
-                reason @ (TraceError::Missing
-                | TraceError::Unreadable { .. }
-                | TraceError::Damaged
-                | TraceError::OtherProgram),
-            ) => Err(reason.to_string()),
+    let (recalled, has_lost_changes) = match memory {
+        Memory::Used(_) => session.recall_saved(folder, &identity)?,
+        Memory::Renewed(_) | Memory::None => {
+            (Err("what is remembered is made again".to_owned()), false)
         }
     };
     let (evaluation, mut account, trace, looked) = match recalled {
@@ -243,6 +229,28 @@ pub(super) struct Rest {
 }
 
 impl Session<'_> {
+    /// As [`Self::recall_all`], of the trace in a folder, and whether that had lost anything.
+    fn recall_saved(
+        &self,
+        folder: &TraceFolder,
+        identity: &Identity,
+    ) -> Result<(Result<Recalled, String>, bool), ChildError> {
+        if !self.request.buffers.is_empty() {
+            // Buffers are texts that no file has.
+            let reason = "texts of an editor are not remembered".to_owned();
+            return Ok((Err(reason), false));
+        }
+        match file::load_for(folder, identity, self.request) {
+            Ok(loaded) => Ok((self.recall_all(loaded.trace)?, loaded.has_lost_changes)),
+            Err(
+                reason @ (TraceError::Missing
+                | TraceError::Unreadable { .. }
+                | TraceError::Damaged
+                | TraceError::OtherProgram),
+            ) => Ok((Err(reason.to_string()), false)),
+        }
+    }
+
     /// Looks at everything, and makes a plan if the trace is good for one; else says why it is not.
     fn recall_all(&self, trace: Trace) -> Result<Result<Recalled, String>, ChildError> {
         let (looked, guess) = match self.look_and_guess(trace, &Suspects::All, Guessing::Yes) {
