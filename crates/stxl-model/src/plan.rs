@@ -3,18 +3,22 @@
 mod difference;
 mod encoded;
 mod fragment;
+mod parallel;
 mod recipe;
+mod replaced;
 mod serialized;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
+use shape::KnownShape;
 
 pub use difference::{
     OutputDifference, PackageChange, PackageDifference, PlanDifference, Standing, Succession,
@@ -33,6 +37,7 @@ pub struct Plan {
     roots: Vec<PlanRoot>,
     is_local: bool,
     positions: IndexSet<DerivationId, FxBuildHasher>,
+    shape: KnownShape,
 }
 
 /// A derivation with its id and where it came from.
@@ -177,44 +182,9 @@ impl Plan {
         }
         if self.positions.insert(id) {
             self.nodes.push(node);
+            self.shape = KnownShape::default();
         }
         Ok(())
-    }
-
-    /// The plan with other nodes in the places of some, by position: what becomes of it when
-    /// derivations are others and the graph is not. None when that is no plan: a place stands twice
-    /// or in no order, or a derivation would stand twice, before its input, or after it was
-    /// replaced as one.
-    pub fn with_replaced(&self, replaced: &[(usize, PlanNode)]) -> Option<Self> {
-        let mut plan = self.clone();
-        let mut became: FxHashMap<DerivationId, DerivationId> = FxHashMap::default();
-        let mut next = 0;
-        for (position, node) in replaced {
-            if *position < next {
-                return None;
-            }
-            next = position + 1;
-            let stands_before =
-                |input: &DerivationId| plan.position(input).is_some_and(|it| it < *position);
-            if !node.derivation.inputs().iter().all(stands_before) {
-                return None;
-            }
-            *plan.nodes.get_mut(*position)? = node.clone();
-            let before = plan.positions.replace_index(*position, node.id).ok()?;
-            if before != node.id {
-                became.insert(before, node.id);
-            }
-        }
-        let mut inputs = plan.nodes.iter().flat_map(|node| node.derivation.inputs());
-        if !became.is_empty() && inputs.any(|input| became.contains_key(input)) {
-            return None;
-        }
-        for id in plan.roots.iter_mut().flat_map(|it| it.outputs.values_mut()) {
-            if let Some(other) = became.get(id) {
-                *id = *other;
-            }
-        }
-        Some(plan)
     }
 
     /// Adds a package that was asked for.
@@ -230,6 +200,7 @@ impl Plan {
             }
         }
         self.roots.push(root);
+        self.shape = KnownShape::default();
         Ok(())
     }
 

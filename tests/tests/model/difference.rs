@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use stxl_model::{
     BuildUid, Compose, Derivation, DerivationId, Exec, Fetch, FetchLock, Keep, NodeOrigin,
     OutputName, PackageLabel, PartDifference, Plan, PlanDifference, PlanNode, PlanRoot, Platform,
@@ -389,17 +390,15 @@ fn nodes_are_replaced_in_their_places_or_not_at_all() {
          s/a:main -> s/a.one
          s/c:main -> s/c.one",
     );
-    let replaced = before.with_replaced(&of_plan(&after, &[1, 2]));
-    assert_eq!(replaced.as_ref(), Some(&after));
+    for positions in [vec![1], vec![1, 2]] {
+        let replaced = before.with_replaced(&of_plan(&after, &positions));
+        assert_eq!(replaced.as_ref(), Some(&after), "{positions:?}");
+    }
     assert_eq!(before.with_replaced(&[]).as_ref(), Some(&before));
     let same = before.with_replaced(&of_plan(&before, &[0, 2]));
     assert_eq!(same.as_ref(), Some(&before));
     let shorter = plan("s/a.one = a");
     for (why, replaced) in [
-        (
-            "one that needs it still names the old one",
-            of_plan(&after, &[1]),
-        ),
         ("its input is not there", of_plan(&after, &[2])),
         ("not in order", of_plan(&after, &[2, 1])),
         ("twice", of_plan(&after, &[1, 1, 2])),
@@ -409,4 +408,126 @@ fn nodes_are_replaced_in_their_places_or_not_at_all() {
     ] {
         assert_eq!(before.with_replaced(&replaced), None, "{why}");
     }
+}
+
+/// A node of a plan of numbers: its package, its command, and nodes before it that it needs.
+type NumberedNode = (u8, u8, Vec<usize>);
+
+fn numbered_node() -> impl Strategy<Value = NumberedNode> {
+    let inputs = prop::collection::vec(any::<usize>(), 0..4);
+    (0..6_u8, 0..40_u8, inputs)
+}
+
+fn numbered_label(package: u8) -> String {
+    format!("s/p{package}")
+}
+
+/// The node at a position, over nodes that have these ids.
+fn numbered_derivation(
+    (_, command, inputs): &NumberedNode,
+    before: &[DerivationId],
+) -> Derivation<DerivationId> {
+    let inputs = inputs.iter().filter(|_| !before.is_empty());
+    let inputs: Vec<DerivationId> = inputs.map(|it| before[it % before.len()]).collect();
+    derivation(&command.to_string(), &inputs)
+}
+
+/// A plan of which every package is asked for by its first and its last node, and the ids of all
+/// nodes.
+fn numbered_plan(nodes: &[NumberedNode]) -> (Plan, Vec<DerivationId>) {
+    let mut plan = Plan::default();
+    let mut ids: Vec<DerivationId> = Vec::new();
+    let mut outputs: BTreeMap<u8, BTreeMap<OutputName, DerivationId>> = BTreeMap::new();
+    for (position, node) in nodes.iter().enumerate() {
+        let name = || origin(&numbered_label(node.0), &position.to_string());
+        let id = plan.add(numbered_derivation(node, &ids), name).unwrap();
+        ids.push(id);
+        let outputs = outputs.entry(node.0).or_default();
+        outputs
+            .entry(OutputName::parse("first").unwrap())
+            .or_insert(id);
+        outputs.insert(OutputName::main(), id);
+    }
+    for (package, outputs) in outputs {
+        let label = PackageLabel::parse(&numbered_label(package)).unwrap();
+        plan.add_root(PlanRoot { label, outputs }).unwrap();
+    }
+    (plan, ids)
+}
+
+/// Replaces nodes, and compares what comes of it with the plan that is made anew.
+fn check_replaced(nodes: &[NumberedNode], edits: &BTreeMap<usize, (u8, Vec<usize>)>) {
+    let (before, ids) = numbered_plan(nodes);
+    if before.nodes().len() < nodes.len() {
+        // Some stand for two.
+        return;
+    }
+    let mut edited = nodes.to_vec();
+    let (mut replaced, mut is_elsewhere) = (Vec::new(), false);
+    for (position, (command, inputs)) in edits {
+        let package = nodes[*position].0;
+        edited[*position] = (package, *command, inputs.clone());
+        let derivation = numbered_derivation(&edited[*position], &ids[..*position]);
+        let derivation = stxl_model::EncodedDerivation::from(derivation);
+        let id = derivation.id();
+        is_elsewhere |= before.position(&id).is_some_and(|it| it != *position);
+        let origin = before.nodes()[*position].origin.clone();
+        let node = PlanNode {
+            id,
+            derivation,
+            origin,
+        };
+        replaced.push((*position, node));
+    }
+    let (after, _) = numbered_plan(&edited);
+    let replaced = before.with_replaced(&replaced);
+    let is_plan = !is_elsewhere && after.nodes().len() == nodes.len();
+    assert_eq!(replaced.is_some(), is_plan);
+    let Some(replaced) = replaced else { return };
+    assert!(replaced == after);
+    // Plans that were made of each other are compared by another way.
+    let difference = PlanDifference::between(&before, &after);
+    assert_eq!(PlanDifference::between(&before, &replaced), difference);
+    let back = PlanDifference::between(&after, &before);
+    assert_eq!(PlanDifference::between(&replaced, &before), back);
+    let succession = Succession::between(&before, &after);
+    assert_eq!(Succession::between(&before, &replaced), succession);
+    let again = replaced.with_replaced(&of_plan(&after, &[0]));
+    assert_eq!(again.as_ref(), Some(&after));
+}
+
+proptest! {
+    #[test]
+    fn a_plan_with_replaced_nodes_is_the_one_made_anew(
+        nodes in prop::collection::vec(numbered_node(), 1..30),
+        edits in prop::collection::vec((any::<usize>(), numbered_node()), 0..4),
+    ) {
+        let edits = edits.into_iter().map(|(position, (_, command, inputs))| {
+            (position % nodes.len(), (command, inputs))
+        });
+        let edits: BTreeMap<_, _> = edits.collect();
+        check_replaced(&nodes, &edits);
+        // Mostly the graph is what it was.
+        let of_node = |position: &usize| nodes[*position].2.clone();
+        let edits = edits.iter().map(|(position, (command, _))| {
+            (*position, (*command, of_node(position)))
+        });
+        check_replaced(&nodes, &edits.collect());
+    }
+}
+
+/// Enough nodes for several threads: each but the first needs one that half as many stand before.
+#[test]
+fn many_nodes_follow_one() {
+    let node = |position: usize| {
+        let inputs = match position {
+            0 => Vec::new(),
+            _ => vec![position / 2; 2 + position % 2],
+        };
+        (u8::try_from(position % 250).unwrap(), 1, inputs)
+    };
+    let nodes: Vec<NumberedNode> = (0..4000).map(node).collect();
+    assert_eq!(numbered_plan(&nodes).0.nodes().len(), nodes.len());
+    check_replaced(&nodes, &BTreeMap::from([(0, (2, Vec::new()))]));
+    check_replaced(&nodes, &BTreeMap::from([(7, (2, vec![6]))]));
 }

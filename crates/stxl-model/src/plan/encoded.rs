@@ -19,17 +19,14 @@ pub(super) const ID_BYTES: usize = 32;
 pub struct EncodedDerivation {
     kind: Kind,
     inputs: Arc<[DerivationId]>,
-    form: Form,
+    /// Shared with what is by the same recipe over other inputs.
+    form: Arc<Form>,
 }
 
 /// Where the encoding is.
-#[derive(Clone)]
 enum Form {
     /// Here, and where the inputs begin in it.
-    Whole {
-        bytes: Arc<[u8]>,
-        holes: Arc<[usize]>,
-    },
+    Whole { bytes: Vec<u8>, holes: Vec<usize> },
     /// In a fragment, with holes for the inputs.
     Part(FragmentNode),
 }
@@ -44,21 +41,27 @@ impl EncodedDerivation {
         Self {
             kind: derivation.kind(),
             inputs,
-            form: Form::Whole {
-                bytes: bytes.into(),
-                holes: holes.into(),
-            },
+            form: Arc::new(Form::Whole { bytes, holes }),
         }
     }
 
     /// A derivation of a fragment over known inputs; none when its kind is unknown.
-    pub(super) fn of_fragment(node: FragmentNode, inputs: Vec<DerivationId>) -> Option<Self> {
+    pub(super) fn of_fragment(node: FragmentNode, inputs: &[DerivationId]) -> Option<Self> {
         let kind = Kind::from_code(*node.template().first()?)?;
         Some(Self {
             kind,
             inputs: inputs.into(),
-            form: Form::Part(node),
+            form: Arc::new(Form::Part(node)),
         })
+    }
+
+    /// The same over other inputs, which have to be as many.
+    pub(super) fn over(&self, inputs: Arc<[DerivationId]>) -> Self {
+        Self {
+            kind: self.kind,
+            inputs,
+            form: Arc::clone(&self.form),
+        }
     }
 
     /// The kind.
@@ -78,11 +81,20 @@ impl EncodedDerivation {
 
     /// The derivation id.
     pub fn id(&self) -> DerivationId {
-        DerivationId::of_encoding(&self.to_bytes())
+        self.id_by(&mut Vec::new())
+    }
+
+    /// The derivation id, computed in a buffer that others may use after it.
+    pub(super) fn id_by(&self, buffer: &mut Vec<u8>) -> DerivationId {
+        self.fill(buffer, self.inputs.iter().map(DerivationId::digest));
+        DerivationId::of_encoding(buffer)
     }
 
     /// Whether another derivation does the same with its inputs, whatever these are.
     pub fn has_recipe_of(&self, other: &Self) -> bool {
+        if self.form.is_same(&other.form) {
+            return true;
+        }
         let blank = Digest::from_bytes([0; ID_BYTES]);
         let recipe = |it: &Self| it.filled(it.inputs.iter().map(|_| &blank));
         self.kind == other.kind
@@ -117,6 +129,13 @@ impl EncodedDerivation {
 
     /// The encoding with digests in the places of the inputs.
     fn filled<'d>(&self, digests: impl Iterator<Item = &'d Digest>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.fill(&mut bytes, digests);
+        bytes
+    }
+
+    /// Makes a buffer the encoding with digests in the places of the inputs.
+    fn fill<'d>(&self, bytes: &mut Vec<u8>, digests: impl Iterator<Item = &'d Digest>) {
         let fill = |bytes: &mut Vec<u8>, holes: &mut dyn Iterator<Item = usize>| {
             for (begin, digest) in holes.zip(digests) {
                 if let Some(hole) = bytes.get_mut(begin..begin.saturating_add(ID_BYTES)) {
@@ -124,17 +143,29 @@ impl EncodedDerivation {
                 }
             }
         };
-        match &self.form {
-            Form::Whole { bytes, holes } => {
-                let mut bytes = bytes.to_vec();
-                fill(&mut bytes, &mut holes.iter().copied());
-                bytes
+        bytes.clear();
+        match &*self.form {
+            Form::Whole {
+                bytes: whole,
+                holes,
+            } => {
+                bytes.extend_from_slice(whole);
+                fill(bytes, &mut holes.iter().copied());
             }
             Form::Part(node) => {
-                let mut bytes = node.template().to_vec();
-                fill(&mut bytes, &mut node.holes());
-                bytes
+                bytes.extend_from_slice(node.template());
+                fill(bytes, &mut node.holes());
             }
+        }
+    }
+}
+
+impl Form {
+    /// Whether another one is the same place, without looking into it.
+    fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        match (&**self, &**other) {
+            (Self::Part(node), Self::Part(other)) => node.is_same_part(other),
+            (Self::Whole { .. } | Self::Part(_), _) => Arc::ptr_eq(self, other),
         }
     }
 }

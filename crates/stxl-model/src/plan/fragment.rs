@@ -129,13 +129,16 @@ impl Fragment {
         mut add: impl FnMut(DerivationId, EncodedDerivation, &[u8]) -> Result<(), PlanError>,
     ) -> Result<DerivationId, PlanError> {
         own.clear();
+        let (mut inputs, mut buffer) = (Vec::new(), Vec::new());
         let mut decoder = Decoder::new(self.as_bytes());
         let result = decode_input(&mut decoder)?;
         for _ in 0..decoder.count()? {
-            let (node, inputs, origin) = decode_node(&mut decoder, self, own, needs)?;
+            inputs.clear();
+            let resolve_input = |input, decoder: &_| resolve(input, own, needs, decoder);
+            let (node, origin) = decode_node(&mut decoder, self, resolve_input, &mut inputs)?;
             let unknown = decoder.error("a kind of derivation");
-            let derivation = EncodedDerivation::of_fragment(node, inputs).ok_or(unknown)?;
-            let id = derivation.id();
+            let derivation = EncodedDerivation::of_fragment(node, &inputs).ok_or(unknown)?;
+            let id = derivation.id_by(&mut buffer);
             add(id, derivation, origin)?;
             own.push(id);
         }
@@ -214,6 +217,13 @@ impl FragmentNode {
         self.shared.get(self.template.clone()).unwrap_or_default()
     }
 
+    /// Whether another one is the same part of the same bytes, without looking into them.
+    pub(super) fn is_same_part(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+            && self.template == other.template
+            && self.holes == other.holes
+    }
+
     /// Where the holes begin.
     pub(super) fn holes(&self) -> impl Iterator<Item = usize> {
         let holes = self.shared.get(self.holes.clone()).unwrap_or_default();
@@ -224,17 +234,16 @@ impl FragmentNode {
     }
 }
 
-/// Reads a node: itself, its inputs, and the encoding of its origin.
+/// Reads a node and the encoding of its origin, and adds its inputs to a list.
 fn decode_node<'f>(
     decoder: &mut Decoder<'f>,
     fragment: &'f Fragment,
-    own: &[DerivationId],
-    needs: &[DerivationId],
-) -> Result<(FragmentNode, Vec<DerivationId>, &'f [u8]), DecodeError> {
+    resolve: impl Fn(FragmentInput, &Decoder<'f>) -> Result<DerivationId, DecodeError>,
+    inputs: &mut Vec<DerivationId>,
+) -> Result<(FragmentNode, &'f [u8]), DecodeError> {
     let start = fragment.range.start;
     let template_bytes = decoder.bytes()?.len();
     let template_end = start + decoder.offset();
-    let mut inputs = Vec::new();
     let hole_count = decoder.count()?;
     let holes_start = start + decoder.offset();
     for _ in 0..hole_count {
@@ -243,14 +252,14 @@ fn decode_node<'f>(
         if begin.saturating_add(ID_BYTES) > template_bytes {
             return Err(outside);
         }
-        inputs.push(resolve(decode_input(decoder)?, own, needs, decoder)?);
+        inputs.push(resolve(decode_input(decoder)?, decoder)?);
     }
     let node = FragmentNode {
         shared: Arc::clone(&fragment.shared),
         template: template_end - template_bytes..template_end,
         holes: holes_start..start + decoder.offset(),
     };
-    Ok((node, inputs, decoder.bytes()?))
+    Ok((node, decoder.bytes()?))
 }
 
 fn encode_input(encoder: &mut Encoder, input: FragmentInput) {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Comparison, Side};
+use super::comparison::Comparison;
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::plan::{Plan, PlanNode};
@@ -50,35 +50,27 @@ impl Likeness {
 impl Succession {
     /// Compares two plans.
     pub fn between(before: &Plan, after: &Plan) -> Self {
-        let (old, new) = (Side::of(before, after), Side::of(after, before));
-        let mut comparison = Comparison {
-            old: &old,
-            new: &new,
-            successors: FxHashMap::default(),
-            predecessors: FxHashMap::default(),
-        };
-        comparison.recipes();
-        let Comparison {
-            successors,
-            predecessors: follows,
-            ..
-        } = comparison;
-        let mut succession = Self {
-            follows,
-            replaces: FxHashMap::default(),
-        };
-        for (label, own) in &new.own {
-            let gone = old.own.get(label).into_iter().flatten();
-            let gone = gone.filter(|node| !successors.contains_key(&node.id));
-            succession.replace(own, gone.copied().collect());
+        let mut comparison = Comparison::of(before, after);
+        let without = comparison.recipes();
+        let (old, new) = (&comparison.old, &comparison.new);
+        let mut succession = Self::default();
+        for (position, node) in (0..).zip(after.nodes()) {
+            if let Some(followed) = comparison.predecessor(position) {
+                succession.follows.insert(node.id, old.node(followed).id);
+            }
+        }
+        for (package, without) in without {
+            let gone = old.own_of(package);
+            let gone = gone.filter(|node| comparison.successor(*node).is_none());
+            let gone = gone.map(|node| old.node(node)).collect();
+            let left = without.into_iter().map(|node| new.node(node)).collect();
+            succession.replace(left, gone);
         }
         succession
     }
 
     /// Finds for the derivations of a package that follow none what each stands for.
-    fn replace(&mut self, own: &[&PlanNode], mut gone: Vec<&PlanNode>) {
-        let mut left: Vec<&PlanNode> = own.to_vec();
-        left.retain(|node| !self.follows.contains_key(&node.id));
+    fn replace(&mut self, mut left: Vec<&PlanNode>, mut gone: Vec<&PlanNode>) {
         for likeness in [Likeness::Name, Likeness::Kind] {
             left.retain(|node| {
                 let key = |other: &PlanNode| likeness.of(other) == likeness.of(node);
