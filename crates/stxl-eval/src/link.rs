@@ -50,12 +50,10 @@ pub(crate) struct Links {
     shape: Arc<Shape>,
 }
 
-/// What was linked, and in which order: the same as long as nobody needs or brings anything else.
+/// What was linked: the same as long as nobody needs or brings anything else.
 #[derive(Debug, Default)]
 struct Shape {
     targets: Vec<Target>,
-    /// Positions of nodes, each after all it needs.
-    order: Vec<usize>,
     /// By position: whether targets need the node or are brought it, over any number of steps.
     is_reached: Vec<bool>,
 }
@@ -83,13 +81,18 @@ impl Links {
 #[derive(Clone, Copy, Debug)]
 struct OwnDerivation {
     id: DerivationId,
+    /// Where it stands in the plan.
+    position: usize,
     /// Whether the node was the first to bring it into the plan, where it came from included.
     is_first: bool,
 }
 
 #[derive(Clone, Debug)]
 struct NodeLink {
+    /// What gives it.
     id: DerivationId,
+    /// Where that stands in the plan.
+    position: usize,
     fragment: Fragment,
     derivations: Range<usize>,
 }
@@ -120,7 +123,6 @@ pub(crate) fn link(
             derivations: Vec::with_capacity(2 * records.nodes.len()),
             shape: Arc::default(),
         },
-        order: Vec::with_capacity(records.nodes.len()),
         previous,
     };
     // Mostly one derivation that makes a root, and one that runs in it.
@@ -141,52 +143,51 @@ pub(crate) fn link(
         })?;
     }
     let is_reached = linker.check_brought(&targets)?;
+    let said = Said::of(records, &targets, &is_reached);
     let mut links = linker.links;
     links.shape = Arc::new(Shape {
         targets,
-        order: linker.order,
         is_reached,
     });
-    Ok(Linked::new(records, linker.plan, links))
+    Ok(said.of_plan(linker.plan, links))
 }
 
-impl Linked {
-    /// Adds what the packages in a plan say.
-    fn new(records: &Records, mut plan: Plan, links: Links) -> Self {
-        let mut options = BTreeSet::new();
-        let mut diagnostics = Vec::new();
-        let Shape {
-            targets,
-            order: _,
-            is_reached,
-        } = &*links.shape;
+/// What the packages in a plan say.
+#[derive(Default)]
+pub(crate) struct Said {
+    options: BTreeSet<String>,
+    /// Warnings, in no order and with duplicates.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    is_any_local: bool,
+}
+
+impl Said {
+    /// Of the packages of nodes, by position, that are reached from targets.
+    pub(crate) fn of(records: &Records, targets: &[Target], is_reached: &[bool]) -> Self {
+        let mut all = Self::default();
         for seen in seen(records, targets, is_reached) {
             if seen.is_reached {
-                options.extend(seen.package.facts.options.iter().cloned());
+                all.options
+                    .extend(seen.package.facts.options.iter().cloned());
             }
-            diagnostics.extend(seen.diagnostics().cloned());
-            if seen.package.layers.last().is_some_and(is_local) {
-                plan.mark_local();
-            }
+            let said = seen.remarks.iter().flat_map(|it| &it.diagnostics);
+            all.diagnostics.extend(said.cloned());
+            all.is_any_local |= seen.package.layers.last().is_some_and(is_local);
         }
-        Self {
+        all
+    }
+
+    fn of_plan(self, mut plan: Plan, links: Links) -> Linked {
+        if self.is_any_local {
+            plan.mark_local();
+        }
+        Linked {
             plan,
             links,
-            options,
-            diagnostics,
+            options: self.options,
+            diagnostics: self.diagnostics,
         }
     }
-}
-
-/// What packages say when nodes, by position, are reached from targets: warnings, in no order and
-/// with duplicates.
-pub(crate) fn told_of(
-    records: &Records,
-    targets: &[Target],
-    is_reached: &[bool],
-) -> Vec<Diagnostic> {
-    let seen = seen(records, targets, is_reached);
-    seen.iter().flat_map(Seen::diagnostics).cloned().collect()
 }
 
 /// A package that has to do with a plan.
@@ -197,12 +198,6 @@ struct Seen<'r> {
     remarks: Vec<&'r Remarks>,
     /// Whether nodes of it were reached.
     is_reached: bool,
-}
-
-impl Seen<'_> {
-    fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.remarks.iter().flat_map(|it| &it.diagnostics)
-    }
 }
 
 /// The packages of the nodes that were reached, those that were asked for, and all whose values
@@ -288,8 +283,6 @@ struct Linker<'r> {
     is_begun: Vec<bool>,
     plan: Plan,
     links: Links,
-    /// The nodes in the plan, in the order in which they were linked.
-    order: Vec<usize>,
     previous: Option<Previous<'r>>,
 }
 
@@ -386,14 +379,17 @@ impl Linker<'_> {
             None => self.plan.link_noting(&record.fragment, needs, own)?,
         };
         let begin = self.links.derivations.len();
-        let plan = &self.plan;
-        let own = own.iter().map(|id| OwnDerivation {
-            id: *id,
-            is_first: plan.position(id) >= Some(known),
-        });
-        self.links.derivations.extend(own);
+        for id in own {
+            let stands_at = self.stands_at(*id)?;
+            self.links.derivations.push(OwnDerivation {
+                id: *id,
+                position: stands_at,
+                is_first: stands_at >= known,
+            });
+        }
         let link = NodeLink {
             id,
+            position: self.stands_at(id)?,
             fragment: record.fragment.clone(),
             derivations: begin..self.links.derivations.len(),
         };
@@ -402,7 +398,6 @@ impl Linker<'_> {
             *known = Some(id);
             *linked = Some(link);
         }
-        self.order.push(position);
         Ok(())
     }
 
@@ -431,7 +426,7 @@ impl Linker<'_> {
         }
         own.clear();
         let derivations = links.derivations.get(link.derivations.clone());
-        for OwnDerivation { id, is_first } in derivations.unwrap_or_default() {
+        for OwnDerivation { id, is_first, .. } in derivations.unwrap_or_default() {
             own.push(*id);
             if self.plan.position(id).is_some() {
                 continue;
@@ -449,6 +444,13 @@ impl Linker<'_> {
         let id = self.ids.get(position).copied().flatten();
         id.ok_or_else(|| LinkError::Missing {
             node: self.shown(position),
+        })
+    }
+
+    fn stands_at(&self, id: DerivationId) -> Result<usize, LinkError> {
+        let position = self.plan.position(&id);
+        position.ok_or_else(|| LinkError::Missing {
+            node: id.to_string(),
         })
     }
 

@@ -179,6 +179,14 @@ impl Records {
         nodes
     }
 
+    /// The record of a node, by its position.
+    pub(crate) fn node(&self, position: usize) -> Option<&NodeRecord> {
+        let key = self.nodes.get_index(position)?;
+        let nodes = &self.packages.get(&key.label)?.nodes;
+        let mut nodes = nodes.iter().filter(|(it, _)| *it as usize == position);
+        nodes.next().map(|(_, node)| node)
+    }
+
     /// Takes over the record of a package from other records. A record that is there stays, and
     /// only what it lacks is added.
     pub(crate) fn absorb(&mut self, other: &Self, label: &PackageLabel) {

@@ -398,7 +398,7 @@ impl Session<'_> {
             }
         }
         let changed = recall.changed_in_place(previous.links);
-        let linked = changed.and_then(|changed| relink(&recall.records, previous, changed));
+        let linked = changed.and_then(|changed| relink(&recall.records, previous, &changed));
         Ok(Ok(linked))
     }
 

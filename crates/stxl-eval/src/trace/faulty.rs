@@ -10,7 +10,7 @@ use stxl_model::PackageLabel;
 use super::recall::{Asked, Recall, Wish};
 use crate::evaluator::{FaultyPackage, Target};
 use crate::graph::ordered;
-use crate::link::told_of;
+use crate::link::Said;
 use crate::read::Read;
 use crate::record::{NodeRecord, Records};
 use crate::selection::configured_for;
@@ -70,7 +70,7 @@ impl Recall {
             if reach.has_cycle(&is_reached) {
                 return None;
             }
-            let mut told = told_of(&self.records, &targets, &is_reached);
+            let mut told = Said::of(&self.records, &targets, &is_reached).diagnostics;
             told.sort();
             told.dedup();
             Some(told)

@@ -327,8 +327,8 @@ impl Recall {
     /// The nodes whose fragments may be others than a plan was made of, by position, if the rest of
     /// what it was made of is what it was; none if packages are anything else to others, or need
     /// or bring anything else.
-    pub(super) fn changed_in_place(&self, links: &Links) -> Option<Vec<usize>> {
-        let mut changed = Vec::new();
+    pub(super) fn changed_in_place(&self, links: &Links) -> Option<BTreeSet<usize>> {
+        let mut changed = BTreeSet::new();
         for (label, former) in &self.former {
             let mut positions = former.nodes.iter().map(|(position, _)| *position as usize);
             if !self.evaluated.contains(label) {
@@ -347,7 +347,7 @@ impl Recall {
                 if former.needs != node.needs || former.brings != node.brings {
                     return None;
                 }
-                changed.push(*position as usize);
+                changed.insert(*position as usize);
             }
         }
         let mut evaluated = self.evaluated.iter();
