@@ -179,16 +179,10 @@ impl WatchedWorkspace {
                 }
                 Ok(looked) => match session.recall(looked, previous)? {
                     Ok(Recalled::Whole(whole)) => {
-                        let mut trace = whole.trace;
                         let Evaluation { plan, diagnostics } = whole.evaluation;
                         let plan = plan.map(Arc::new);
                         self.last = plan.clone().zip(Some(whole.links));
-                        if trace.compact() {
-                            // Everything has another position.
-                            self.placed = 0;
-                            self.last = None;
-                        }
-                        self.trace = Some(trace);
+                        self.trace = Some(whole.trace);
                         self.has_news |= whole.has_news;
                         self.suspects = Suspects::none();
                         self.state = State::Planned;
@@ -300,6 +294,14 @@ impl WatchedWorkspace {
     /// What is to be watched: what was looked at for the first time since this was asked last, and
     /// what may stand elsewhere since something happened at these paths.
     pub fn take_dependencies(&mut self, changes: &Suspects) -> Vec<Dependency> {
+        // Here, since nobody waits for it.
+        if let (State::Planned, Some(trace)) = (&self.state, &mut self.trace)
+            && trace.compact()
+        {
+            // Everything has another position.
+            self.placed = 0;
+            self.last = None;
+        }
         let is_first = self.placed == 0;
         let mut reads: Vec<&Read> = Vec::new();
         if let Some(trace) = &self.trace {
