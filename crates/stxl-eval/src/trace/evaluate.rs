@@ -13,12 +13,11 @@ use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_the
 use super::suspects::Suspects;
 use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
-use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, Target, sort};
+use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, sort};
 use crate::layout::Layout;
 use crate::link::{Linked, Links, Previous, link, relink};
 use crate::read::Read;
 use crate::record::Records;
-use crate::settings::Settings;
 
 /// How often the child is asked for what is missing before everything is evaluated.
 const ROUNDS_MAX: usize = 6;
@@ -320,39 +319,35 @@ impl Session<'_> {
             Some(previous) => self.recall_in_place(&mut recall, &layout, previous)?,
             None => Ok(None),
         };
-        let mut faulty = None;
-        let linked = match in_place {
-            Ok(Some(linked)) => Ok(linked),
-            Ok(None) => match self.complete(&mut recall, &looked.settings, &layout)? {
-                Completed::Targets(targets) => {
-                    link(&recall.records, targets, previous).map_err(|wrong| wrong.to_string())
-                }
-                Completed::Faulty(told) => {
-                    faulty = Some(told);
-                    Err(SOMETHING_WRONG.to_owned())
-                }
-                Completed::Useless(reason) => Err(reason.to_owned()),
-            },
-            Err(reason) => Err(reason.to_owned()),
-        };
-        let linked = linked.and_then(|linked| {
-            let is_right = self.are_options_declared(&linked);
-            is_right.then_some(linked).ok_or(WRONG_REQUEST.to_owned())
-        });
-        let account = match &faulty {
-            Some(faulty) => recall.account_with(faulty),
-            None => recall.account(),
+        let completed = match in_place {
+            Ok(Some(linked)) => Completed::Linked(Box::new(linked)),
+            Ok(None) => {
+                let wish = Wish::of(&self.request.evaluation, &looked.settings, &layout);
+                self.complete(&mut recall, wish, &layout, previous)?
+            }
+            Err(reason) => Completed::Useless(reason.to_owned()),
         };
         let is_plan_kept = as_before.is_some() && recall.evaluated().is_empty();
+        let account = recall.account();
+        let faulty = std::mem::take(&mut recall.faulty);
         let rest = Box::new(Rest {
             looked,
             layout,
             recall,
         });
-        let linked = match (linked, faulty) {
-            (Ok(linked), _) => linked,
-            (Err(reason), None) => return Ok(Err(Useless { reason, rest })),
-            (Err(_), Some(faulty)) => {
+        Ok(match completed {
+            Completed::Linked(linked) if self.are_options_declared(&linked) => {
+                let has_news =
+                    is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
+                let trace = Self::put_together(*rest);
+                let whole = Whole::new(*linked, account, trace, has_news);
+                Ok(Recalled::Whole(Box::new(whole)))
+            }
+            Completed::Linked(_) => Err(Useless {
+                reason: WRONG_REQUEST.to_owned(),
+                rest,
+            }),
+            Completed::Faulty => {
                 let Faulty {
                     packages: _,
                     mut diagnostics,
@@ -361,41 +356,35 @@ impl Session<'_> {
                 let listed = &rest.looked.trace.listed;
                 diagnostics.extend(listed.diagnostics.iter().cloned());
                 sort(&mut diagnostics);
-                return Ok(Ok(Recalled::Faulty(Box::new(Told {
+                Ok(Recalled::Faulty(Box::new(Told {
                     diagnostics,
                     looked_at,
                     account,
                     is_plan_kept,
                     rest,
-                }))));
+                })))
             }
-        };
-        let has_news = is_other || rest.looked.has_new_stamp || !account.evaluated.is_empty();
-        let trace = Self::put_together(*rest);
-        let whole = Whole::new(linked, account, trace, has_news);
-        Ok(Ok(Recalled::Whole(Box::new(whole))))
+            Completed::Useless(reason) => Err(Useless { reason, rest }),
+        })
     }
 
     /// Makes a plan out of the previous one, if that is of the same graph when what does not hold
-    /// is evaluated again; else that is done, and no more. A reason if something is wrong.
+    /// is evaluated again; else that is done, and no more. A reason if something is wrong besides
+    /// faulty packages.
     fn recall_in_place(
         &self,
         recall: &mut Recall,
         layout: &Layout,
         previous: Previous<'_>,
     ) -> Result<Result<Option<Linked>, &'static str>, ChildError> {
-        let parts = recall.parts_again(previous.links, layout);
-        if parts.nodes.len() > PARTS_MAX {
+        let missing = recall.missing_again(previous.links, layout, &self.request.evaluation);
+        if missing.parts.nodes.len() > PARTS_MAX {
             return Ok(Ok(None));
         }
-        if !parts.nodes.is_empty() {
-            let selectors = Vec::new();
-            let Ok(records) = self.evaluated(Missing { selectors, parts })? else {
-                return Ok(Err(SOMETHING_WRONG));
-            };
-            if !recall.learn(&records, layout) {
-                return Ok(Err(CHANGED_MEANWHILE));
-            }
+        if !missing.is_nothing()
+            && let Err(reason) = self.learn(recall, layout, missing)?
+        {
+            return Ok(Err(reason));
         }
         let changed = recall.changed_in_place(previous.links);
         let linked = changed.and_then(|changed| relink(&recall.records, previous, &changed));
@@ -433,46 +422,65 @@ impl Session<'_> {
         trace
     }
 
-    /// Has evaluated what is missing until nothing is.
+    /// Has evaluated what is missing until nothing is besides packages that are faulty.
     fn complete(
         &self,
         recall: &mut Recall,
-        settings: &Settings,
+        wish: Option<Wish>,
         layout: &Layout,
+        previous: Option<Previous<'_>>,
     ) -> Result<Completed, ChildError> {
-        let Some(wish) = Wish::of(&self.request.evaluation, settings, layout) else {
-            return Ok(Completed::Useless(WRONG_REQUEST));
+        let useless = |reason: &str| Ok(Completed::Useless(reason.to_owned()));
+        let Some(wish) = wish else {
+            return useless(WRONG_REQUEST);
         };
-        let mut faulty = Faulty::default();
         for _ in 0..ROUNDS_MAX {
             let missing = match recall.standing(&wish, layout) {
-                Standing::Complete(targets) => return Ok(Completed::Targets(targets)),
-                Standing::Wrong => return Ok(Completed::Useless(WRONG_REQUEST)),
-                Standing::Incomplete(missing) => missing.without(&faulty),
+                Standing::Complete(targets) => {
+                    let linked = link(&recall.records, targets, previous);
+                    return Ok(match linked {
+                        Ok(linked) => Completed::Linked(Box::new(linked)),
+                        Err(wrong) => Completed::Useless(wrong.to_string()),
+                    });
+                }
+                Standing::Wrong => return useless(WRONG_REQUEST),
+                Standing::Incomplete(missing) => missing,
             };
             if missing.is_nothing() {
-                return Ok(match recall.told_beside(&faulty, &wish) {
-                    Some(others) => {
-                        faulty.diagnostics.extend(others);
-                        Completed::Faulty(faulty)
-                    }
-                    None => Completed::Useless(SOMETHING_WRONG),
-                });
+                let Some(others) = recall.told_beside(&wish) else {
+                    return useless(SOMETHING_WRONG);
+                };
+                recall.faulty.diagnostics.extend(others);
+                return Ok(Completed::Faulty);
             }
             let count = missing.selectors.len() + missing.parts.nodes.len();
             if count > PARTS_MAX && count > recall.records.packages.len() / 2 {
-                return Ok(Completed::Useless("most packages have to be evaluated"));
+                return useless("most packages have to be evaluated");
             }
-            for evaluated in self.evaluated_apart(missing)? {
-                match evaluated {
-                    Ok(records) if recall.learn(&records, layout) => {}
-                    Ok(_) => return Ok(Completed::Useless(CHANGED_MEANWHILE)),
-                    Err(Some(other)) => faulty.add(other),
-                    Err(None) => return Ok(Completed::Useless(SOMETHING_WRONG)),
-                }
+            if let Err(reason) = self.learn(recall, layout, missing)? {
+                return useless(reason);
             }
         }
-        Ok(Completed::Useless("references lead ever further"))
+        useless("references lead ever further")
+    }
+
+    /// Has evaluated what is missing, and takes over what comes of it. A reason if something is
+    /// wrong besides faulty packages.
+    fn learn(
+        &self,
+        recall: &mut Recall,
+        layout: &Layout,
+        missing: Missing,
+    ) -> Result<Result<(), &'static str>, ChildError> {
+        for evaluated in self.evaluated_apart(missing)? {
+            match evaluated {
+                Ok(records) if recall.learn(&records, layout) => {}
+                Ok(_) => return Ok(Err(CHANGED_MEANWHILE)),
+                Err(Some(other)) => recall.faulty.add(other),
+                Err(None) => return Ok(Err(SOMETHING_WRONG)),
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Evaluates parts; a few packages of which some are faulty and some are not, one by one.
@@ -533,8 +541,8 @@ impl Session<'_> {
 }
 
 enum Completed {
-    Targets(Vec<Target>),
-    /// With everything that there is to tell, but for what the list of packages says.
-    Faulty(Faulty),
-    Useless(&'static str),
+    Linked(Box<Linked>),
+    /// There is everything to tell, but for what the list of packages says.
+    Faulty,
+    Useless(String),
 }

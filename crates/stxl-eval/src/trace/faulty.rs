@@ -50,7 +50,8 @@ enum Reaching {
 impl Recall {
     /// What an evaluation of everything tells besides what the faulty packages say; none if that
     /// cannot be told from the records.
-    pub(super) fn told_beside(&self, faulty: &Faulty, wish: &Wish) -> Option<Vec<Diagnostic>> {
+    pub(super) fn told_beside(&self, wish: &Wish) -> Option<Vec<Diagnostic>> {
+        let faulty = &self.faulty;
         if faulty.packages.iter().any(|it| self.has_other_facts(it)) {
             return None;
         }

@@ -14,7 +14,7 @@ use stxl_model::{Label, PackageLabel, Selector};
 use super::Account;
 use super::faulty::Faulty;
 use crate::database::Configured;
-use crate::evaluator::{EvaluationRequest, FaultyPackage, Parts, Target, Tests};
+use crate::evaluator::{EvaluationRequest, Parts, Target, Tests};
 use crate::layout::{Layers, Layout};
 use crate::link::Links;
 use crate::node::NodeKey;
@@ -69,6 +69,8 @@ pub(super) struct Recall {
     reasons: BTreeMap<PackageLabel, Reason>,
     /// The packages that were evaluated.
     evaluated: BTreeSet<PackageLabel>,
+    /// Those that were evaluated in vain.
+    pub(super) faulty: Faulty,
 }
 
 /// What is there of that which records were made from.
@@ -90,7 +92,7 @@ pub(super) struct Missing {
 
 impl Missing {
     /// What is missing besides packages that are known to be faulty.
-    pub(super) fn without(mut self, faulty: &Faulty) -> Self {
+    fn without(mut self, faulty: &Faulty) -> Self {
         let is_other = |label: &PackageLabel| !faulty.has(label);
         self.selectors
             .retain(|it| it.package().is_none_or(is_other));
@@ -130,7 +132,7 @@ impl Missing {
 pub(super) enum Standing {
     /// All is there.
     Complete(Vec<Target>),
-    /// Something has to be evaluated.
+    /// Something has to be evaluated, or nothing but faulty packages is missing.
     Incomplete(Missing),
     /// The request is wrong, which only an evaluation of everything can explain well.
     Wrong,
@@ -208,6 +210,7 @@ impl Recall {
             former: BTreeMap::new(),
             reasons: BTreeMap::new(),
             evaluated: BTreeSet::new(),
+            faulty: Faulty::default(),
         };
         let known = stale.iter().cloned();
         let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Stale)).collect();
@@ -285,7 +288,8 @@ impl Recall {
             return Standing::Complete(targets);
         }
         let parts = self.parts(nodes, &selectors, layout);
-        Standing::Incomplete(Missing { selectors, parts })
+        let missing = Missing { selectors, parts };
+        Standing::Incomplete(missing.without(&self.faulty))
     }
 
     /// What to evaluate so that nodes are on record, and what else these packages were: what is
@@ -315,13 +319,27 @@ impl Recall {
         Parts { nodes, packages }
     }
 
-    /// What to evaluate again of a plan's packages, if the plan needs what it did.
-    pub(super) fn parts_again(&self, links: &Links, layout: &Layout) -> Parts {
+    /// What to evaluate again of a plan's packages, if the plan needs what it did. A package that
+    /// is faulty by now has none of these parts; it says what is wrong if it is asked for itself,
+    /// as by a request for everything.
+    pub(super) fn missing_again(
+        &self,
+        links: &Links,
+        layout: &Layout,
+        request: &EvaluationRequest,
+    ) -> Missing {
         let nodes = self.former.values().flat_map(|package| &package.nodes);
         let positions = nodes.map(|(position, _)| *position as usize);
         let reached = positions.filter(|position| links.is_reached(*position));
         let keys = reached.filter_map(|position| self.records.nodes.get_index(position));
-        self.parts(keys.cloned().collect(), &[], layout)
+        let parts = self.parts(keys.cloned().collect(), &[], layout);
+        let selectors = if request.selectors.is_empty() {
+            let labels: BTreeSet<_> = parts.nodes.iter().map(|node| &node.label).collect();
+            labels.into_iter().cloned().map(Selector::Package).collect()
+        } else {
+            Vec::new()
+        };
+        Missing { selectors, parts }
     }
 
     /// The nodes whose fragments may be others than a plan was made of, by position, if the rest of
@@ -495,10 +513,11 @@ fn references_of<'r>(
 }
 
 impl Recall {
-    /// What was recalled, and what was evaluated and why.
+    /// What was recalled, and what was evaluated and why, be it in vain.
     pub(super) fn account(&self) -> Account {
         let evaluated = self.reasons.iter();
-        let evaluated = evaluated.filter(|(label, _)| self.evaluated.contains(*label));
+        let is_evaluated = |label: &_| self.evaluated.contains(label) || self.faulty.has(label);
+        let evaluated = evaluated.filter(|(label, _)| is_evaluated(*label));
         let evaluated: BTreeMap<_, _> = evaluated
             .map(|(label, reason)| (label.clone(), reason.clone()))
             .collect();
@@ -509,17 +528,6 @@ impl Recall {
             evaluated,
             ..Account::default()
         }
-    }
-
-    /// As [`Self::account`], where packages were evaluated in vain.
-    pub(super) fn account_with(&self, faulty: &Faulty) -> Account {
-        let mut account = self.account();
-        for FaultyPackage { label, .. } in &faulty.packages {
-            let reason = self.reasons.get(label).cloned();
-            let reason = reason.unwrap_or(Reason::Unknown);
-            account.evaluated.insert(label.clone(), reason);
-        }
-        account
     }
 
     /// The packages that were evaluated.
