@@ -3,6 +3,8 @@
 
 #[path = "eval/edits.rs"]
 mod edits;
+#[path = "eval/faulty.rs"]
+mod faulty;
 #[path = "eval/hostile.rs"]
 mod hostile;
 #[path = "eval/hostile_texts.rs"]

@@ -110,19 +110,19 @@ impl Bench<'_> {
         let runs = self.arguments.site.runs;
         let mut table = Table::default();
         let outside = "outside, bubblewrap";
+        let step = self.first_step(label)?;
+        let archive = self.root(label)?;
         if is_installed("bwrap") {
-            let step = self.first_step(label)?;
-            let archive = self.root(label)?;
             let usage = median_of(runs, || self.run_outside(&step, &archive))?;
             table.add(outside, usage, 1);
-            if is_installed("nix-build") {
-                let mut round = 0;
-                let usage = median_of(runs, || {
-                    round += 1;
-                    self.run_nix(&step, &archive, round)
-                })?;
-                table.add("nix-build, evaluation included", usage, 1);
-            }
+        }
+        if is_installed("nix-build") {
+            let mut round = 0;
+            let usage = median_of(runs, || {
+                round += 1;
+                self.run_nix(&step, &archive, round)
+            })?;
+            table.add("nix-build, evaluation included", usage, 1);
         }
         let mut round = 0;
         let inside = median_of(runs, || {
@@ -236,6 +236,8 @@ impl Bench<'_> {
             paths.push(format!("/{name}={}", entry.path().display()));
         }
         command.args(["--quiet", "--no-out-link", "--option", "sandbox", "true"]);
+        // Else it builds with what is installed here where it may not make a sandbox.
+        command.args(["--option", "sandbox-fallback", "false"]);
         command.args(["--option", "sandbox-paths", &paths.join(" ")]);
         command.args(["--option", "build-users-group", ""]);
         let cores = self.arguments.jobs.to_string();

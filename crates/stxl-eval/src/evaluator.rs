@@ -4,14 +4,14 @@ mod diagnose;
 mod inquire;
 mod select;
 
-pub(crate) use diagnose::sort;
+pub(crate) use diagnose::{order, sort};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
 use stxl_lang::profile::{Activity, Profiler};
-use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span};
+use stxl_lang::{Diagnostic, Severity, SourceError, SourcePath, Span, VALUE_CYCLE};
 use stxl_model::{BlobId, PackageLabel, Plan, Platform, Selector};
 
 use crate::database::{Configured, Database, Db as _, Progress};
@@ -70,12 +70,12 @@ pub(crate) struct Recorded {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What an evaluation with an error has looked at, as far as it is known.
     pub(crate) looked_at: Vec<Read>,
-    /// Of parts with an error, the packages that were asked for, if none of the parts has an
-    /// output: then nothing besides these was followed.
+    /// Of parts with an error, the packages that were asked for, if all of these are faulty: then
+    /// nothing besides them was followed.
     pub(crate) faulty: Option<Vec<FaultyPackage>>,
 }
 
-/// A package that is wrong.
+/// A package without any output, since its definition or its build is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FaultyPackage {
     pub(crate) label: PackageLabel,
@@ -450,6 +450,7 @@ impl Run<'_> {
             Scope::Only(_) if self.request.selectors.is_empty() => (Vec::new(), Vec::new()),
             Scope::Everything | Scope::Only(_) => self.select(db),
         };
+        let is_selected_well = diagnostics.is_empty();
         let mut roots: Vec<NodeKey> = targets.iter().flat_map(|it| it.nodes.clone()).collect();
         let follow = match self.scope {
             Scope::Everything => Follow::Everywhere,
@@ -487,10 +488,15 @@ impl Run<'_> {
             diagnostics.extend(self.check_options(db, &graph));
         }
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
-            let is_fruitless = *self.scope != Scope::Everything && graph.nodes.is_empty();
+            // Each in a circle of values would tell of the circle.
+            let is_fruitless = *self.scope != Scope::Everything
+                && graph.nodes.is_empty()
+                && is_selected_well
+                && diagnostics.iter().all(|it| it.id != VALUE_CYCLE);
+            let faulty = is_fruitless.then(|| self.faulty_packages(db, &targets));
             return Ran {
                 made: None,
-                faulty: is_fruitless.then(|| faulty_packages(db, &targets)),
+                faulty: faulty.flatten(),
                 diagnostics,
             };
         }
@@ -518,14 +524,24 @@ impl Run<'_> {
             diagnostics,
         }
     }
-}
 
-fn faulty_packages(db: &Database, targets: &[Target]) -> Vec<FaultyPackage> {
-    let packages = targets.iter().map(|target| FaultyPackage {
-        label: target.label.clone(),
-        facts: queries::facts(db, db.package(&target.label)).map(|facts| facts.as_ref().clone()),
-    });
-    packages.collect()
+    /// The packages that were asked for, if there are any and all are faulty.
+    fn faulty_packages(&self, db: &Database, targets: &[Target]) -> Option<Vec<FaultyPackage>> {
+        let packages = targets.iter().map(|Target { label, .. }| {
+            let package = db.package(label);
+            let configured = self.configured_for(db, label);
+            let is_faulty = queries::expanded(db, package, &configured)
+                .expanded
+                .is_none();
+            is_faulty.then(|| FaultyPackage {
+                label: label.clone(),
+                facts: queries::facts(db, package).map(|facts| facts.as_ref().clone()),
+            })
+        });
+        packages
+            .collect::<Option<Vec<_>>>()
+            .filter(|it| !it.is_empty())
+    }
 }
 
 fn without_reason(target: &Target) -> Diagnostic {

@@ -47,12 +47,12 @@ pub(crate) struct Links {
     nodes: Vec<Option<NodeLink>>,
     /// The derivations of all nodes, one node after the other.
     derivations: Vec<OwnDerivation>,
-    shape: Arc<Shape>,
+    reached: Arc<Reached>,
 }
 
 /// What was linked: the same as long as nobody needs or brings anything else.
 #[derive(Debug, Default)]
-struct Shape {
+struct Reached {
     targets: Vec<Target>,
     /// By position: whether targets need the node or are brought it, over any number of steps.
     is_reached: Vec<bool>,
@@ -61,7 +61,7 @@ struct Shape {
 impl Links {
     /// Whether a node is needed or brought, by position.
     pub(crate) fn is_reached(&self, position: usize) -> bool {
-        self.shape.is_reached.get(position) == Some(&true)
+        self.reached.is_reached.get(position) == Some(&true)
     }
 
     /// The derivation that gives a node, and all derivations of the node, which others may have
@@ -121,7 +121,7 @@ pub(crate) fn link(
         links: Links {
             nodes: vec![None; records.nodes.len()],
             derivations: Vec::with_capacity(2 * records.nodes.len()),
-            shape: Arc::default(),
+            reached: Arc::default(),
         },
         previous,
     };
@@ -145,7 +145,7 @@ pub(crate) fn link(
     let is_reached = linker.check_brought(&targets)?;
     let said = Said::of(records, &targets, &is_reached);
     let mut links = linker.links;
-    links.shape = Arc::new(Shape {
+    links.reached = Arc::new(Reached {
         targets,
         is_reached,
     });

@@ -156,11 +156,12 @@ pub fn random_request(model: &Model, random: &mut Random) -> EvaluationRequest {
     let mut label = || random.pick(&labels).cloned().unwrap_or_default();
     let (one, other) = (label(), label());
     let output = format!("{one}:dev");
-    let mut asked = match random.below(8) {
+    let mut asked = match random.below(9) {
         0..3 => request(&[]),
         3 => request(&[random.pick(&["core", "user", "stage0"]).unwrap_or(&"core")]),
         4 => request(&[&one, &other]),
         5 => request(&[&output]),
+        6 => request(&[&output, &other]),
         _ => request(&[&one]),
     };
     if random.one_in(4) {

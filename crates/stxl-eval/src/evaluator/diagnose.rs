@@ -120,9 +120,14 @@ fn said_about(
     said
 }
 
-/// Sorts by severity, then by place, removes duplicates, and cuts what is too long to be read.
+/// Cuts what is too long to be read, once: what was cut before would be cut elsewhere. Then orders.
 pub(crate) fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.iter_mut().for_each(Diagnostic::shorten);
+    order(diagnostics);
+}
+
+/// Sorts by severity, then by place, and removes duplicates.
+pub(crate) fn order(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|left, right| {
         let place = |it: &Diagnostic| it.primary.as_ref().map(|(span, _)| span.clone());
         let rank = |it: &Diagnostic| match it.severity {

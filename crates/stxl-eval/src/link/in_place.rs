@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use stxl_model::{DerivationId, Plan, PlanNode};
 
-use super::{Linked, Links, Previous, Said, Shape};
+use super::{Linked, Links, Previous, Reached, Said};
 use crate::record::Records;
 
 /// Makes the plan that [`super::link`] makes, out of a previous one, where the fragments of some
@@ -19,10 +19,10 @@ pub(crate) fn relink(
 ) -> Option<Linked> {
     let Previous { plan, links } = previous;
     std::thread::scope(|scope| {
-        let Shape {
+        let Reached {
             targets,
             is_reached,
-        } = &*links.shape;
+        } = &*links.reached;
         let said = scope.spawn(|| Said::of(records, targets, is_reached));
         let mut links = links.clone();
         let replaced = replacements(records, plan, &mut links, changed)?;

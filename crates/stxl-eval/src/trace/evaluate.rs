@@ -1,8 +1,8 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stxl_lang::{Diagnostic, VALUE_CYCLE};
+use stxl_lang::Diagnostic;
 use stxl_model::PackageLabel;
 
 use super::Trace;
@@ -13,7 +13,7 @@ use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_the
 use super::suspects::Suspects;
 use super::verify::Beginning;
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
-use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, sort};
+use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, order, sort};
 use crate::layout::Layout;
 use crate::link::{Linked, Links, Previous, link, relink};
 use crate::read::Read;
@@ -347,15 +347,17 @@ impl Session<'_> {
                 reason: WRONG_REQUEST.to_owned(),
                 rest,
             }),
-            Completed::Faulty => {
+            Completed::Faulty { mut beside } => {
                 let Faulty {
                     packages: _,
                     mut diagnostics,
                     looked_at,
                 } = faulty;
                 let listed = &rest.looked.trace.listed;
-                diagnostics.extend(listed.diagnostics.iter().cloned());
-                sort(&mut diagnostics);
+                beside.extend(listed.diagnostics.iter().cloned());
+                sort(&mut beside);
+                diagnostics.extend(beside);
+                order(&mut diagnostics);
                 Ok(Recalled::Faulty(Box::new(Told {
                     diagnostics,
                     looked_at,
@@ -447,11 +449,11 @@ impl Session<'_> {
                 Standing::Incomplete(missing) => missing,
             };
             if missing.is_nothing() {
-                let Some(others) = recall.told_beside(&wish) else {
-                    return useless(SOMETHING_WRONG);
-                };
-                recall.faulty.diagnostics.extend(others);
-                return Ok(Completed::Faulty);
+                let told = recall.told_beside(&wish);
+                return told.map_or_else(
+                    || useless(SOMETHING_WRONG),
+                    |beside| Ok(Completed::Faulty { beside }),
+                );
             }
             let count = missing.selectors.len() + missing.parts.nodes.len();
             if count > PARTS_MAX && count > recall.records.packages.len() / 2 {
@@ -472,45 +474,38 @@ impl Session<'_> {
         layout: &Layout,
         missing: Missing,
     ) -> Result<Result<(), &'static str>, ChildError> {
-        for evaluated in self.evaluated_apart(missing)? {
-            match evaluated {
-                Ok(records) if recall.learn(&records, layout) => {}
-                Ok(_) => return Ok(Err(CHANGED_MEANWHILE)),
-                Err(Some(other)) => recall.faulty.add(other),
-                Err(None) => return Ok(Err(SOMETHING_WRONG)),
+        let asked: BTreeSet<PackageLabel> = missing.labels().cloned().collect();
+        for answered in self.ask_for(missing)? {
+            match answered {
+                Answered::Records(records) if recall.learn(&records, layout) => {}
+                Answered::Records(_) => return Ok(Err(CHANGED_MEANWHILE)),
+                Answered::Faulty(other) => recall.faulty.add(other),
+                Answered::Wrong => return Ok(Err(SOMETHING_WRONG)),
             }
         }
-        Ok(Ok(()))
+        let is_answered = recall.note_unanswered(asked);
+        Ok(is_answered.then_some(()).ok_or(SOMETHING_WRONG))
     }
 
-    /// Evaluates parts; a few packages of which some are faulty and some are not, one by one.
-    fn evaluated_apart(
-        &self,
-        missing: Missing,
-    ) -> Result<Vec<Result<Records, Option<Faulty>>>, ChildError> {
-        let evaluated = self.evaluated(missing.clone())?;
-        if !matches!(evaluated, Err(None)) || !(2..=APART_MAX).contains(&missing.selectors.len()) {
-            return Ok(vec![evaluated]);
+    /// Asks for parts; for a few packages of which some are faulty and some are not, one by one.
+    fn ask_for(&self, missing: Missing) -> Result<Vec<Answered>, ChildError> {
+        let answered = self.ask(missing.clone())?;
+        let is_wrong = matches!(answered, Answered::Wrong);
+        if !is_wrong || !(2..=APART_MAX).contains(&missing.selectors.len()) {
+            return Ok(vec![answered]);
         }
-        let one_by_one = missing.one_by_one().into_iter();
-        let apart: Vec<_> = one_by_one
-            .map(|one| self.evaluated(one))
-            .collect::<Result<_, _>>()?;
-        // Each of a circle would tell of the circle.
-        let is_in_cycle = |it: &Result<_, Option<Faulty>>| match it {
-            Ok(_) | Err(None) => false,
-            Err(Some(faulty)) => faulty.diagnostics.iter().any(|it| it.id == VALUE_CYCLE),
-        };
-        Ok(if apart.iter().any(is_in_cycle) {
-            vec![evaluated]
-        } else {
-            apart
-        })
+        let mut apart = Vec::new();
+        for one in missing.one_by_one() {
+            apart.push(self.ask(one)?);
+            if let Some(Answered::Wrong) = apart.last() {
+                break;
+            }
+        }
+        Ok(apart)
     }
 
-    /// Evaluates parts. An error is explained best by an evaluation of everything, unless nothing
-    /// but faulty packages was asked for.
-    fn evaluated(&self, missing: Missing) -> Result<Result<Records, Option<Faulty>>, ChildError> {
+    /// Has parts evaluated.
+    fn ask(&self, missing: Missing) -> Result<Answered, ChildError> {
         let request = ChildRequest {
             evaluation: EvaluationRequest {
                 selectors: missing.selectors,
@@ -529,20 +524,33 @@ impl Session<'_> {
             Some(outcome) => {
                 let mut records = outcome.records;
                 self.rely_on_rested(&mut records);
-                Ok(records)
+                Answered::Records(records)
             }
-            None => Err(faulty.map(|packages| Faulty {
-                packages,
-                diagnostics,
-                looked_at,
-            })),
+            None => faulty.map_or(Answered::Wrong, |packages| {
+                Answered::Faulty(Faulty {
+                    packages,
+                    diagnostics,
+                    looked_at,
+                })
+            }),
         })
     }
 }
 
+/// What comes of parts.
+enum Answered {
+    Records(Records),
+    /// All packages that were asked for are faulty.
+    Faulty(Faulty),
+    /// There is an error that is explained best by an evaluation of everything.
+    Wrong,
+}
+
 enum Completed {
     Linked(Box<Linked>),
-    /// There is everything to tell, but for what the list of packages says.
-    Faulty,
+    /// Packages are faulty, and the others say this beside them.
+    Faulty {
+        beside: Vec<Diagnostic>,
+    },
     Useless(String),
 }

@@ -27,7 +27,7 @@ use crate::settings::Settings;
 pub enum Reason {
     /// There is no record of it.
     Unknown,
-    /// Its record did not hold before, and nothing needed it then.
+    /// Its record did not hold before: nothing needed it then, or something was faulty.
     Stale,
     /// Something that it read is not what it was.
     Changed(SourcePath),
@@ -47,7 +47,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("nothing is on record"),
-            Self::Stale => f.write_str("it changed when nothing needed it"),
+            Self::Stale => f.write_str("what is on record did not hold before"),
             Self::Changed(path) => write!(f, "`{path}` changed"),
             Self::OtherFiles => f.write_str("its definition is made of other files"),
             Self::Gone(label) => write!(f, "`{label}` is gone"),
@@ -71,6 +71,8 @@ pub(super) struct Recall {
     evaluated: BTreeSet<PackageLabel>,
     /// Those that were evaluated in vain.
     pub(super) faulty: Faulty,
+    /// Those of which nothing came when some of their outputs were asked for.
+    unanswered: BTreeSet<PackageLabel>,
 }
 
 /// What is there of that which records were made from.
@@ -104,12 +106,16 @@ impl Missing {
         self.selectors.is_empty() && self.parts.nodes.is_empty()
     }
 
+    /// The packages of which something is missing, in no order and with duplicates.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &PackageLabel> {
+        let nodes = self.parts.nodes.iter().map(|node| &node.label);
+        nodes.chain(self.selectors.iter().filter_map(Selector::package))
+    }
+
     /// Each package by itself.
     pub(super) fn one_by_one(self) -> Vec<Self> {
+        let labels: BTreeSet<PackageLabel> = self.labels().cloned().collect();
         let Self { selectors, parts } = self;
-        let mut labels: BTreeSet<&PackageLabel> =
-            parts.nodes.iter().map(|node| &node.label).collect();
-        labels.extend(selectors.iter().filter_map(Selector::package));
         let of = |label: &PackageLabel| Self {
             selectors: {
                 let mut own = selectors.clone();
@@ -121,10 +127,10 @@ impl Missing {
                     let own = parts.nodes.iter();
                     own.filter(|node| node.label == *label).cloned().collect()
                 },
-                packages: parts.packages.clone(),
+                packages: BTreeSet::from([label.clone()]),
             },
         };
-        labels.into_iter().map(of).collect()
+        labels.iter().map(of).collect()
     }
 }
 
@@ -211,6 +217,7 @@ impl Recall {
             reasons: BTreeMap::new(),
             evaluated: BTreeSet::new(),
             faulty: Faulty::default(),
+            unanswered: BTreeSet::new(),
         };
         let known = stale.iter().cloned();
         let mut stale: BTreeMap<_, _> = known.map(|label| (label, Reason::Stale)).collect();
@@ -287,6 +294,14 @@ impl Recall {
         if selectors.is_empty() && nodes.is_empty() {
             return Standing::Complete(targets);
         }
+        // Asked for itself, a package says why it has none of its outputs.
+        let labels: BTreeSet<_> = nodes.iter().map(|node| &node.label).collect();
+        let unanswered = labels
+            .into_iter()
+            .filter(|it| self.unanswered.contains(*it));
+        selectors.extend(unanswered.cloned().map(Selector::Package));
+        selectors.sort();
+        selectors.dedup();
         let parts = self.parts(nodes, &selectors, layout);
         let missing = Missing { selectors, parts };
         Standing::Incomplete(missing.without(&self.faulty))
@@ -408,6 +423,20 @@ impl Recall {
             self.reasons.entry(key.label.clone()).or_insert(reason);
         }
         missing.into_iter().collect()
+    }
+
+    /// Notes what was asked for in vain, without an error. Whether there is more to be asked: not
+    /// if nothing came of a package although it was asked for itself.
+    #[must_use]
+    pub(super) fn note_unanswered(&mut self, asked: BTreeSet<PackageLabel>) -> bool {
+        let is_unanswered = |label: &PackageLabel| {
+            !self.records.packages.contains_key(label) && !self.faulty.has(label)
+        };
+        let mut unanswered: Vec<PackageLabel> = asked.into_iter().collect();
+        unanswered.retain(is_unanswered);
+        unanswered
+            .into_iter()
+            .all(|label| self.unanswered.insert(label))
     }
 
     /// Takes over what was evaluated, and takes out what it makes stale. Whether all that both know

@@ -1,5 +1,7 @@
 //! The graph of a plan by numbers: which node needs which by their positions, and which package
 //! each was made for. Ids and labels are long, and comparing plans asks for them again and again.
+//!
+//! All numbers are positions in lists of the same plan, of which a shape is made as a whole.
 
 use std::sync::{Arc, OnceLock};
 
