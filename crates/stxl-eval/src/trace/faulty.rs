@@ -4,6 +4,8 @@
 //! it say nothing about that. So what is told is what the faulty packages say, and the warnings of
 //! the others that are still reached, which are on record.
 
+use std::collections::BTreeSet;
+
 use stxl_lang::Diagnostic;
 use stxl_model::PackageLabel;
 
@@ -59,6 +61,7 @@ impl Recall {
         if !unknown.iter().all(|(label, _)| faulty.has(label)) {
             return None;
         }
+        let asked: BTreeSet<&PackageLabel> = unknown.iter().map(|(label, _)| label).collect();
         let by_node = self.records.by_node();
         let reach = Reach {
             records: &self.records,
@@ -76,6 +79,11 @@ impl Recall {
             told.dedup();
             Some(told)
         };
+        let needed = reach.faulty_for_sure(&reach.from(&targets, Reaching::Least)?);
+        let mut labels = faulty.packages.iter().map(|it| &it.label);
+        if !labels.all(|label| asked.contains(label) || needed.contains(label)) {
+            return None;
+        }
         let most = told(Reaching::Most)?;
         (most.is_empty() || told(Reaching::Least)? == most).then_some(most)
     }
@@ -122,6 +130,23 @@ impl Reach<'_> {
             }
         }
         Some(is_reached)
+    }
+
+    /// The faulty packages that nodes among these need for sure: where one needs several of them,
+    /// it may need one only because another brought it.
+    fn faulty_for_sure(&self, is_reached: &[bool]) -> BTreeSet<&PackageLabel> {
+        let mut sure = BTreeSet::new();
+        let reached = (0..is_reached.len()).filter(|it| is_reached.get(*it) == Some(&true));
+        for record in reached.filter_map(|position| self.record(position)) {
+            let missing = record.references().map(|it| it as usize);
+            let missing = missing.filter(|it| self.record(*it).is_none());
+            let missing = missing.filter_map(|it| self.records.nodes.get_index(it));
+            let labels: BTreeSet<&PackageLabel> = missing.map(|key| &key.label).collect();
+            if labels.len() == 1 {
+                sure.extend(labels);
+            }
+        }
+        sure
     }
 
     /// Whether nodes among these need each other in a circle.
