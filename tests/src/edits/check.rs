@@ -40,6 +40,15 @@ pub fn request(selectors: &[&str]) -> EvaluationRequest {
 }
 
 impl Site {
+    /// A workspace and its traces in a folder of theirs.
+    pub fn below(folder: &Path, program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            workspace: folder.join("workspace"),
+            traces: folder.join("traces"),
+        }
+    }
+
     /// Evaluates with a memory.
     pub fn remember(&self, request: &EvaluationRequest) -> Remembered {
         self.remember_as("tests", request)

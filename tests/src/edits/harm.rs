@@ -81,18 +81,10 @@ fn request_of(words: &[String]) -> EvaluationRequest {
     asked
 }
 
-fn site_in(folder: &Path, program: &Path) -> Site {
-    Site {
-        program: program.to_owned(),
-        workspace: folder.join("workspace"),
-        traces: folder.join("traces"),
-    }
-}
-
 /// Kills processes that evaluate and save, each at a random time; the next evaluation is right.
 pub fn kill(program: &Path, seed: u64, kills: usize) -> Result<Harm, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let site = site_in(folder.path(), program);
+    let site = Site::below(folder.path(), program);
     let mut random = Random::new(seed);
     let mut edited = Edited::new(&site.workspace, &mut random);
     let began = Instant::now();
@@ -162,7 +154,7 @@ fn expect_removed(site: &Site, random: &mut Random) -> Result<(), String> {
 pub fn corrupt(program: &Path, seed: u64, corruptions: usize) -> Result<Harm, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut random = Random::new(seed);
-    let sites = ["one", "other"].map(|name| site_in(&folder.path().join(name), program));
+    let sites = ["one", "other"].map(|name| Site::below(&folder.path().join(name), program));
     let mut traces = Vec::new();
     for site in &sites {
         let edited = Edited::new(&site.workspace, &mut random);

@@ -65,11 +65,7 @@ impl Figures {
 /// that was done before.
 pub fn run(program: &Path, seed: u64, edits: usize) -> Result<Figures, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let site = Site {
-        program: program.to_owned(),
-        workspace: folder.path().join("workspace"),
-        traces: folder.path().join("traces"),
-    };
+    let site = Site::below(folder.path(), program);
     let mut random = Random::new(seed);
     let mut edited = Edited::new(&site.workspace, &mut random);
     let mut figures = Figures {

@@ -17,11 +17,7 @@ struct Remembered {
 impl Remembered {
     fn new(packages: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let site = Site {
-            program: env!("CARGO_BIN_EXE_edit-sequences").into(),
-            workspace: folder.path().join("workspace"),
-            traces: folder.path().join("traces"),
-        };
+        let site = Site::below(folder.path(), env!("CARGO_BIN_EXE_edit-sequences"));
         check::write(&site.workspace, "stxl.toml", SETTINGS);
         let all = Self {
             site,

@@ -21,11 +21,7 @@ struct Kept {
 impl Kept {
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let site = Site {
-            program: env!("CARGO_BIN_EXE_edit-sequences").into(),
-            workspace: folder.path().join("workspace"),
-            traces: folder.path().join("traces"),
-        };
+        let site = Site::below(folder.path(), env!("CARGO_BIN_EXE_edit-sequences"));
         let kept = Self { folder, site };
         kept.write("stxl.toml", SETTINGS);
         for (path, text) in files {

@@ -40,11 +40,7 @@ fn what_changes_during_an_evaluation_is_watched_for() {
     ];
     for command in commands {
         let folder = tempfile::tempdir().unwrap();
-        let site = Site {
-            program: env!("CARGO_BIN_EXE_edit-sequences").into(),
-            workspace: folder.path().join("workspace"),
-            traces: folder.path().join("traces"),
-        };
+        let site = Site::below(folder.path(), env!("CARGO_BIN_EXE_edit-sequences"));
         let write = |path: &str, text: &str| check::write(&site.workspace, path, text);
         write("stxl.toml", &format!("overlays = [\"over\"]\n{SETTINGS}"));
         write("over/core/a/package.rhai", &script_package("", ""));

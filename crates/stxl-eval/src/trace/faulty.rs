@@ -69,23 +69,22 @@ impl Recall {
             faulty,
             wish,
         };
-        let told = |reaching| {
-            let is_reached = reach.from(&targets, reaching)?;
-            if reach.has_cycle(&is_reached) {
-                return None;
-            }
-            let mut told = Said::of(&self.records, &targets, &is_reached).diagnostics;
-            told.sort();
-            told.dedup();
-            Some(told)
-        };
-        let needed = reach.faulty_for_sure(&reach.from(&targets, Reaching::Least)?);
+        let least = reach.from(&targets, Reaching::Least)?;
+        let most = reach.from(&targets, Reaching::Most)?;
+        let needed = reach.faulty_for_sure(&least);
         let mut labels = faulty.packages.iter().map(|it| &it.label);
-        if !labels.all(|label| asked.contains(label) || needed.contains(label)) {
+        let is_sure = labels.all(|label| asked.contains(label) || needed.contains(label));
+        if !is_sure || reach.has_cycle(&most) {
             return None;
         }
-        let most = told(Reaching::Most)?;
-        (most.is_empty() || told(Reaching::Least)? == most).then_some(most)
+        let told = |is_reached: &[bool]| {
+            let mut told = Said::of(&self.records, &targets, is_reached).diagnostics;
+            told.sort();
+            told.dedup();
+            told
+        };
+        let most = told(&most);
+        (most.is_empty() || told(&least) == most).then_some(most)
     }
 
     /// Whether references to a faulty package may be wrong that were right.
