@@ -14,7 +14,7 @@ use stxl_model::{
     Digest, Directory, Entry, Exec, Fetch, FetchLock, Fragment, FragmentInput, FragmentWriter,
     HexTextError, Image, ImageConfig, Import, ImportDecode, ImportKind, ImportSource, Keep, Label,
     LabelError, Mode, ModeTable, Node, NodeOrigin, OutputName, PackageLabel, Plan, PlanError,
-    PlanRoot, Platform, PutMode, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack,
+    PlanRoot, Platform, PutMode, RootOutputs, RootPath, Selector, Sha256, TreeId, TreeOp, Unpack,
     decode_hex_text,
 };
 
@@ -349,7 +349,7 @@ fn plans_survive_serialisation_and_refuse_damage() {
     });
     let composed = plan.add(compose, origin).unwrap();
     let label = PackageLabel::parse("core/zlib").unwrap();
-    let outputs = BTreeMap::from([(OutputName::main(), composed)]);
+    let outputs = RootOutputs::from([(OutputName::main(), composed)]);
     plan.add_root(PlanRoot {
         label: label.clone(),
         outputs,
@@ -381,7 +381,7 @@ fn plans_survive_serialisation_and_refuse_damage() {
         plan.add(stranger, origin),
         Err(PlanError::MissingInput { .. })
     ));
-    let outputs = BTreeMap::from([(OutputName::main(), input(7))]);
+    let outputs = RootOutputs::from([(OutputName::main(), input(7))]);
     let root = plan.add_root(PlanRoot { label, outputs });
     assert!(matches!(root, Err(PlanError::MissingRoot { .. })));
 }

@@ -69,7 +69,8 @@ impl Watch {
         let output = process.stdout.take().context("standard output is a pipe")?;
         let mut watch = Self {
             process,
-            lines: BufReader::new(output),
+            // What a program does with lines this long is its own affair.
+            lines: BufReader::with_capacity(1 << 20, output),
         };
         watch.line()?;
         Ok(watch)

@@ -376,17 +376,14 @@ fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary,
 /// The requested outputs in the order of the request.
 fn requested(plan: &Plan) -> Vec<(Label, DerivationId)> {
     let of_root = |root: &stxl_model::PlanRoot| {
-        let package = root.label.clone();
-        let outputs = root.outputs.clone().into_iter();
-        outputs.map(move |(output, id)| {
-            (
-                Label {
-                    package: package.clone(),
-                    output,
-                },
-                id,
-            )
-        })
+        let outputs = root.outputs.iter().map(|(output, id)| {
+            let label = Label {
+                package: root.label.clone(),
+                output: output.clone(),
+            };
+            (label, *id)
+        });
+        outputs.collect::<Vec<_>>()
     };
     plan.roots().iter().flat_map(of_root).collect()
 }

@@ -1,7 +1,5 @@
 //! A step of a plan made ready to be entered: everything below it built, its root checked out.
 
-use std::collections::BTreeMap;
-
 use stxl_model::{Derivation, DerivationId, Exec, Kind, OutputName, Plan, PlanRoot, TreeId};
 
 use crate::build::build;
@@ -138,7 +136,7 @@ fn plan_of_root(plan: &Plan, label: stxl_model::PackageLabel, root: DerivationId
         part.add_node(node)
             .expect("a node's inputs are wanted too and stand before it");
     }
-    let outputs = BTreeMap::from([(OutputName::main(), root)]);
+    let outputs = [(OutputName::main(), root)].into();
     part.add_root(PlanRoot { label, outputs })
         .expect("the root is a node");
     if plan.is_local() {

@@ -79,7 +79,7 @@ pub fn why(store: &Store, plan: &Plan, before: Option<&Plan>) -> Result<Why, Why
     let mut lost = Vec::new();
     let mut wanted = Vec::new();
     for root in plan.roots() {
-        for (output, id) in &root.outputs {
+        for (output, id) in root.outputs.iter() {
             let node = plan
                 .position(id)
                 .expect("the roots of a plan are its nodes");

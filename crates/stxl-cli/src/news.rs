@@ -1,11 +1,11 @@
 //! What changes in a workspace that is watched: what an evaluation gave, and what is different in
 //! its plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stxl_eval::json::IdText;
 use stxl_eval::{Account, OpaqueSources, Round};
 use stxl_lang::render::wire::DiagnosticRecord;
@@ -34,8 +34,8 @@ struct NewsRecord<'r> {
     #[serde(flatten)]
     begins: Option<BeginsRecord>,
     plan: Option<PlanRecord>,
-    packages: Vec<PackageRecord<'r>>,
-    outputs: Vec<OutputRecord<'r>>,
+    packages: PackageList<'r>,
+    outputs: OutputList<'r>,
     diagnostics: Vec<DiagnosticRecord>,
     ms: u64,
 }
@@ -91,6 +91,25 @@ impl<'r> OutputRecord<'r> {
             before: output.before.map(IdText),
             after: output.after.map(IdText),
         }
+    }
+}
+
+/// The packages of a difference, each made a record when it is written.
+struct PackageList<'r>(&'r BTreeMap<PackageLabel, PackageDifference>);
+
+impl Serialize for PackageList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let packages = self.0.iter();
+        serializer.collect_seq(packages.map(|(label, package)| PackageRecord::of(label, package)))
+    }
+}
+
+/// The outputs of a difference, each made a record when it is written.
+struct OutputList<'r>(&'r [OutputDifference]);
+
+impl Serialize for OutputList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OutputRecord::of))
     }
 }
 
@@ -242,11 +261,6 @@ impl News {
         diagnostics: &[Diagnostic],
         taken: Duration,
     ) -> Result<(), Failure> {
-        let packages = difference
-            .packages
-            .iter()
-            .map(|(label, package)| PackageRecord::of(label, package));
-        let outputs = difference.outputs.iter().map(OutputRecord::of);
         print_record(&NewsRecord {
             version: RECORD_VERSION,
             event: "evaluated",
@@ -258,8 +272,8 @@ impl News {
                 steps: plan.count_of(Kind::Exec),
                 derivations: plan.nodes().len(),
             }),
-            packages: packages.collect(),
-            outputs: outputs.collect(),
+            packages: PackageList(&difference.packages),
+            outputs: OutputList(&difference.outputs),
             diagnostics: if diagnostics.is_empty() {
                 Vec::new()
             } else {

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use stxl_eval::{Dependency, Suspects};
+use stxl_eval::{Dependency, Suspects, WatchedWorkspace};
 
 use crate::failure::Failure;
 use crate::place;
 use folders::Folders;
 
-/// How long nothing may happen before a save is over: editors write, rename and delete in turn.
-const QUIET: Duration = Duration::from_millis(5);
+/// How long nothing may happen before a save is over: editors write, rename and delete in turn, with
+/// less than a tenth of this between.
+const QUIET: Duration = Duration::from_millis(3);
 
 /// How long the end of a file that is written is waited for.
 const WRITING_MAX: Duration = Duration::from_millis(50);
@@ -74,9 +75,13 @@ impl Watcher {
         Ok(self.folders.add(dependencies)?)
     }
 
-    /// Waits until something happens, and until it is over; or until something else, if there is
-    /// any, can be read from.
-    pub(crate) fn wait(&mut self, other: Option<BorrowedFd<'_>>) -> Result<Woken, Failure> {
+    /// Waits until something happens, which the workspace is told at once, and until it is over; or
+    /// until something else, if there is any, can be read from.
+    pub(crate) fn wait(
+        &mut self,
+        watched: &mut WatchedWorkspace,
+        other: Option<BorrowedFd<'_>>,
+    ) -> Result<Woken, Failure> {
         loop {
             let stdout = io::stdout();
             let mut files = vec![self.folders.as_fd()];
@@ -88,7 +93,7 @@ impl Watcher {
                 Ready::Unread => return Ok(Woken::Unread),
                 Ready::At(0) => {
                     let since = Instant::now();
-                    self.take_all(since)?;
+                    self.take_all(watched, since)?;
                     let suspects = std::mem::replace(&mut self.suspects, Suspects::none());
                     if !suspects.is_none() {
                         return Ok(Woken::Changed { suspects, since });
@@ -101,10 +106,13 @@ impl Watcher {
     }
 
     /// Takes events until there are none for a while.
-    fn take_all(&mut self, since: Instant) -> Result<(), Failure> {
+    fn take_all(&mut self, watched: &mut WatchedWorkspace, since: Instant) -> Result<(), Failure> {
         let mut last = Instant::now();
         loop {
             self.folders.take_events(&mut self.suspects)?;
+            if !self.suspects.is_none() {
+                watched.expect_changes();
+            }
             let quiet = if self.folders.is_anything_unfinished() {
                 WRITING_MAX
             } else {

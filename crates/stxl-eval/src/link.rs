@@ -4,7 +4,7 @@ mod in_place;
 
 pub(crate) use in_place::relink;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -128,18 +128,18 @@ pub(crate) fn link(
     // Mostly one derivation that makes a root, and one that runs in it.
     linker.plan.reserve(2 * records.nodes.len());
     for target in &targets {
-        let mut outputs: BTreeMap<OutputName, DerivationId> = BTreeMap::new();
+        let mut outputs: Vec<(OutputName, DerivationId)> = Vec::new();
         for key in &target.nodes {
             let position = records.nodes.get_index_of(key);
             let missing = || LinkError::Missing {
                 node: key.to_string(),
             };
             let id = linker.link_from(position.ok_or_else(missing)?)?;
-            outputs.insert(key.output.clone(), id);
+            outputs.push((key.output.clone(), id));
         }
         linker.plan.add_root(PlanRoot {
             label: target.label.clone(),
-            outputs,
+            outputs: outputs.into_iter().collect(),
         })?;
     }
     let is_reached = linker.check_brought(&targets)?;

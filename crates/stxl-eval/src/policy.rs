@@ -100,7 +100,7 @@ fn reached_from(plan: &Plan) -> Vec<Reached> {
     };
     let mut reached = vec![unreached; plan.nodes().len()];
     let roots = plan.roots().iter().enumerate();
-    let wanted = roots.flat_map(|(root, it)| it.outputs.values().map(move |id| (root, id)));
+    let wanted = roots.flat_map(|(root, it)| it.outputs.ids().iter().map(move |id| (root, id)));
     let begin = |root: usize| Reached {
         steps: 0,
         by: None,

@@ -37,8 +37,8 @@ pub use path::{PathError, RootPath};
 pub use plan::{
     EncodedDerivation, Fragment, FragmentInput, FragmentWriter, ImportDecode, ImportSource,
     NodeOrigin, OutputDifference, PackageChange, PackageDifference, PartDifference, Plan,
-    PlanDifference, PlanError, PlanNode, PlanRoot, RecipePart, SCRIPT_PREAMBLE, SCRIPT_SHELL,
-    Standing, Succession,
+    PlanDifference, PlanError, PlanNode, PlanRoot, RecipePart, RootOutputs, SCRIPT_PREAMBLE,
+    SCRIPT_SHELL, Standing, Succession,
 };
 pub use platform::Platform;
 pub use realisation::{GuardLevel, Realisation, RealisationScope};

@@ -3,13 +3,13 @@
 mod difference;
 mod encoded;
 mod fragment;
+mod outputs;
 mod parallel;
 mod recipe;
 mod replaced;
 mod serialized;
 mod shape;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -25,6 +25,7 @@ pub use difference::{
 };
 pub use encoded::EncodedDerivation;
 pub use fragment::{Fragment, FragmentInput, FragmentWriter};
+pub use outputs::RootOutputs;
 pub use recipe::{PartDifference, RecipePart, SCRIPT_PREAMBLE, SCRIPT_SHELL};
 
 /// The derivations a request needs and the outputs it asked for. Free of host facts.
@@ -103,7 +104,7 @@ pub struct PlanRoot {
     /// The package.
     pub label: PackageLabel,
     /// The outputs that were asked for and the derivations that give them.
-    pub outputs: BTreeMap<OutputName, DerivationId>,
+    pub outputs: RootOutputs,
 }
 
 /// Why nodes and roots do not form a plan.
@@ -189,7 +190,7 @@ impl Plan {
 
     /// Adds a package that was asked for.
     pub fn add_root(&mut self, root: PlanRoot) -> Result<(), PlanError> {
-        for (output, id) in &root.outputs {
+        for (output, id) in root.outputs.iter() {
             if !self.positions.contains(id) {
                 let (label, output) = (root.label.clone(), output.clone());
                 return Err(PlanError::MissingRoot {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use stxl_model::{
     Archive, ArchiveFormat, BlobId, BuildUid, Compose, Derivation, DerivationId, Directory, Exec,
     Fetch, FetchLock, Import, ImportDecode, ImportKind, ImportSource, Keep, NodeOrigin, OutputName,
-    PackageLabel, Plan, PlanRoot, Platform, PutMode, RootPath, Sha256, TreeOp, Unpack,
+    PackageLabel, Plan, PlanRoot, Platform, PutMode, RootOutputs, RootPath, Sha256, TreeOp, Unpack,
 };
 
 /// A plan in the making, and the workspace its imports are in.
@@ -217,7 +217,7 @@ impl Recipe {
 
     /// Asks for the main output of a package.
     pub(crate) fn want(&mut self, package: &str, id: DerivationId) {
-        let outputs = BTreeMap::from([(OutputName::main(), id)]);
+        let outputs = RootOutputs::from([(OutputName::main(), id)]);
         self.plan
             .add_root(PlanRoot {
                 label: label(package),

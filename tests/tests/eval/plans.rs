@@ -113,7 +113,7 @@ fn listed(plan: &Plan) -> String {
         );
     }
     for root in plan.roots() {
-        for (output, id) in &root.outputs {
+        for (output, id) in root.outputs.iter() {
             text += &format!("{}:{output} = {id}\n", root.label);
         }
     }

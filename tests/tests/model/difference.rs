@@ -57,17 +57,16 @@ fn derivation(command: &str, inputs: &[DerivationId]) -> Derivation<DerivationId
 fn plan(text: &str) -> Plan {
     let mut plan = Plan::default();
     let mut ids: BTreeMap<String, DerivationId> = BTreeMap::new();
-    let mut roots: Vec<PlanRoot> = Vec::new();
+    let mut roots: Vec<(PackageLabel, Vec<(OutputName, DerivationId)>)> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some((output, node)) = line.split_once(" -> ") {
             let (label, output) = output.split_once(':').unwrap();
             let label = PackageLabel::parse(label).unwrap();
-            if roots.last().is_none_or(|root| root.label != label) {
-                let outputs = BTreeMap::new();
-                roots.push(PlanRoot { label, outputs });
+            if roots.last().is_none_or(|(last, _)| *last != label) {
+                roots.push((label, Vec::new()));
             }
-            let outputs = &mut roots.last_mut().unwrap().outputs;
-            outputs.insert(OutputName::parse(output).unwrap(), ids[node]);
+            let (_, outputs) = roots.last_mut().unwrap();
+            outputs.push((OutputName::parse(output).unwrap(), ids[node]));
             continue;
         }
         let (node, recipe) = line.split_once(" = ").unwrap();
@@ -77,8 +76,9 @@ fn plan(text: &str) -> Plan {
         let id = plan.add(derivation(command, &inputs), || origin(label, name));
         ids.insert(node.to_owned(), id.unwrap());
     }
-    for root in roots {
-        plan.add_root(root).unwrap();
+    for (label, outputs) in roots {
+        let outputs = outputs.into_iter().collect();
+        plan.add_root(PlanRoot { label, outputs }).unwrap();
     }
     plan
 }
@@ -450,6 +450,7 @@ fn numbered_plan(nodes: &[NumberedNode]) -> (Plan, Vec<DerivationId>) {
     }
     for (package, outputs) in outputs {
         let label = PackageLabel::parse(&numbered_label(package)).unwrap();
+        let outputs = outputs.into_iter().collect();
         plan.add_root(PlanRoot { label, outputs }).unwrap();
     }
     (plan, ids)

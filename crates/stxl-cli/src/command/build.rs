@@ -381,7 +381,7 @@ fn check_linkable(plan: &Plan, selection: &Selection) -> Result<(), Failure> {
         .roots()
         .iter()
         .flat_map(|root| {
-            root.outputs.keys().map(|output| Label {
+            root.outputs.names().iter().map(|output| Label {
                 package: root.label.clone(),
                 output: output.clone(),
             })

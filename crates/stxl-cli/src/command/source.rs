@@ -6,7 +6,6 @@ mod lock;
 mod rewrite;
 mod update;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -137,14 +136,14 @@ impl Sources {
         source_dir: Option<&Path>,
     ) -> Result<Vec<TreeId>, Failure> {
         let name_of = |position: usize| OutputName::parse(&format!("source-{position}"));
-        let mut outputs = BTreeMap::new();
+        let mut outputs = Vec::new();
         for (position, id) in wanted.iter().enumerate() {
             let name = name_of(position).map_err(Failure::environment)?;
-            outputs.insert(name, *id);
+            outputs.push((name, *id));
         }
         let root = PlanRoot {
             label: sources_label()?,
-            outputs,
+            outputs: outputs.into_iter().collect(),
         };
         plan.add_root(root).map_err(Failure::environment)?;
         let options = BuildOptions {

@@ -55,7 +55,7 @@ pub(crate) fn run(
             since = Instant::now();
             continue;
         }
-        match watcher.wait(None)? {
+        match watcher.wait(&mut watched, None)? {
             Woken::Changed {
                 suspects,
                 since: first,

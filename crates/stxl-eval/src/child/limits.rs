@@ -5,7 +5,7 @@
 //! allocator that reserved its memory before. Time is bounded three times: operations by the
 //! language, CPU time of one file by the watching thread, CPU time of all by `RLIMIT_CPU`.
 
-use std::io::stdin;
+use std::io::stderr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -291,7 +291,7 @@ fn cpu_time() -> Duration {
     reason = "the limit of a process that evaluates hostile text"
 )]
 fn end(code: i32) -> ! {
-    forget_idle(stdin());
+    forget_idle(stderr());
     std::process::exit(code)
 }
 

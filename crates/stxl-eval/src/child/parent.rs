@@ -1,20 +1,16 @@
 //! The parent's side: start a child, wait, and make a plan or a diagnostic of whatever it left.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read, Seek as _, SeekFrom, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 
-use rustix::fs::MemfdFlags;
 use rustix::process::Signal;
 use stxl_lang::{Diagnostic, SourcePath, Span};
 
 use super::limits::{ChildLimits, EXIT_MEMORY, EXIT_TIME};
-use super::progress;
+use super::waiting::{Ended, WaitingChild};
 use super::wire::{Answer, AnswerError, ChildRequest, Inquiry, RequestWire, decode_answer};
 use crate::evaluator::{Evaluation, EvaluationRequest, Parts, Recorded, Scope};
 use crate::node::NodeKey;
@@ -33,7 +29,7 @@ pub struct EvaluatorProgram {
 /// Why there is neither a plan nor a diagnostic: the environment said no, or we are wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ChildError {
-    /// The process or its memory files cannot be made.
+    /// The process or its memory file cannot be made.
     #[error("the evaluator cannot be started: {0}")]
     Start(#[source] std::io::Error),
     /// The request cannot be written.
@@ -59,12 +55,6 @@ pub enum ChildError {
     },
 }
 
-/// Longest answer that is read.
-const ANSWER_BYTES_MAX: u64 = 2 << 30;
-
-/// Room for an answer, apart from its records.
-const ROOM_BYTES_MIN: usize = 16 << 10;
-
 /// How a child's end is explained by the text it evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -74,31 +64,24 @@ enum Fault {
     Panic,
 }
 
-/// A child that ended, and what it left.
-struct Ended {
-    status: ExitStatus,
-    answer: std::io::Result<Vec<u8>>,
-    said: String,
-    files: Vec<SourcePath>,
-}
-
 /// Evaluates in a child process with limits. Text that makes the child die is a diagnostic that
 /// names the file which did, never an error and never a signal.
 pub fn evaluate_in_child(
     program: &EvaluatorProgram,
     request: &ChildRequest,
 ) -> Result<Evaluation, ChildError> {
-    let recorded = record_in_child(program, request, &Scope::Everything)?;
+    let recorded = record_in_child(program, None, request, &Scope::Everything)?;
     Ok(recorded.into_evaluation())
 }
 
-/// Evaluates in a child process, without linking.
+/// Evaluates in a child process, the one that waits if there is one, without linking.
 pub(crate) fn record_in_child(
     program: &EvaluatorProgram,
+    waiting: Option<WaitingChild>,
     request: &ChildRequest,
     scope: &Scope,
 ) -> Result<Recorded, ChildError> {
-    let answer = ask_child(program, request, scope, &Inquiry::Nothing)?;
+    let answer = ask(program, waiting, request, scope, &Inquiry::Nothing)?;
     Ok(answer.recorded)
 }
 
@@ -130,11 +113,21 @@ pub(crate) fn ask_child(
     scope: &Scope,
     inquiry: &Inquiry,
 ) -> Result<Answer, ChildError> {
+    ask(program, None, request, scope, inquiry)
+}
+
+fn ask(
+    program: &EvaluatorProgram,
+    waiting: Option<WaitingChild>,
+    request: &ChildRequest,
+    scope: &Scope,
+    inquiry: &Inquiry,
+) -> Result<Answer, ChildError> {
     let without = |recorded| Answer {
         recorded,
         findings: Vec::new(),
     };
-    let ended = run(program, request, scope, inquiry)?;
+    let ended = run(program, waiting, request, scope, inquiry)?;
     let Some(fault) = fault_of(&ended)? else {
         return answer_of(ended);
     };
@@ -149,6 +142,7 @@ pub(crate) fn ask_child(
     };
     let alone = run(
         program,
+        None,
         &ChildRequest {
             limits,
             ..request.clone()
@@ -163,66 +157,18 @@ pub(crate) fn ask_child(
     }
 }
 
-fn memory_file(name: &str) -> std::io::Result<OwnedFd> {
-    Ok(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?)
-}
-
 fn run(
     program: &EvaluatorProgram,
+    waiting: Option<WaitingChild>,
     request: &ChildRequest,
     scope: &Scope,
     inquiry: &Inquiry,
 ) -> Result<Ended, ChildError> {
     let wire = RequestWire::new(request, scope, inquiry);
     let text = serde_json::to_vec(&wire).map_err(ChildError::Request)?;
-    let make = |name| memory_file(name).map(File::from).map_err(ChildError::Start);
-    let (mut input, mut said) = (make("request")?, make("messages")?);
-    let handed = |file: &File| file.try_clone().map(Stdio::from).map_err(ChildError::Start);
-    input
-        .seek(SeekFrom::Start(progress::REQUEST_OFFSET))
-        .map_err(ChildError::Start)?;
-    input.write_all(&text).map_err(ChildError::Start)?;
-    let mut child = Command::new(&program.path)
-        .args(&program.args)
-        .env_clear()
-        // An allocator that reserves a gigabyte at once would make the limit on memory meaningless.
-        .env("MIMALLOC_ARENA_RESERVE", "32768")
-        .stdin(handed(&input)?)
-        .stdout(Stdio::piped())
-        .stderr(handed(&said)?)
-        .spawn()
-        .map_err(ChildError::Start)?;
-    // A child whose answer is not wanted any more is refused to write it, and ends.
-    let pipe = child.stdout.take();
-    let answer = read_answer(pipe.expect("standard output is a pipe"));
-    let status = child.wait().map_err(ChildError::Start)?;
-    let mut message = Vec::new();
-    said.seek(SeekFrom::Start(0)).map_err(ChildError::Start)?;
-    said.take(1 << 16)
-        .read_to_end(&mut message)
-        .map_err(ChildError::Start)?;
-    let said = String::from_utf8_lossy(&message).trim().to_owned();
-    let files = progress::noted(&input);
-    Ok(Ended {
-        status,
-        answer,
-        said,
-        files,
-    })
-}
-
-/// Reads an answer while it is written. Memory that it turns out not to need is never touched.
-fn read_answer(mut pipe: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut room = [0; 8];
-    pipe.read_exact(&mut room)?;
-    let room = u64::from_le_bytes(room).min(ANSWER_BYTES_MAX);
-    let mut bytes = Vec::new();
-    // Room that cannot be had is not needed yet: what is claimed may be too much.
-    bytes
-        .try_reserve_exact(usize::try_from(room).unwrap_or(0) + ROOM_BYTES_MIN)
-        .ok();
-    pipe.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let waiting = waiting.and_then(|mut waiting| waiting.is_there().then_some(waiting));
+    let child = waiting.map_or_else(|| WaitingChild::start(program), Ok)?;
+    child.ask(&text)
 }
 
 /// What in the text ended the child, if it did not end well.

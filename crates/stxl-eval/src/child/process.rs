@@ -1,7 +1,7 @@
 //! The child's side: bind itself, evaluate, answer.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, stderr, stdin, stdout};
+use std::io::{Read as _, stderr, stdin, stdout};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,8 +45,8 @@ enum ProcessError {
 }
 
 /// What the program does when it is started as an evaluator (`stxl __evaluate`): reads a request
-/// from standard input, which has to be the memory file that [`crate::evaluate_in_child`] makes,
-/// and answers on standard output. To be called before any thread is started.
+/// from standard input to its end, and answers on standard output; standard error has to be the
+/// memory file that [`crate::evaluate_in_child`] makes. To be called before any thread is started.
 pub fn child_main() -> ExitCode {
     match answer_request() {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,9 +59,8 @@ pub fn child_main() -> ExitCode {
 }
 
 fn read_request() -> Result<ScopedRequest, ProcessError> {
-    let mut input = File::from(rustix::io::dup(stdin()).map_err(std::io::Error::from)?);
-    input.seek(SeekFrom::Start(progress::REQUEST_OFFSET))?;
     let mut text = Vec::new();
+    let input = stdin().lock();
     input.take(REQUEST_BYTES_MAX).read_to_end(&mut text)?;
     let wire: RequestWire = serde_json::from_slice(&text).map_err(ProcessError::RequestText)?;
     let mut request = wire.into_request().ok_or(ProcessError::RequestVersion)?;
@@ -104,7 +103,7 @@ fn answer_request() -> Result<(), ProcessError> {
     let options = EvaluatorOptions {
         threads: limits.threads,
         stack_bytes: limits.stack_bytes,
-        progress: Some(Box::new(|turn: Turn<'_>| progress::note(stdin(), turn))),
+        progress: Some(Box::new(|turn: Turn<'_>| progress::note(stderr(), turn))),
         listed: Some(Box::new(move |count| allow_packages(&limits, count))),
         profiler: profiler.clone(),
     };

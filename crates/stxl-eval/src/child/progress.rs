@@ -14,8 +14,8 @@ pub(super) const SLOTS: usize = 64;
 /// Bytes of a slot: a length of two bytes and the text.
 const SLOT_BYTES: usize = 512;
 
-/// Where the request begins in the memory file, after all slots.
-pub(super) const REQUEST_OFFSET: u64 = (SLOTS * SLOT_BYTES) as u64;
+/// Where messages begin in the memory file, after all slots.
+pub(super) const MESSAGES_OFFSET: u64 = (SLOTS * SLOT_BYTES) as u64;
 
 /// How often each thread turned to a file or away from one: odd while the language evaluates there.
 /// An odd number that stands still is a thread that does not get on.

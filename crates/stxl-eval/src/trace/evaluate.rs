@@ -1,6 +1,7 @@
 //! An evaluation with a memory: what holds is recalled, the rest evaluated in the child.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use stxl_lang::Diagnostic;
 use stxl_model::PackageLabel;
@@ -12,7 +13,7 @@ use super::look::{Guessing, Looked};
 use super::recall::{Missing, Reason, Recall, Seen, Standing, Wish, are_named_there};
 use super::suspects::Suspects;
 use super::verify::Beginning;
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, WaitingChild, record_in_child};
 use crate::evaluator::{Evaluation, EvaluationRequest, Outcome, Recorded, Scope, order, sort};
 use crate::layout::Layout;
 use crate::link::{Linked, Links, Previous, link, relink};
@@ -85,7 +86,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
     look: impl FnOnce(&Records, &Links) -> T,
 ) -> Result<(Remembered, T), ChildError> {
     let (Memory::Used(folder) | Memory::Renewed(folder)) = memory else {
-        let recorded = record_in_child(program, request, &Scope::Everything)?;
+        let recorded = record_in_child(program, None, request, &Scope::Everything)?;
         let parts = recorded.into_parts();
         let looked = parts.look(look);
         let remembered = Remembered {
@@ -98,11 +99,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
         };
         return Ok((remembered, looked));
     };
-    let session = Session {
-        program,
-        request,
-        beginning: Beginning::now(),
-    };
+    let session = Session::new(program, request, None);
     let identity = Identity::new(folder, request);
     let (recalled, has_lost_changes) = match memory {
         Memory::Used(_) => session.recall_saved(folder, &identity)?,
@@ -134,7 +131,7 @@ pub(crate) fn evaluate_and_look<T: Default>(
             (evaluation, told.account, None, T::default())
         }
         Err(reason) => {
-            let recorded = record_in_child(program, request, &Scope::Everything)?;
+            let recorded = session.record(request, &Scope::Everything)?;
             let parts = recorded.into_parts();
             let looked = parts.look(look);
             let trace = parts
@@ -159,9 +156,10 @@ pub(crate) fn evaluate_and_look<T: Default>(
 }
 
 pub(super) struct Session<'s> {
-    pub(super) program: &'s EvaluatorProgram,
+    program: &'s EvaluatorProgram,
     pub(super) request: &'s ChildRequest,
     pub(super) beginning: Beginning,
+    waiting: Mutex<Option<WaitingChild>>,
 }
 
 /// What a trace was good for.
@@ -227,7 +225,31 @@ pub(super) struct Rest {
     recall: Recall,
 }
 
-impl Session<'_> {
+impl<'s> Session<'s> {
+    /// Begins now, with a child that may have been started before.
+    pub(super) fn new(
+        program: &'s EvaluatorProgram,
+        request: &'s ChildRequest,
+        waiting: Option<WaitingChild>,
+    ) -> Self {
+        Self {
+            program,
+            request,
+            beginning: Beginning::now(),
+            waiting: Mutex::new(waiting),
+        }
+    }
+
+    /// Evaluates in a child process, without linking.
+    pub(super) fn record(
+        &self,
+        request: &ChildRequest,
+        scope: &Scope,
+    ) -> Result<Recorded, ChildError> {
+        let waiting = self.waiting.lock().ok().and_then(|mut it| it.take());
+        record_in_child(self.program, waiting, request, scope)
+    }
+
     /// As [`Self::recall_all`], of the trace in a folder, and whether that had lost anything.
     fn recall_saved(
         &self,
@@ -519,7 +541,7 @@ impl Session<'_> {
             diagnostics,
             looked_at,
             faulty,
-        } = record_in_child(self.program, &request, &scope)?;
+        } = self.record(&request, &scope)?;
         Ok(match outcome {
             Some(outcome) => {
                 let mut records = outcome.records;

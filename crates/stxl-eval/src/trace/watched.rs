@@ -14,8 +14,7 @@ use super::evaluate::{Account, Recalled, Session, Told, Useless};
 use super::file::{self, Identity, TraceFolder, UnsavedTrace};
 use super::listing::reads_of_listing;
 use super::suspects::Suspects;
-use super::verify::Beginning;
-use crate::child::{ChildError, ChildRequest, EvaluatorProgram, record_in_child};
+use crate::child::{ChildError, ChildRequest, EvaluatorProgram, WaitingChild};
 use crate::evaluator::{Evaluation, LinkedRecords, Scope};
 use crate::link::{Links, Previous};
 use crate::read::Read;
@@ -27,6 +26,8 @@ use crate::source_tree::{DiskSourceTree, is_overriding};
 pub struct WatchedWorkspace {
     program: EvaluatorProgram,
     request: ChildRequest,
+    /// For what is to be evaluated soon.
+    waiting: Option<WaitingChild>,
     /// Where the trace is kept from one process to the next, if anywhere.
     folder: Option<TraceFolder>,
     trace: Option<Trace>,
@@ -114,6 +115,7 @@ impl WatchedWorkspace {
         Self {
             program,
             request,
+            waiting: None,
             folder,
             trace: None,
             is_loaded: false,
@@ -122,6 +124,14 @@ impl WatchedWorkspace {
             state: State::Fresh,
             last: None,
             placed: 0,
+        }
+    }
+
+    /// Prepares for an evaluation: something happened, and it is not over yet.
+    pub fn expect_changes(&mut self) {
+        if self.waiting.is_none() {
+            // Who cannot have it now may have it when it is needed, or is told why not.
+            self.waiting = WaitingChild::start(&self.program).ok();
         }
     }
 
@@ -142,11 +152,7 @@ impl WatchedWorkspace {
             self.trace = loaded.ok().map(|it| it.trace);
         }
         let (program, request) = (self.program.clone(), self.request.clone());
-        let session = Session {
-            program: &program,
-            request: &request,
-            beginning: Beginning::now(),
-        };
+        let session = Session::new(&program, &request, self.waiting.take());
         let outcome = self.evaluate_with(&session);
         if !session.beginning.is_steady()
             && let Some(trace) = &mut self.trace
@@ -225,7 +231,7 @@ impl WatchedWorkspace {
 
     /// Evaluates everything.
     fn evaluate_text(&mut self, session: &Session<'_>, reason: &str) -> Result<Round, ChildError> {
-        let mut recorded = record_in_child(&self.program, &self.request, &Scope::Everything)?;
+        let mut recorded = session.record(&self.request, &Scope::Everything)?;
         self.placed = 0;
         let looked_at = std::mem::take(&mut recorded.looked_at);
         let LinkedRecords {

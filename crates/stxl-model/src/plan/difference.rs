@@ -9,8 +9,8 @@ mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Plan;
 use super::parallel::in_two;
+use super::{Plan, RootOutputs};
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
 use comparison::{Comparison, RootPair};
@@ -153,17 +153,17 @@ fn different_outputs(comparison: &Comparison<'_>, roots: &[RootPair]) -> Vec<Out
         let old = old.map(|root| &comparison.old.root(root).outputs);
         let new = new.map(|root| &comparison.new.root(root).outputs);
         if let (Some(old), Some(new)) = (old, new)
-            && old.keys().eq(new.keys())
+            && old.names() == new.names()
         {
-            for ((output, before), after) in old.iter().zip(new.values()) {
+            for ((output, before), after) in old.iter().zip(new.ids()) {
                 add(output, Some(*before), Some(*after));
             }
             continue;
         }
         let names = old.into_iter().chain(new);
-        let names: BTreeSet<&OutputName> = names.flat_map(BTreeMap::keys).collect();
+        let names: BTreeSet<&OutputName> = names.flat_map(RootOutputs::names).collect();
         for output in names {
-            let of = |outputs: Option<&BTreeMap<_, _>>| outputs?.get(output).copied();
+            let of = |outputs: Option<&RootOutputs>| outputs?.get(output).copied();
             add(output, of(old), of(new));
         }
     }

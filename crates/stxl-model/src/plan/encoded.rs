@@ -127,6 +127,15 @@ impl EncodedDerivation {
         }
     }
 
+    /// The last byte of the encoding, with holes in the places of the inputs; 0 if there is none.
+    pub(super) fn last_byte(&self) -> u8 {
+        let template = match &*self.form {
+            Form::Whole { bytes, .. } => bytes,
+            Form::Part(node) => node.template(),
+        };
+        template.last().copied().unwrap_or(0)
+    }
+
     /// The encoding with digests in the places of the inputs.
     fn filled<'d>(&self, digests: impl Iterator<Item = &'d Digest>) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -47,14 +47,15 @@ impl Plan {
 
     /// The packages that were asked for, over the nodes that stand where those of this plan do.
     fn roots_with(&self, shape: &Shape, nodes: &[PlanNode]) -> Vec<PlanRoot> {
-        let mut roots = self.roots.clone();
-        for (position, root) in roots.iter_mut().enumerate() {
+        let roots = self.roots.iter().enumerate().map(|(position, root)| {
             let givers = shape.outputs.of(position).iter();
-            for (giver, id) in givers.zip(root.outputs.values_mut()) {
-                *id = nodes[*giver as usize].id;
+            let ids = givers.map(|giver| nodes[*giver as usize].id);
+            PlanRoot {
+                label: root.label.clone(),
+                outputs: root.outputs.given_by(ids),
             }
-        }
-        roots
+        });
+        roots.collect()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The serialised form of a plan: what crosses from the evaluator to the build, and what the
 //! store keeps as history. Readers refuse other versions.
 
-use std::collections::BTreeMap;
-
 use super::encoded::EncodedDerivation;
 use super::{ImportDecode, ImportSource, NodeOrigin, Plan, PlanError, PlanNode, PlanRoot};
 use crate::codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
@@ -72,12 +70,13 @@ fn decode_node(decoder: &mut Decoder<'_>) -> Result<PlanNode, PlanError> {
 fn decode_roots(plan: &mut Plan, decoder: &mut Decoder<'_>) -> Result<(), PlanError> {
     for _ in 0..decoder.count()? {
         let label = decode_label(decoder)?;
-        let mut outputs = BTreeMap::new();
+        let mut outputs = Vec::new();
         for _ in 0..decoder.count()? {
             let error = decoder.error("the name of an output");
             let output = OutputName::parse(decoder.text()?).map_err(|_| error)?;
-            outputs.insert(output, DerivationId::decode(decoder)?);
+            outputs.push((output, DerivationId::decode(decoder)?));
         }
+        let outputs = outputs.into_iter().collect();
         plan.add_root(PlanRoot { label, outputs })?;
     }
     Ok(())
@@ -98,8 +97,8 @@ fn encode_node(encoder: &mut Encoder, id: &DerivationId, encoding: &[u8], origin
 
 fn encode_root(encoder: &mut Encoder, root: &PlanRoot) {
     encoder.text(root.label.as_str());
-    encoder.count(root.outputs.len());
-    for (output, id) in &root.outputs {
+    encoder.count(root.outputs.ids().len());
+    for (output, id) in root.outputs.iter() {
         encoder.text(output.as_str());
         id.encode(encoder);
     }

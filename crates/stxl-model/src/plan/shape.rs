@@ -81,7 +81,7 @@ impl Shape {
         let by_level = by_level(&inputs, plan.nodes().len());
         let mut outputs = Lists::default();
         for root in plan.roots() {
-            outputs.push(root.outputs.values().filter_map(position));
+            outputs.push(root.outputs.ids().iter().filter_map(position));
         }
         let givers = (0..).zip(plan.roots()).flat_map(|(root, _)| {
             let givers = outputs.of(root as usize).iter();

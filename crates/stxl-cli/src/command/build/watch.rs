@@ -121,7 +121,7 @@ impl Builds<'_> {
                 since = Instant::now();
                 continue;
             }
-            match self.wait(watcher)? {
+            match self.wait(watched, watcher)? {
                 Awaited::Changes(suspects, first) => (changes, since) = (suspects, first),
                 Awaited::End(end) => return end,
             }
@@ -254,7 +254,11 @@ impl Builds<'_> {
     }
 
     /// Waits for a change; builds that end meanwhile are taken leave of.
-    fn wait(&mut self, watcher: &mut Watcher) -> Result<Awaited, Failure> {
+    fn wait(
+        &mut self,
+        watched: &mut WatchedWorkspace,
+        watcher: &mut Watcher,
+    ) -> Result<Awaited, Failure> {
         loop {
             self.leaving.retain_mut(|build| {
                 let is_there = matches!(build.child.try_wait(), Ok(None));
@@ -264,7 +268,7 @@ impl Builds<'_> {
                 is_there
             });
             let socket = self.current.as_ref().map(|build| build.socket.as_fd());
-            match watcher.wait(socket)? {
+            match watcher.wait(watched, socket)? {
                 Woken::Changed { suspects, since } => {
                     self.outdated = 0;
                     return Ok(Awaited::Changes(suspects, since));

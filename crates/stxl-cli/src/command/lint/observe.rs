@@ -207,7 +207,7 @@ fn unread(asked: &Asked, what: &str, span: Span) -> Diagnostic {
 
 impl Asked {
     fn of(surveyed: &Surveyed, root: &PlanRoot) -> Result<Self, Failure> {
-        let ids: BTreeSet<DerivationId> = root.outputs.values().copied().collect();
+        let ids: BTreeSet<DerivationId> = root.outputs.ids().iter().copied().collect();
         let all = surveyed.survey.outputs();
         let own = all.iter().enumerate();
         let own = own.filter(|(_, it)| it.label.package == root.label && ids.contains(&it.id));

@@ -132,7 +132,7 @@ impl Answer<'_> {
     /// Whether all that was asked for is known.
     fn is_cached(&self) -> bool {
         self.plan.roots().iter().all(|root| {
-            root.outputs.values().all(|id| {
+            root.outputs.ids().iter().all(|id| {
                 let position = self.plan.position(id);
                 let status = position.and_then(|position| self.facts.statuses.get(position));
                 status == Some(&Status::Cached)

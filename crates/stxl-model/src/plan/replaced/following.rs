@@ -16,7 +16,7 @@ use crate::plan::shape::number;
 use crate::plan::{Plan, PlanNode};
 
 /// How many nodes a thread takes at once.
-const SHARE: usize = 4;
+const SHARE: usize = 16;
 
 /// Nodes of a plan while they become others.
 pub(super) struct Following<'p> {
@@ -81,10 +81,20 @@ impl<'p> Following<'p> {
             if share.is_empty() {
                 return;
             }
+            self.read_ahead(share);
             for position in share {
                 self.id_of(*position, &mut buffer);
             }
         }
+    }
+
+    /// Reads a little of all that nodes are made of: memory is then waited for once and not node by
+    /// node, which takes as long as hashing them.
+    fn read_ahead(&self, share: &[u32]) {
+        let nodes = share.iter().map(|it| &self.plan.nodes()[*it as usize]);
+        let read =
+            nodes.map(|node| u64::from(node.derivation.last_byte()) + u64::from(node.origin.line));
+        std::hint::black_box(read.sum::<u64>());
     }
 
     /// The id of what stands in a place, which is made if nobody has made it.
@@ -97,10 +107,16 @@ impl<'p> Following<'p> {
         if let Some(node) = became.get() {
             return node.id;
         }
-        let inputs = self.replaced.inputs_of(position).iter();
-        let inputs: Arc<[DerivationId]> = inputs.map(|it| self.id_of(*it, buffer)).collect();
-        let node = self.replaced.nodes[position].unwrap_or(&self.plan.nodes()[position]);
-        let node = if node.derivation.inputs() == &*inputs {
+        let positions = self.replaced.inputs_of(position);
+        let inputs = positions.iter().map(|it| self.id_of(*it, buffer));
+        let inputs: Arc<[DerivationId]> = inputs.collect();
+        let former = &self.plan.nodes()[position];
+        let (node, is_same) = self.replaced.nodes[position].map_or_else(
+            // By what is at hand: the inputs of the former node are not.
+            || (former, self.are_unchanged(positions, &inputs)),
+            |node| (node, node.derivation.inputs() == &*inputs),
+        );
+        let node = if is_same {
             node.clone()
         } else {
             let derivation = node.derivation.over(inputs);
@@ -112,5 +128,13 @@ impl<'p> Following<'p> {
         };
         // Whoever was faster has made the same.
         became.get_or_init(|| node).id
+    }
+
+    /// Whether these ids are of what stood in these places before.
+    fn are_unchanged(&self, positions: &[u32], ids: &[DerivationId]) -> bool {
+        let former = positions
+            .iter()
+            .map(|it| &self.plan.nodes()[*it as usize].id);
+        former.eq(ids)
     }
 }
