@@ -69,7 +69,7 @@ impl Watch {
         let output = process.stdout.take().context("standard output is a pipe")?;
         let mut watch = Self {
             process,
-            // What a program does with lines this long is its own affair.
+            // Lines are long, and it is not this reader that is measured.
             lines: BufReader::with_capacity(1 << 20, output),
         };
         watch.line()?;

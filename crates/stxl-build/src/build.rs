@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use crossbeam_channel::unbounded;
 use stxl_fetch::Fetcher;
-use stxl_model::{BlobHasher, Derivation, DerivationId, Digest, Kind, Label, Plan, TreeId};
+use stxl_model::{
+    BlobHasher, Derivation, DerivationId, Digest, Kind, Label, Plan, PlanRoot, TreeId,
+};
 use stxl_store::{ScratchDirectory, Store, StoreError};
 
 use crate::conduct::{Channels, Conducted, Conductor, Pools};
@@ -375,16 +377,15 @@ fn conclude(conductor: &mut Conductor<'_, '_>, graph: &Graph) -> Result<Summary,
 
 /// The requested outputs in the order of the request.
 fn requested(plan: &Plan) -> Vec<(Label, DerivationId)> {
-    let of_root = |root: &stxl_model::PlanRoot| {
-        let outputs = root.outputs.iter().map(|(output, id)| {
+    fn of_root(root: &PlanRoot) -> impl Iterator<Item = (Label, DerivationId)> {
+        root.outputs.iter().map(move |(output, id)| {
             let label = Label {
                 package: root.label.clone(),
                 output: output.clone(),
             };
             (label, *id)
-        });
-        outputs.collect::<Vec<_>>()
-    };
+        })
+    }
     plan.roots().iter().flat_map(of_root).collect()
 }
 

@@ -17,9 +17,8 @@ use crate::failure::Failure;
 use crate::place;
 use folders::Folders;
 
-/// How long nothing may happen before a save is over: editors write, rename and delete in turn, with
-/// less than a tenth of this between.
-const QUIET: Duration = Duration::from_millis(3);
+/// How long nothing may happen before a save is over: editors write, rename and delete in turn.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// How long the end of a file that is written is waited for.
 const WRITING_MAX: Duration = Duration::from_millis(50);
@@ -107,12 +106,13 @@ impl Watcher {
 
     /// Takes events until there are none for a while.
     fn take_all(&mut self, watched: &mut WatchedWorkspace, since: Instant) -> Result<(), Failure> {
-        let mut last = Instant::now();
         loop {
             self.folders.take_events(&mut self.suspects)?;
             if !self.suspects.is_none() {
                 watched.expect_changes();
             }
+            // From here: that may have taken longer than nothing may happen.
+            let last = Instant::now();
             let quiet = if self.folders.is_anything_unfinished() {
                 WRITING_MAX
             } else {
@@ -124,7 +124,7 @@ impl Watcher {
                 break;
             }
             match first_ready(&[self.folders.as_fd()], None, Some(left))? {
-                Ready::At(_) => last = Instant::now(),
+                Ready::At(_) => {}
                 Ready::Nothing | Ready::Unread => break,
             }
         }

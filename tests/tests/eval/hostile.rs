@@ -265,6 +265,13 @@ fn a_child_that_lies_dies_or_says_nothing_is_an_error_and_no_plan() {
         matches!(run("echo no >&2; exit 1"), Err(ChildError::Refused { reason }) if reason == "no")
     );
     assert!(matches!(run("kill -9 $$"), Err(ChildError::Ended { .. })));
+    // It ends while the rest of a long request is still to be written.
+    let long = ChildRequest {
+        buffers: BTreeMap::from([("stages/core/a/package.rhai".to_owned(), " ".repeat(1 << 20))]),
+        ..child_request(folder.path())
+    };
+    let unread = evaluate_in_child(&shell("echo full >&2; exit 1"), &long);
+    assert!(matches!(unread, Err(ChildError::Refused { reason }) if reason == "full"));
     let missing = EvaluatorProgram {
         path: "/nowhere/stxl".into(),
         args: Vec::new(),

@@ -14,17 +14,36 @@ use crate::world::{SETTINGS, script_package};
 
 /// A program that evaluates, and the first time does something to the workspace after it.
 fn program_and(folder: &Path, command: &str) -> EvaluatorProgram {
-    let path = folder.join("program");
     let text = format!(
-        "#!/bin/sh\n'{}' \"$@\" || exit 1\ncd '{}'\n[ -e ../done ] && exit 0\n: > ../done\n{command}\n",
+        "'{}' \"$@\" || exit 1\ncd '{}'\n[ -e ../done ] && exit 0\n: > ../done\n{command}\n",
         env!("CARGO_BIN_EXE_edit-sequences"),
         folder.join("workspace").display()
     );
-    std::fs::write(&path, text).unwrap();
+    script(folder, &text)
+}
+
+fn script(folder: &Path, text: &str) -> EvaluatorProgram {
+    let path = folder.join("program");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
     std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     EvaluatorProgram {
         path,
         args: vec![EVALUATOR_ARGUMENT.to_owned()],
+    }
+}
+
+/// Asks for all of a site.
+fn asked(site: &Site) -> ChildRequest {
+    ChildRequest {
+        folder: site.workspace.clone(),
+        readable: Vec::new(),
+        buffers: BTreeMap::new(),
+        overrides: BTreeMap::new(),
+        evaluation: request(&[]),
+        limits: ChildLimits {
+            threads: 1,
+            ..ChildLimits::default()
+        },
     }
 }
 
@@ -50,19 +69,8 @@ fn what_changes_during_an_evaluation_is_watched_for() {
                 &script_package("", more),
             );
         }
-        let asked = ChildRequest {
-            folder: site.workspace.clone(),
-            readable: Vec::new(),
-            buffers: BTreeMap::new(),
-            overrides: BTreeMap::new(),
-            evaluation: request(&[]),
-            limits: ChildLimits {
-                threads: 1,
-                ..ChildLimits::default()
-            },
-        };
         let program = program_and(folder.path(), command);
-        let mut watched = WatchedWorkspace::new(program, asked, None);
+        let mut watched = WatchedWorkspace::new(program, asked(&site), None);
         let mut changes = Suspects::All;
         let mut last = None;
         let mut known = BTreeSet::new();
@@ -91,4 +99,90 @@ fn what_changes_during_an_evaluation_is_watched_for() {
             assert!(listed.contains(folder), "{command}: {listed:?}");
         }
     }
+}
+
+/// The processes that this one started and has not waited for.
+fn children() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    // A thread may end meanwhile.
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
+    let lists: Vec<String> = lists.filter_map(Result::ok).collect();
+    let ids = lists.iter().flat_map(|list| list.split_whitespace());
+    ids.map(str::to_owned).collect()
+}
+
+/// One evaluator is started for what is to come: it serves whatever does, is replaced if it died,
+/// and is gone with the workspace.
+#[test]
+fn an_evaluator_that_waits_is_asked_next_or_ends_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::below(folder.path(), env!("CARGO_BIN_EXE_edit-sequences"));
+    let write = |path: &str, text: &str| check::write(&site.workspace, path, text);
+    write("stxl.toml", SETTINGS);
+    let package = "stages/core/a/package.rhai";
+    write(package, &script_package("", ""));
+    let starts = folder.path().join("starts");
+    let program = script(
+        folder.path(),
+        &format!(
+            "echo >> '{}'\nexec '{}' \"$@\"\n",
+            starts.display(),
+            env!("CARGO_BIN_EXE_edit-sequences")
+        ),
+    );
+    // A child that has only just been started has not told yet.
+    let started = |count: usize| {
+        let begin = std::time::Instant::now();
+        while std::fs::read(&starts).unwrap_or_default().len() < count {
+            assert!(begin.elapsed().as_secs() < 60, "{count} are not started");
+            std::thread::yield_now();
+        }
+        assert_eq!(std::fs::read(&starts).unwrap().len(), count);
+    };
+    let mut watched = WatchedWorkspace::new(program, asked(&site), None);
+    let mut edits = 0;
+    let mut evaluate = |watched: &mut WatchedWorkspace, is_edited: bool| {
+        let mut changes = Suspects::none();
+        changes.add(package.to_owned());
+        if is_edited {
+            edits += 1;
+            write(
+                package,
+                &script_package("", &format!("    env: #{{ X: \"{edits}\" }},\n")),
+            );
+        }
+        let round = watched.evaluate(&changes).unwrap();
+        assert!(round.is_some() || !is_edited);
+        if let Some(round) = round {
+            let expected = site.evaluate(&request(&[]));
+            check::compare(&check::evaluation_of(round), &expected).unwrap();
+        }
+    };
+    evaluate(&mut watched, true);
+    started(1);
+    assert_eq!(children(), Vec::<String>::new());
+
+    watched.expect_changes();
+    watched.expect_changes();
+    started(2);
+    assert_eq!(children().len(), 1);
+    evaluate(&mut watched, false);
+    assert_eq!(children().len(), 1, "nothing had to be evaluated");
+    evaluate(&mut watched, true);
+    started(2);
+    assert_eq!(children(), Vec::<String>::new());
+
+    watched.expect_changes();
+    started(3);
+    let kill = std::process::Command::new("kill")
+        .args(["-9", &children()[0]])
+        .status();
+    assert!(kill.unwrap().success());
+    evaluate(&mut watched, true);
+    started(4);
+
+    watched.expect_changes();
+    started(5);
+    drop(watched);
+    assert_eq!(children(), Vec::<String>::new());
 }

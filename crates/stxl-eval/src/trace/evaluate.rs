@@ -85,8 +85,9 @@ pub(crate) fn evaluate_and_look<T: Default>(
     memory: Memory<'_>,
     look: impl FnOnce(&Records, &Links) -> T,
 ) -> Result<(Remembered, T), ChildError> {
+    let session = Session::new(program, request, None);
     let (Memory::Used(folder) | Memory::Renewed(folder)) = memory else {
-        let recorded = record_in_child(program, None, request, &Scope::Everything)?;
+        let recorded = session.record(request, &Scope::Everything)?;
         let parts = recorded.into_parts();
         let looked = parts.look(look);
         let remembered = Remembered {
@@ -99,7 +100,6 @@ pub(crate) fn evaluate_and_look<T: Default>(
         };
         return Ok((remembered, looked));
     };
-    let session = Session::new(program, request, None);
     let identity = Identity::new(folder, request);
     let (recalled, has_lost_changes) = match memory {
         Memory::Used(_) => session.recall_saved(folder, &identity)?,
@@ -159,6 +159,7 @@ pub(super) struct Session<'s> {
     program: &'s EvaluatorProgram,
     pub(super) request: &'s ChildRequest,
     pub(super) beginning: Beginning,
+    /// Threads that look at the workspace share the session.
     waiting: Mutex<Option<WaitingChild>>,
 }
 
@@ -246,8 +247,12 @@ impl<'s> Session<'s> {
         request: &ChildRequest,
         scope: &Scope,
     ) -> Result<Recorded, ChildError> {
-        let waiting = self.waiting.lock().ok().and_then(|mut it| it.take());
-        record_in_child(self.program, waiting, request, scope)
+        record_in_child(self.program, self.take_waiting(), request, scope)
+    }
+
+    /// The child that was started before, unless it has been asked.
+    pub(super) fn take_waiting(&self) -> Option<WaitingChild> {
+        self.waiting.lock().ok()?.take()
     }
 
     /// As [`Self::recall_all`], of the trace in a folder, and whether that had lost anything.

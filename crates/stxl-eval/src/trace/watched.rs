@@ -154,6 +154,7 @@ impl WatchedWorkspace {
         let (program, request) = (self.program.clone(), self.request.clone());
         let session = Session::new(&program, &request, self.waiting.take());
         let outcome = self.evaluate_with(&session);
+        self.waiting = session.take_waiting();
         if !session.beginning.is_steady()
             && let Some(trace) = &mut self.trace
         {

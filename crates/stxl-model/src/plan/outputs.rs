@@ -8,7 +8,7 @@ use crate::label::OutputName;
 
 /// Outputs by name, and the derivations that give them. Plans with other derivations in the places
 /// of some share the names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootOutputs {
     /// Sorted, each once.
     names: Arc<[OutputName]>,
@@ -41,7 +41,7 @@ impl RootOutputs {
     /// The same outputs, given by others, in the order of the names.
     pub(super) fn given_by(&self, ids: impl Iterator<Item = DerivationId>) -> Self {
         let ids: Box<[DerivationId]> = ids.collect();
-        debug_assert_eq!(ids.len(), self.names.len(), "each output is given");
+        assert_eq!(ids.len(), self.names.len(), "each output is given");
         Self {
             names: Arc::clone(&self.names),
             ids,

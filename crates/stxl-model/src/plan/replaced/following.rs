@@ -15,7 +15,7 @@ use crate::plan::parallel::NODES_PER_THREAD_MIN;
 use crate::plan::shape::number;
 use crate::plan::{Plan, PlanNode};
 
-/// How many nodes a thread takes at once.
+/// How many nodes a thread takes at once: enough to read ahead, and few beside a level.
 const SHARE: usize = 16;
 
 /// Nodes of a plan while they become others.
@@ -88,8 +88,8 @@ impl<'p> Following<'p> {
         }
     }
 
-    /// Reads a little of all that nodes are made of: memory is then waited for once and not node by
-    /// node, which takes as long as hashing them.
+    /// Reads a little of all that nodes are made of. Waiting for memory node by node takes as long
+    /// as hashing; this way it is waited for once.
     fn read_ahead(&self, share: &[u32]) {
         let nodes = share.iter().map(|it| &self.plan.nodes()[*it as usize]);
         let read =
