@@ -241,7 +241,7 @@ const BUILDING: &[FieldSchema] = &[
         "incremental",
         FieldKind::Bool,
         "false",
-        "Whether object files may be kept between builds; plain data in this version.",
+        "Whether a build of a local checkout finds what the last one left in the folder of its sources.",
     ),
 ];
 

@@ -23,6 +23,7 @@ use stxl_store::{
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
+use crate::incremental::Incremental;
 use crate::options::{BuildOptions, FailedRoots, ScratchMedium};
 use crate::perturbation::{Perturbation, Rerun, perturb};
 use crate::report::{JobEnd, JobLog, Report};
@@ -55,6 +56,7 @@ pub(crate) fn run(
     reports.send(Report::Materialising { node: job.node }).ok();
     let set_up = set_up(context, job, step).map_err(|source| store_end(node, source));
     let (prepared, perturbed) = set_up?;
+    let incremental = Incremental::of(context, job, step);
     let mut running = context.launcher.spawn(&prepared.spec).map_err(|source| {
         let label = node.origin.label.clone();
         Box::new(JobEnd::Broken(BuildError::Sandbox { label, source }))
@@ -93,6 +95,10 @@ pub(crate) fn run(
             Verdict::Cancelled => Box::new(JobEnd::Cancelled),
             Verdict::Failed(cause) => {
                 let left = keep_failed(context, job, (step, &prepared.spec), &outcome);
+                // Of one that was ended from outside, half of a file may be left.
+                if matches!(cause, FailureCause::Exited { .. }) {
+                    incremental.inspect(|it| it.keep(&prepared));
+                }
                 failed(cause, left)
             }
         });
@@ -121,6 +127,7 @@ pub(crate) fn run(
             .find_layers(&sealed.tree, &[step.root], &BELOW_LAYERS)
             .map_err(|source| store_end(node, source))?;
     }
+    incremental.inspect(|it| it.keep(&prepared));
     let warnings = sealed.dropped.iter().map(warning_of).collect();
     Ok(Product {
         tree: sealed.tree,
@@ -148,6 +155,9 @@ fn set_up(
         step,
         number: job.node,
     };
+    if let Some(incremental) = Incremental::of(context, job, step) {
+        incremental.begin(&mut prepared)?;
+    }
     let perturbed = perturb(&mut prepared, &job.perturbed, &rerun)?;
     Ok((prepared, perturbed))
 }

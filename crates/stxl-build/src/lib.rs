@@ -17,6 +17,7 @@ mod forecast;
 mod graph;
 mod history;
 mod import;
+mod incremental;
 mod jobs;
 mod kept_plan;
 mod ledger;

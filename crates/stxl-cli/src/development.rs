@@ -6,7 +6,7 @@
 pub(crate) mod folders;
 pub(crate) mod overlay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -157,14 +157,31 @@ fn developed(plan: &Plan) -> BTreeMap<&PackageLabel, &str> {
     imports.collect()
 }
 
+/// Those of some packages that have incremental steps.
+fn going_on<'p>(plan: &'p Plan, of: &BTreeMap<&PackageLabel, &str>) -> BTreeSet<&'p PackageLabel> {
+    let nodes = plan.nodes().iter();
+    let nodes = nodes.filter(|node| of.contains_key(&node.origin.label));
+    let steps = nodes.filter(|node| match node.derivation.decode() {
+        Ok(Derivation::Exec(step)) => step.incremental_folder().is_some(),
+        _ => false,
+    });
+    steps.map(|node| &node.origin.label).collect()
+}
+
 /// Says what is built from directories, since that is easily forgotten, and which overrides have
 /// no effect.
 pub(crate) fn tell(plan: &Plan, variant: &Variant, terminal: Terminal) {
     if !plan.is_local() && variant.overrides.is_empty() && variant.patched_overrides.is_empty() {
         return;
     }
-    for (label, path) in developed(plan) {
+    let developed = developed(plan);
+    for (label, path) in &developed {
         terminal.note(&format!("{label} is built from {path}"));
+    }
+    for label in going_on(plan, &developed) {
+        terminal.note(&format!(
+            "{label} goes on from what its last build left; `--check` builds it anew and compares"
+        ));
     }
     for one in variant.overrides.iter().chain(&variant.patched_overrides) {
         let label = &one.label;

@@ -407,6 +407,11 @@ impl Lowering<'_> {
             target: platform,
             sandbox_abi: self.db.configuration().sandbox_abi(self.db),
         };
+        let exec = if self.facts.is_incremental {
+            exec.incremental().unwrap_or_else(|exec| exec)
+        } else {
+            exec
+        };
         let mut origin = self.origin(format!("{}: {}", self.node.label, run.name()), &step.site);
         origin.wall_ms_max = state.wall_ms;
         origin.silent_ms_max = state.silent_ms;

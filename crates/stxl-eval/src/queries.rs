@@ -14,7 +14,7 @@ use stxl_model::{PackageLabel, Platform};
 use crate::database::{Configured, Db, FileState, Package, SourceFile};
 use crate::host::{QueryHost, Reads};
 use crate::lowering::LazyRunTable;
-use crate::settings::OptionRoots;
+use crate::settings::{OptionRoots, is_local};
 use crate::source_tree::is_definition;
 use crate::suggestion::nearest;
 use crate::without_sites::definition_without_sites;
@@ -298,6 +298,8 @@ pub(crate) struct BuildFacts {
     pub(crate) line: u32,
     /// Whether it says that what it fetches is machine code that nothing of the plan made.
     pub(crate) is_opaque: bool,
+    /// Whether it is of a local overlay and says that object files may be kept between builds.
+    pub(crate) is_incremental: bool,
 }
 
 /// The facts a package's own lowering reads; none when it has no definition.
@@ -315,8 +317,10 @@ pub(crate) fn build_facts(db: &dyn Db, package: Package) -> Option<Arc<BuildFact
         .module
         .as_ref()
         .map_or(1, |module| module.position_of(&[]).line);
+    let is_incremental = definition.fields.get("incremental") == Some(&Value::Bool(true));
     Some(Arc::new(BuildFacts {
         version,
+        is_incremental: is_incremental && is_local(&path),
         path,
         line,
         is_opaque: definition.fields.contains_key("opaque"),

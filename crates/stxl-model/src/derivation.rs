@@ -23,6 +23,10 @@ pub use operation::{PutMode, TreeOp};
 static DERIVATION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 derivation, version 1");
 static ACTION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 action, version 1");
 
+/// Set in [`Exec::sandbox_abi`] if the processes may find what earlier ones left, see
+/// [`Exec::incremental_folder`].
+const INCREMENTAL: u32 = 1 << 31;
+
 /// One node of a plan, over inputs named by `I`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Derivation<I> {
@@ -158,8 +162,35 @@ pub struct Exec<I> {
     pub runs_on: Platform,
     /// The platform the package is built for.
     pub target: Platform,
-    /// The version of what a process sees of its sandbox.
+    /// The version of what a process sees of its sandbox, and whether that may be what earlier
+    /// processes left: see [`Exec::incremental`].
     pub sandbox_abi: u32,
+}
+
+impl<I> Exec<I> {
+    /// The same as an incremental step, by other keys: its processes may find in the folder at the
+    /// top of the root that holds the working directory what those of an earlier run left there.
+    /// None unless what is kept is one subtree elsewhere, and the user is root.
+    pub fn incremental(mut self) -> Result<Self, Self> {
+        self.sandbox_abi |= INCREMENTAL;
+        if self.incremental_folder().is_some() {
+            return Ok(self);
+        }
+        self.sandbox_abi &= !INCREMENTAL;
+        Err(self)
+    }
+
+    /// The name of the folder at the top of the root in which an incremental step may find what an
+    /// earlier run left; none for any other step.
+    pub fn incremental_folder(&self) -> Option<&[u8]> {
+        let folder = self.cwd.parts().next();
+        let folder = folder.filter(|_| self.sandbox_abi & INCREMENTAL != 0);
+        let is_kept_elsewhere = match &self.keep {
+            Keep::Root => false,
+            Keep::Subtree(path) => path.parts().next().is_some_and(|it| Some(it) != folder),
+        };
+        folder.filter(|_| is_kept_elsewhere && self.uid == BuildUid::Root)
+    }
 }
 
 /// The user inside a sandbox.

@@ -19,6 +19,9 @@ use crate::spec::{JOB_FIFO_NAME, Scratch};
 use crate::wire::Request;
 use crate::world::SecondName;
 
+/// The upper layer, below the scratch.
+const UPPER: &CStr = c"u";
+
 /// What the supervisor needs to know of a finished root.
 pub(crate) struct Root {
     /// The upper layer, for the client.
@@ -33,7 +36,7 @@ pub(crate) struct Root {
 pub(crate) fn enter(request: &Request) -> Result<Root, SetupFailure> {
     let disabled = request.disabled;
     let scratch = open_scratch(request)?;
-    let upper = open_directory(&scratch, c"u").during(Guard::OverlayRoot, "open of the upper")?;
+    let upper = open_directory(&scratch, UPPER).during(Guard::OverlayRoot, "open of the upper")?;
     let overlay = if disabled.wants(Guard::OverlayRoot) {
         mount_overlay(request, &scratch)?
     } else {
@@ -91,14 +94,18 @@ fn open_scratch(request: &Request) -> Result<OwnedFd, SetupFailure> {
             .during(GUARD, &format!("open of the scratch `{}`", path.display()))?,
     };
     let directories = [
-        (c"u", 0o755),
+        (UPPER, 0o755),
         (c"w", 0o755),
         (c"t", 0o1777),
         (c"s", 0o1777),
         (c"f", 0o755),
     ];
     for (name, mode) in directories {
-        make_directory(&scratch, name, mode).during(GUARD, "mkdir in the scratch")?;
+        let made = match make_directory(&scratch, name, mode) {
+            Err(Errno::EXIST) if name == UPPER => Ok(()),
+            made => made,
+        };
+        made.during(GUARD, "mkdir in the scratch")?;
     }
     Ok(scratch)
 }

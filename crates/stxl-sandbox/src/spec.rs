@@ -50,7 +50,8 @@ pub enum Personality {
 pub enum Scratch {
     /// In memory: a tmpfs with a size and an inode limit, which the kernel enforces.
     Memory,
-    /// On disk: an empty directory below the store directory, owned by the launcher's user.
+    /// On disk: a directory below the store directory, owned by the launcher's user, and empty but
+    /// for `u`, the beginning of the upper layer, if there is to be one.
     ///
     /// The size is watched, not enforced by the kernel; see README.md. The caller removes it, and
     /// has to make directories of mode 0 accessible for that, which overlayfs leaves in `w`.

@@ -48,7 +48,7 @@ pub struct FsckReport {
     pub breaches: Vec<Breach>,
 }
 
-pub(crate) const KNOWN_NAMES: [&[u8]; 18] = [
+pub(crate) const KNOWN_NAMES: [&[u8]; 19] = [
     b"ballast",
     b"blobs",
     b"checkouts",
@@ -59,6 +59,7 @@ pub(crate) const KNOWN_NAMES: [&[u8]; 18] = [
     b"index.db-wal",
     b"index.sum",
     b"journal",
+    b"kept",
     b"leases",
     b"ledger",
     b"locks",

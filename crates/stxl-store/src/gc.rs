@@ -101,6 +101,7 @@ impl Store {
         self.remove_quarantine()?;
         self.remove_partial_files(0, 0)?;
         self.evict_checkouts(&mut report)?;
+        self.remove_kept_scratch()?;
         let dead = self.choose_dead(policy, &marked)?;
         let mut sweep = Sweeping {
             policy,

@@ -1,9 +1,13 @@
-//! Directories on the store's disk for what a process writes until it is sealed.
+//! Directories on the store's disk for what a process writes until it is sealed, and for what a
+//! later one is to find of it.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
+
+use stxl_model::Digest;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -11,7 +15,10 @@ use crate::failpoints::Faults;
 use crate::lease::Session;
 use crate::store::Store;
 
-/// An empty directory of this session. What is in it goes when this is dropped, or, if the process
+/// Where directories are kept, by boot.
+pub(crate) const KEPT_DIRECTORY: &str = "kept";
+
+/// A directory of this session, empty unless it was kept. What is in it goes when this is dropped, or, if the process
 /// ends before, at the next opening of the store.
 pub struct ScratchDirectory {
     session: Arc<Session>,
@@ -42,5 +49,46 @@ impl Store {
             session: Arc::clone(&self.session),
             path,
         })
+    }
+
+    /// Keeps a scratch directory under a name until somebody takes it, in the place of the one of
+    /// that name. It is in no key and nothing needs it: a collection removes it, and so does the
+    /// end of the boot, since it may never have reached the disk.
+    pub fn keep_scratch(&self, name: &Digest, scratch: ScratchDirectory) -> Result<(), StoreError> {
+        drop(self.take_scratch(name)?);
+        let boot = format!("{KEPT_DIRECTORY}/{}", self.boot);
+        self.disk
+            .make_dir_if_missing(self.root(), boot.as_bytes())?;
+        let kept = self.kept_path(name);
+        self.disk
+            .rename_if_free(self.root(), &scratch.path, &kept)?;
+        // What another process kept meanwhile is as good; then this one goes.
+        drop(scratch);
+        Ok(())
+    }
+
+    /// Takes the scratch directory that is kept under a name, if there is one.
+    pub fn take_scratch(&self, name: &Digest) -> Result<Option<ScratchDirectory>, StoreError> {
+        let path = self.temporary_name()?;
+        let is_there = self
+            .disk
+            .rename_if_there(self.root(), &self.kept_path(name), &path)?;
+        Ok(is_there.then(|| ScratchDirectory {
+            session: Arc::clone(&self.session),
+            path,
+        }))
+    }
+
+    /// Removes every kept scratch directory, of this boot and of earlier ones.
+    pub(crate) fn remove_kept_scratch(&self) -> Result<(), StoreError> {
+        let kept = self.disk.open_dir(self.root(), KEPT_DIRECTORY.as_bytes())?;
+        for boot in self.disk.list(kept.as_fd(), KEPT_DIRECTORY.as_bytes())? {
+            self.disk.remove_tree(kept.as_fd(), &boot.name)?;
+        }
+        Ok(())
+    }
+
+    fn kept_path(&self, name: &Digest) -> Vec<u8> {
+        format!("{KEPT_DIRECTORY}/{}/{}", self.boot, name.to_hex()).into_bytes()
     }
 }

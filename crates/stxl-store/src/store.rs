@@ -20,6 +20,7 @@ use crate::journal::Pending;
 use crate::lease::{SWEEPS_FILE, Session, Sweep, sweeps_bytes};
 use crate::pack::Writer;
 use crate::partial::PARTIAL_DIRECTORY;
+use crate::scratch::KEPT_DIRECTORY;
 use crate::verify::Damage;
 
 pub(crate) const FORMAT_FILE: &[u8] = b"format";
@@ -28,11 +29,12 @@ pub(crate) const INDEX_SUM_FILE: &[u8] = b"index.sum";
 pub(crate) const OPEN_LOCK: &[u8] = b"locks/open";
 pub(crate) const USE_LOCK: &[u8] = b"locks/use";
 
-const DIRECTORIES: [&[u8]; 8] = [
+const DIRECTORIES: [&[u8]; 9] = [
     b"packs",
     b"blobs",
     b"staging",
     b"checkouts",
+    KEPT_DIRECTORY.as_bytes(),
     PARTIAL_DIRECTORY,
     b"leases",
     b"locks",

@@ -3,6 +3,7 @@
 mod archives;
 mod checks;
 mod failures;
+mod incremental;
 mod jobs;
 mod outside;
 mod records;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         archives::CASES,
         checks::CASES,
         failures::CASES,
+        incremental::CASES,
         jobs::CASES,
         outside::CASES,
         records::CASES,

@@ -137,30 +137,29 @@ impl Recipe {
     pub(crate) fn step_at(
         &mut self,
         package: &str,
-        (root, cwd): (DerivationId, &str),
+        at: (DerivationId, &str),
         commands: &[&str],
         keep: Keep,
     ) -> DerivationId {
-        let words = |command: &&str| {
-            let words = command
-                .split_whitespace()
-                .map(|word| word.as_bytes().to_vec());
-            [b"/bin/tool".to_vec()].into_iter().chain(words).collect()
-        };
-        let derivation = Derivation::Exec(Exec {
-            root,
-            commands: commands.iter().map(words).collect(),
-            env: BTreeMap::new(),
-            cwd: path(cwd),
-            uid: BuildUid::Root,
-            keep,
-            runs_on: Platform::X86_64,
-            target: Platform::X86_64,
-            sandbox_abi: 1,
-        });
+        self.add_step(package, exec(at, commands, keep))
+    }
+
+    /// An incremental step with a working directory, that keeps `/out`.
+    pub(crate) fn incremental_step(
+        &mut self,
+        package: &str,
+        at: (DerivationId, &str),
+        commands: &[&str],
+    ) -> DerivationId {
+        let step = exec(at, commands, Keep::Subtree(path("/out")));
+        let step = step.incremental().expect("it can be incremental");
+        self.add_step(package, step)
+    }
+
+    fn add_step(&mut self, package: &str, step: Exec<DerivationId>) -> DerivationId {
         let origin = self.origin(package, "run 1 of 1");
         self.plan
-            .add(derivation, || origin)
+            .add(Derivation::Exec(step), || origin)
             .expect("the root comes first")
     }
 
@@ -240,5 +239,26 @@ impl Recipe {
             urls: Vec::new(),
             is_opaque: false,
         }
+    }
+}
+
+/// A step that runs the tool.
+fn exec((root, cwd): (DerivationId, &str), commands: &[&str], keep: Keep) -> Exec<DerivationId> {
+    let words = |command: &&str| {
+        let words = command
+            .split_whitespace()
+            .map(|word| word.as_bytes().to_vec());
+        [b"/bin/tool".to_vec()].into_iter().chain(words).collect()
+    };
+    Exec {
+        root,
+        commands: commands.iter().map(words).collect(),
+        env: BTreeMap::new(),
+        cwd: path(cwd),
+        uid: BuildUid::Root,
+        keep,
+        runs_on: Platform::X86_64,
+        target: Platform::X86_64,
+        sandbox_abi: 1,
     }
 }

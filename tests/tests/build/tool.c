@@ -57,6 +57,24 @@ static int tokens(const char *out, long take_ms, long hold_ms, int more) {
     return 0;
 }
 
+/* What make does: copies each source that is newer than its object, and writes which. */
+static void compile(const char *made, char **sources) {
+    int list = out_file(made);
+    for (; *sources; sources++) {
+        char object[300];
+        struct stat source, old;
+        snprintf(object, sizeof object, "%s.o", *sources);
+        if (stat(*sources, &source) != 0) { perror(*sources); exit(83); }
+        if (stat(object, &old) == 0 &&
+            (old.st_mtim.tv_sec > source.st_mtim.tv_sec ||
+             (old.st_mtim.tv_sec == source.st_mtim.tv_sec &&
+              old.st_mtim.tv_nsec >= source.st_mtim.tv_nsec))) continue;
+        append(out_file(object), *sources);
+        put(list, *sources, strlen(*sources));
+        put(list, " ", 1);
+    }
+}
+
 static void put_text(const char *path, const char *text) { put(out_file(path), text, strlen(text)); }
 
 /* What one thing of the world around decides, into a file; whether the verb is one of these. */
@@ -163,6 +181,10 @@ int main(int argc, char **argv) {
     } else if (!strcmp(verb, "tokens") && argc == 6) {
         return tokens(argv[2], atol(argv[3]), atol(argv[4]), atoi(argv[5]));
     } else if (argc == 3 && tell(verb, argv[2])) {
+    } else if (!strcmp(verb, "compile") && argc >= 3) {
+        compile(argv[2], argv + 3);
+    } else if (!strcmp(verb, "link") && argc == 4) {
+        if (symlink(argv[2], argv[3]) != 0) { perror(argv[3]); return 84; }
     } else if (!strcmp(verb, "user-is") && argc == 3) {
         if (getuid() != (uid_t)atoi(argv[2])) { printf("the user is %d\n", getuid()); return 86; }
     } else if (!strcmp(verb, "fail") && argc == 3) {
