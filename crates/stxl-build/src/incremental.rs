@@ -1,11 +1,11 @@
-//! Incremental steps: of a local checkout whose definition asks for it, a step goes on from what its
-//! last run left in the folder of its sources, so that `make` finds the object files it made.
+//! Incremental steps: of a local checkout whose definition asks for it, a step goes on from what
+//! its last run left in the folder of its sources, so that `make` finds the object files it made.
 //!
 //! The upper layer of that folder is kept as it is, times included. Before the next run the files
 //! of the sources that are others by then are written into it, as new as now: object files are
 //! older, and everything else that is imported is older than these. Whatever cannot be brought up
-//! to date for certain is dropped, and the step begins anew: another recipe, another root around the
-//! folder, names that became something else, an upper layer in the way.
+//! to date for certain is dropped, and the step begins anew: another recipe, another root around
+//! the folder, names that became something else, an upper layer in the way.
 //!
 //! Such a step has keys of its own, runs in plans of local overlays only, and the rebuild check
 //! runs it without anything kept.
@@ -75,7 +75,7 @@ impl From<StoreError> for Unusable {
 type Usable<T> = Result<T, Unusable>;
 
 impl<'c> Incremental<'c> {
-    /// None for a step that is not incremental, of a plan that others could see, or that is checked.
+    /// None for a step that is not incremental, or checked, or of a plan that others could see.
     pub(crate) fn of(context: JobContext<'c>, job: &Job, step: &'c Exec<TreeId>) -> Option<Self> {
         let folder = step.incremental_folder()?;
         if !context.plan.is_local() || !job.perturbed.is_empty() {

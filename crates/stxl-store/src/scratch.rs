@@ -18,8 +18,8 @@ use crate::store::Store;
 /// Where directories are kept, by boot.
 pub(crate) const KEPT_DIRECTORY: &str = "kept";
 
-/// A directory of this session, empty unless it was kept. What is in it goes when this is dropped, or, if the process
-/// ends before, at the next opening of the store.
+/// A directory of this session, empty unless it was kept. What is in it goes when this is dropped,
+/// or, if the process ends before, at the next opening of the store.
 pub struct ScratchDirectory {
     session: Arc<Session>,
     path: Vec<u8>,
