@@ -60,8 +60,6 @@ struct WireDiagnostics {
 pub(crate) struct Evaluated {
     plan: Plan,
     unsaved: Option<UnsavedTrace>,
-    /// What was recalled and what was evaluated.
-    pub(crate) account: Account,
 }
 
 impl Evaluated {
@@ -124,6 +122,31 @@ pub(crate) fn evaluate(
     audience: Audience,
     terminal: Terminal,
 ) -> Result<Evaluated, Failure> {
+    let (remembered, texts) = remembered(recall, workspace, selection)?;
+    evaluated(remembered, &texts, audience, terminal)
+}
+
+/// As [`evaluate`] with what is remembered, and has told what was recalled and what was evaluated,
+/// errors or not.
+pub(crate) fn evaluate_and_tell(
+    workspace: &Path,
+    selection: &Selection,
+    audience: Audience,
+    terminal: Terminal,
+    tell: impl FnOnce(&Account),
+) -> Result<Evaluated, Failure> {
+    let (mut remembered, texts) = remembered(Recall::Remembered, workspace, selection)?;
+    let account = std::mem::take(&mut remembered.account);
+    let evaluated = evaluated(remembered, &texts, audience, terminal);
+    tell(&account);
+    evaluated
+}
+
+fn remembered(
+    recall: Recall,
+    workspace: &Path,
+    selection: &Selection,
+) -> Result<(Remembered, Texts), Failure> {
     let request = child_request(workspace, selection)?;
     let traces = traces()?;
     let memory = match (&traces, recall) {
@@ -133,7 +156,7 @@ pub(crate) fn evaluate(
     };
     let remembered = evaluate_remembering(&evaluator(), &request, memory);
     let remembered = remembered.map_err(Failure::environment)?;
-    evaluated(remembered, &Texts::of(&request), audience, terminal)
+    Ok((remembered, Texts::of(&request)))
 }
 
 /// What came of an evaluation, once its diagnostics are shown.
@@ -146,15 +169,11 @@ fn evaluated(
     let Remembered {
         evaluation,
         unsaved,
-        account,
+        account: _,
     } = remembered;
     show(&evaluation, texts, audience, terminal)?;
     let plan = evaluation.plan.ok_or_else(|| Failure::shown(Exit::Usage))?;
-    Ok(Evaluated {
-        plan,
-        unsaved,
-        account,
-    })
+    Ok(Evaluated { plan, unsaved })
 }
 
 /// The workspace, to be evaluated whenever something in it changes, and its texts.

@@ -355,6 +355,11 @@ fn what_nobody_reads_is_not_told() {
         (ran.code, ran.stderr.lines().next()),
         (0, Some("recalled 1 package, evaluated 0"))
     );
+    save_at_once(&hello, "nothing");
+    let ran = place.run(&["eval", "--explain-cache"]);
+    let account = "recalled 0 packages, evaluated 1\n  first/hello: ";
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains(account), "{ran:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use stxl_eval::json::{DerivationStatus, EvalRecord};
 use stxl_model::{Kind, Plan};
 
 use crate::arguments::{Arguments, EvalArguments};
-use crate::evaluation::{self, Audience, Recall};
+use crate::evaluation::{self, Audience};
 use crate::failure::{Failure, of_store};
 use crate::progress::plural;
 use crate::terminal::{Terminal, print_data, print_record};
@@ -38,16 +38,17 @@ pub(crate) fn run(
         let profile = evaluation::profile(&workspace, &eval.selection, audience, terminal)?;
         return costs::tell(&profile, graph, audience);
     }
-    let evaluated = evaluation::evaluate(
-        Recall::Remembered,
+    let evaluated = evaluation::evaluate_and_tell(
         &workspace,
         &eval.selection,
         audience,
         terminal,
+        |account| {
+            if eval.details.explain_cache {
+                terminal.text(&account_text(account));
+            }
+        },
     )?;
-    if eval.details.explain_cache {
-        terminal.text(&account_text(&evaluated.account));
-    }
     let plan = evaluated.plan();
     let request = (workspace.as_path(), &eval.selection);
     let allowed = evaluation::check_opaque(plan, eval.policy.opaque(), request, audience, terminal);
