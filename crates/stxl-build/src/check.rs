@@ -10,6 +10,7 @@ use crate::compose::difference_parts;
 use crate::conduct::Conductor;
 use crate::event::{BuildEvent, CheckMismatch, CheckReport, PathDifference, Provoked};
 use crate::failure::FailureCause;
+use crate::incremental;
 use crate::perturbation::Perturbation;
 use crate::records;
 use crate::report::JobLog;
@@ -181,11 +182,25 @@ impl Conductor<'_, '_> {
     }
 
     fn take_mismatch(&mut self, mismatch: CheckMismatch) {
+        if let Err(error) = self.give_up_incremental(&mismatch.node) {
+            return self.break_off(error.into());
+        }
         self.checks.report.add(&mismatch.perturbed);
         (self.events)(BuildEvent::CheckFailed {
             mismatch: &mismatch,
         });
         self.mismatches.push(mismatch);
+    }
+
+    /// Has the next build begin anew with an incremental step that gave something else than a clean
+    /// build.
+    fn give_up_incremental(&mut self, node: &PlanNode) -> Result<(), StoreError> {
+        if !incremental::forget(self.store, node, self.options)? {
+            return Ok(());
+        }
+        let position = self.plan.position(&node.id);
+        let action = position.and_then(|position| self.schedule.current_action(position));
+        action.map_or(Ok(()), |(_, id)| self.store.release_choice(&id))
     }
 
     /// Has a step that failed in another world than the ABI's run again in the ABI's; gives the

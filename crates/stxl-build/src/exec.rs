@@ -23,7 +23,7 @@ use stxl_store::{
 
 use crate::conduct::Job;
 use crate::failure::{BuildError, CommandPosition, FailureCause};
-use crate::incremental::Incremental;
+use crate::incremental::{Incremental, Left};
 use crate::options::{BuildOptions, FailedRoots, ScratchMedium};
 use crate::perturbation::{Perturbation, Rerun, perturb};
 use crate::report::{JobEnd, JobLog, Report};
@@ -97,7 +97,7 @@ pub(crate) fn run(
                 let left = keep_failed(context, job, (step, &prepared.spec), &outcome);
                 // Of one that was ended from outside, half of a file may be left.
                 if matches!(cause, FailureCause::Exited { .. }) {
-                    incremental.inspect(|it| it.keep(&prepared));
+                    incremental.inspect(|it| it.keep(&prepared, Left::Failed));
                 }
                 failed(cause, left)
             }
@@ -127,7 +127,7 @@ pub(crate) fn run(
             .find_layers(&sealed.tree, &[step.root], &BELOW_LAYERS)
             .map_err(|source| store_end(node, source))?;
     }
-    incremental.inspect(|it| it.keep(&prepared));
+    incremental.inspect(|it| it.keep(&prepared, Left::Whole));
     let warnings = sealed.dropped.iter().map(warning_of).collect();
     Ok(Product {
         tree: sealed.tree,

@@ -470,6 +470,10 @@ pub(crate) struct DevArguments {
     #[command(flatten)]
     pub(crate) change: DevChange,
 
+    /// Have a build find the object files of the last one
+    #[arg(long, requires = "source")]
+    pub(crate) incremental: bool,
+
     /// Print what is built from directories as one JSON record
     #[arg(long, conflicts_with = "label")]
     pub(crate) json: bool,

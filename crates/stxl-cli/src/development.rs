@@ -11,13 +11,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use stxl_eval::{LOCAL_OVERLAY, OVERRIDE_LAYER};
-use stxl_model::{Derivation, ImportKind, PackageLabel, Plan};
+use stxl_model::{Derivation, ImportKind, PackageLabel, Plan, PlanNode};
 
 use crate::arguments::{Arguments, Override, Variant};
 use crate::failure::Failure;
 use crate::place;
 use crate::terminal::Terminal;
-use overlay::Patches;
+use overlay::{Manner, Patches};
 
 /// What a file of every store begins with.
 const STORE_MARK: &[u8] = b"stxl store  ";
@@ -62,7 +62,12 @@ pub(crate) fn overrides(
     let mut directories = Vec::new();
     for (Override { label, directory }, patches) in applied.chain(left) {
         let written = written(directory, workspace)?;
-        texts.insert(label.clone(), overlay::text(&written, patches));
+        // Whether it is incremental is the package's own to say.
+        let manner = Manner {
+            patches,
+            is_incremental: false,
+        };
+        texts.insert(label.clone(), overlay::text(&written, manner));
         directories.push(written);
     }
     Ok((texts, directories))
@@ -157,15 +162,19 @@ fn developed(plan: &Plan) -> BTreeMap<&PackageLabel, &str> {
     imports.collect()
 }
 
+/// Whether a node is an incremental step.
+pub(crate) fn is_incremental(node: &PlanNode) -> bool {
+    matches!(node.derivation.decode(), Ok(Derivation::Exec(step)) if step.is_incremental())
+}
+
 /// Those of some packages that have incremental steps.
 fn going_on<'p>(plan: &'p Plan, of: &BTreeMap<&PackageLabel, &str>) -> BTreeSet<&'p PackageLabel> {
     let nodes = plan.nodes().iter();
     let nodes = nodes.filter(|node| of.contains_key(&node.origin.label));
-    let steps = nodes.filter(|node| match node.derivation.decode() {
-        Ok(Derivation::Exec(step)) => step.incremental_folder().is_some(),
-        _ => false,
-    });
-    steps.map(|node| &node.origin.label).collect()
+    nodes
+        .filter(|node| is_incremental(node))
+        .map(|node| &node.origin.label)
+        .collect()
 }
 
 /// Says what is built from directories, since that is easily forgotten, and which overrides have

@@ -13,6 +13,7 @@ use stxl_build::{
 };
 use stxl_model::{DerivationId, Kind, PlanNode, TreeId};
 
+use crate::development;
 use crate::terminal::{Terminal, Tone, duration};
 
 /// Renders events for a person.
@@ -366,6 +367,11 @@ impl Progress {
                 terminal.note("  here, too: two builds with this program may differ");
             }
             None => {}
+        }
+        if development::is_incremental(node) {
+            terminal.note(
+                "  the recorded one went on from what an earlier build left: it is given up, and the next begins anew",
+            );
         }
     }
 }

@@ -23,8 +23,7 @@ pub use operation::{PutMode, TreeOp};
 static DERIVATION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 derivation, version 1");
 static ACTION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 action, version 1");
 
-/// Set in [`Exec::sandbox_abi`] if the processes may find what earlier ones left, see
-/// [`Exec::incremental_folder`].
+/// Set in [`Exec::sandbox_abi`] of an incremental step.
 const INCREMENTAL: u32 = 1 << 31;
 
 /// One node of a plan, over inputs named by `I`.
@@ -162,34 +161,35 @@ pub struct Exec<I> {
     pub runs_on: Platform,
     /// The platform the package is built for.
     pub target: Platform,
-    /// The version of what a process sees of its sandbox, and whether that may be what earlier
-    /// processes left: see [`Exec::incremental`].
+    /// The version of what a process sees of its sandbox, and a bit of [`Exec::incremental`].
     pub sandbox_abi: u32,
 }
 
 impl<I> Exec<I> {
-    /// The same as an incremental step, by other keys: its processes may find in the folder at the
-    /// top of the root that holds the working directory what those of an earlier run left there.
-    /// None unless what is kept is one subtree elsewhere, and the user is root.
+    /// The same as an incremental step, which has other keys: its processes may find in `/src` what
+    /// those of an earlier run left there. The step itself if it cannot be one: it works elsewhere,
+    /// not all that is kept of it is one subtree elsewhere, or its user is not root.
     pub fn incremental(mut self) -> Result<Self, Self> {
-        self.sandbox_abi |= INCREMENTAL;
-        if self.incremental_folder().is_some() {
-            return Ok(self);
-        }
-        self.sandbox_abi &= !INCREMENTAL;
-        Err(self)
-    }
-
-    /// The name of the folder at the top of the root in which an incremental step may find what an
-    /// earlier run left; none for any other step.
-    pub fn incremental_folder(&self) -> Option<&[u8]> {
-        let folder = self.cwd.parts().next();
-        let folder = folder.filter(|_| self.sandbox_abi & INCREMENTAL != 0);
+        let is_in_sources = |path: &RootPath| path.parts().next() == Some(b"src");
         let is_kept_elsewhere = match &self.keep {
             Keep::Root => false,
-            Keep::Subtree(path) => path.parts().next().is_some_and(|it| Some(it) != folder),
+            Keep::Subtree(path) => !path.is_root() && !is_in_sources(path),
         };
-        folder.filter(|_| is_kept_elsewhere && self.uid == BuildUid::Root)
+        if !is_in_sources(&self.cwd) || !is_kept_elsewhere || self.uid != BuildUid::Root {
+            return Err(self);
+        }
+        self.sandbox_abi |= INCREMENTAL;
+        Ok(self)
+    }
+
+    /// The version of what a process sees of its sandbox.
+    pub fn sandbox_abi_version(&self) -> u32 {
+        self.sandbox_abi & !INCREMENTAL
+    }
+
+    /// Whether it is an incremental step.
+    pub fn is_incremental(&self) -> bool {
+        self.sandbox_abi & INCREMENTAL != 0
     }
 }
 

@@ -101,16 +101,6 @@ fn what_changes_during_an_evaluation_is_watched_for() {
     }
 }
 
-/// The processes that this one started and has not waited for.
-fn children() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    // A thread may end meanwhile.
-    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
-    let lists: Vec<String> = lists.filter_map(Result::ok).collect();
-    let ids = lists.iter().flat_map(|list| list.split_whitespace());
-    ids.map(str::to_owned).collect()
-}
-
 /// One evaluator is started for what is to come: it serves whatever does, is replaced if it died,
 /// and is gone with the workspace.
 #[test]
@@ -125,19 +115,29 @@ fn an_evaluator_that_waits_is_asked_next_or_ends_unasked() {
     let program = script(
         folder.path(),
         &format!(
-            "echo >> '{}'\nexec '{}' \"$@\"\n",
+            "echo $$ >> '{}'\nexec '{}' \"$@\"\n",
             starts.display(),
             env!("CARGO_BIN_EXE_edit-sequences")
         ),
     );
+    let ids = || -> Vec<String> {
+        let told = std::fs::read_to_string(&starts).unwrap_or_default();
+        told.lines().map(str::to_owned).collect()
+    };
     // A child that has only just been started has not told yet.
     let started = |count: usize| {
         let begin = std::time::Instant::now();
-        while std::fs::read(&starts).unwrap_or_default().len() < count {
+        while ids().len() < count {
             assert!(begin.elapsed().as_secs() < 60, "{count} are not started");
             std::thread::yield_now();
         }
-        assert_eq!(std::fs::read(&starts).unwrap().len(), count);
+        assert_eq!(ids().len(), count);
+    };
+    // Those that have not ended, or were not waited for.
+    let children = || {
+        let mut ids = ids();
+        ids.retain(|id| Path::new("/proc").join(id).exists());
+        ids
     };
     let mut watched = WatchedWorkspace::new(program, asked(&site), None);
     let mut edits = 0;

@@ -9,7 +9,7 @@ use stxl_eval::{LOCAL_OVERLAY, PACKAGE_FILE};
 use stxl_model::PackageLabel;
 
 use crate::arguments::{Arguments, DevArguments, Selection, Variant};
-use crate::development::overlay::{self, Patches, Writer};
+use crate::development::overlay::{self, Manner, Patches, Writer};
 use crate::development::{folders, is_beside, source_directory, written};
 use crate::evaluation::{self, Audience};
 use crate::failure::Failure;
@@ -32,7 +32,11 @@ pub(crate) fn run(
             } else {
                 Patches::Applied
             };
-            begin(&workspace, (label, &directory), patches, terminal)
+            let manner = Manner {
+                patches,
+                is_incremental: dev.incremental,
+            };
+            begin(&workspace, (label, &directory), manner, terminal)
         }
         (Some(label), None) => Err(Failure::usage(format!(
             "from which directory should `{label}` be built?"
@@ -52,7 +56,7 @@ fn file_of(workspace: &Path, label: &PackageLabel) -> PathBuf {
 fn begin(
     workspace: &Path,
     (label, directory): (&PackageLabel, &Path),
-    patches: Patches,
+    manner: Manner,
     terminal: Terminal,
 ) -> Result<(), Failure> {
     let file = file_of(workspace, label);
@@ -67,7 +71,7 @@ fn begin(
     if !is_beside(&source) {
         folders::add(workspace, label, &source)?;
     }
-    write(&file, &overlay::file_text(label, &source, patches)).map_err(|error| {
+    write(&file, &overlay::file_text(label, &source, manner)).map_err(|error| {
         Failure::environment(format!("`{}` cannot be written: {error}", file.display()))
     })?;
     let selection = Selection::of(label.as_str(), &Variant::default());

@@ -40,14 +40,28 @@ pub(crate) enum Patches {
     Left,
 }
 
+/// How a package is built from a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// What becomes of its patches.
+    pub(crate) patches: Patches,
+    /// Whether a build goes on from what the last one left.
+    pub(crate) is_incremental: bool,
+}
+
 /// The text of an overlay whose source is a directory.
-pub(crate) fn text(directory: &str, patches: Patches) -> String {
+pub(crate) fn text(directory: &str, manner: Manner) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let left_out: Vec<String> = LEFT_OUT.iter().map(|it| quoted(it)).collect();
     let lines: Vec<String> = left_out.chunks(11).map(|line| line.join(", ")).collect();
-    let patches = match patches {
+    let patches = match manner.patches {
         Patches::Applied => "",
         Patches::Left => "    patches: [],  // they are in the directory already\n",
+    };
+    let incremental = if manner.is_incremental {
+        "    incremental: true,  // a build finds what the last one left\n"
+    } else {
+        ""
     };
     format!(
         "let replaced = prior().source;  // a package without one cannot take it from elsewhere
@@ -59,7 +73,7 @@ prior().change(#{{
             {},
         ],
     }}),
-{patches}}})
+{patches}{incremental}}})
 ",
         quoted(directory),
         lines.join(",\n            "),
@@ -67,8 +81,8 @@ prior().change(#{{
 }
 
 /// The file that `stxl dev` writes: the text below a line that tells whether anybody changed it.
-pub(crate) fn file_text(label: &PackageLabel, directory: &str, patches: Patches) -> String {
-    let text = text(directory, patches);
+pub(crate) fn file_text(label: &PackageLabel, directory: &str, manner: Manner) -> String {
+    let text = text(directory, manner);
     format!(
         "// Written by `stxl dev`; `stxl dev {label} --off` takes it away. {}\n{text}",
         mark(&text)

@@ -195,7 +195,7 @@ fn add_exec(exec: &Exec<DerivationId>, parts: &mut BTreeMap<RecipePart, String>)
         keep,
         runs_on,
         target,
-        sandbox_abi,
+        sandbox_abi: _,
     } = exec;
     for (number, command) in (1..).zip(commands) {
         parts.insert(RecipePart::Command(number), command_text(command));
@@ -219,7 +219,8 @@ fn add_exec(exec: &Exec<DerivationId>, parts: &mut BTreeMap<RecipePart, String>)
         ("kept", kept),
         ("runs on", runs_on.to_string()),
         ("target", target.to_string()),
-        ("sandbox ABI", sandbox_abi.to_string()),
+        ("sandbox ABI", exec.sandbox_abi_version().to_string()),
+        ("incremental", exec.is_incremental().to_string()),
     ];
     parts.extend(settings.map(|(name, value)| (RecipePart::Setting(name), value)));
 }

@@ -26,6 +26,19 @@ pub(super) const CASES: &[Case] = &[
     ),
     ("a_rebuild_check_begins_anew", a_rebuild_check_begins_anew),
     (
+        "a_check_in_the_same_world_begins_anew",
+        a_check_in_the_same_world_begins_anew,
+    ),
+    (
+        "what_is_new_is_written_where_the_build_hid_it",
+        what_is_new_is_written_where_the_build_hid_it,
+    ),
+    ("variants_do_not_take_turns", variants_do_not_take_turns),
+    (
+        "make_is_told_to_remove_what_failed",
+        make_is_told_to_remove_what_failed,
+    ),
+    (
         "what_a_build_left_leads_nowhere",
         what_a_build_left_leads_nowhere,
     ),
@@ -55,6 +68,7 @@ struct Build<'b> {
     is_local: bool,
     wall_ms: u64,
     check: Check,
+    is_perturbed: bool,
 }
 
 impl Default for Build<'_> {
@@ -66,6 +80,7 @@ impl Default for Build<'_> {
             is_local: true,
             wall_ms: 0,
             check: Check::Off,
+            is_perturbed: true,
         }
     }
 }
@@ -99,7 +114,11 @@ impl Build<'_> {
             check: self.check,
             check_world: CheckWorld {
                 gap: Duration::ZERO,
-                ..CheckWorld::default()
+                perturbed: CheckWorld::default()
+                    .perturbed
+                    .into_iter()
+                    .filter(|_| self.is_perturbed)
+                    .collect(),
             },
             ..site.options()
         };
@@ -216,6 +235,16 @@ fn a_failed_run_is_gone_on_from() {
     assert_eq!(stopped.summary.failed.len(), 1);
     let left = with(&[("a.c", "A"), ("sub/b.c", "B")]).made(&site);
     assert_eq!(left, of("sub/b.c ", "AB"), "the other one was made before");
+    // What fails once more as it was may do so because it was gone on from.
+    let failing = with(&[("a.c", "A"), ("stop", ""), ("sub/b.c", "B")]);
+    assert_eq!(failing.run(&site).summary.failed.len(), 1);
+    assert_eq!(failing.run(&site).summary.failed.len(), 1);
+    let next = with(&[("a.c", "1"), ("sub/b.c", "B")]).made(&site);
+    assert_eq!(
+        next,
+        of("a.c ", "1B"),
+        "the second one began anew and is gone on from"
+    );
 }
 
 fn a_run_that_was_ended_leaves_nothing() {
@@ -267,6 +296,69 @@ fn a_rebuild_check_begins_anew() {
         .collect();
     // The list of what was made tells that not everything was; what was linked is the same.
     assert_eq!(differing, ["/made"], "{:?}", told.events);
+    let next = Build {
+        check: Check::Off,
+        ..build
+    };
+    assert_eq!(next.made(&site), of(ALL, "Ab"), "what differs is given up");
+}
+
+/// With nothing to be another around it, a check is one still.
+fn a_check_in_the_same_world_begins_anew() {
+    let site = Site::new();
+    Build::default().made(&site);
+    let build = Build {
+        sources: &[("a.c", "A"), ("sub/b.c", "b")],
+        check: Check::WholeClosure,
+        is_perturbed: false,
+        ..Build::default()
+    };
+    assert_eq!(build.run(&site).summary.mismatches.len(), 1);
+}
+
+fn what_is_new_is_written_where_the_build_hid_it() {
+    let site = Site::new();
+    let with = |sources| Build {
+        sources,
+        commands: &[COMPILE, "hide /out/result"],
+        ..Build::default()
+    };
+    let first: Sources<'_> = &[("a.c", "a"), ("new/c", "c"), ("sub/b.c", "b")];
+    assert_eq!(with(first).made(&site), of(ALL, "hidden"));
+    let more: Sources<'_> = &[
+        ("a.c", "a"),
+        ("new/c", "c"),
+        ("new/later/d", "d"),
+        ("sub/b.c", "b"),
+    ];
+    assert_eq!(with(more).made(&site), of("", "seen"));
+}
+
+/// Two recipes of one step, taken in turn, find each their own.
+fn variants_do_not_take_turns() {
+    let site = Site::new();
+    let with = |commands, sources| Build {
+        sources,
+        commands,
+        ..Build::default()
+    };
+    let (one, other): (&[&str], &[&str]) = (&[COMPILE, LINK], &[COMPILE, LINK, "say other"]);
+    let edited: Sources<'_> = &[("a.c", "A"), ("sub/b.c", "b")];
+    assert_eq!(with(one, BOTH).made(&site), of(ALL, "ab"));
+    assert_eq!(with(other, BOTH).made(&site), of(ALL, "ab"));
+    assert_eq!(with(one, edited).made(&site), of("a.c ", "Ab"));
+    assert_eq!(with(other, edited).made(&site), of("a.c ", "Ab"));
+}
+
+/// What a failed command was writing is no result: make removes it.
+fn make_is_told_to_remove_what_failed() {
+    let site = Site::new();
+    let build = Build {
+        commands: &["write /out/made -", "env /out/result MAKEFLAGS"],
+        ..Build::default()
+    };
+    let (_, flags) = build.made(&site);
+    assert!(flags.ends_with(" --eval=.DELETE_ON_ERROR:"), "{flags}");
 }
 
 /// A build puts a link in the place of a folder of sources: nothing is written through it.
