@@ -182,7 +182,10 @@ impl Conductor<'_, '_> {
     }
 
     fn take_mismatch(&mut self, mismatch: CheckMismatch) {
-        if let Err(error) = self.give_up_incremental(&mismatch.node) {
+        // Elsewhere a clean build gave another one, and here the same.
+        if mismatch.provoked != Some(Provoked::Elsewhere)
+            && let Err(error) = self.give_up_incremental(&mismatch.node)
+        {
             return self.break_off(error.into());
         }
         self.checks.report.add(&mismatch.perturbed);

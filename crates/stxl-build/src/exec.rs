@@ -54,9 +54,9 @@ pub(crate) fn run(
 ) -> Ended<Product> {
     let node = &context.plan.nodes()[job.node];
     reports.send(Report::Materialising { node: job.node }).ok();
-    let set_up = set_up(context, job, step).map_err(|source| store_end(node, source));
-    let (prepared, perturbed) = set_up?;
     let incremental = Incremental::of(context, job, step);
+    let set_up = set_up(context, job, step, incremental.as_ref());
+    let (prepared, perturbed) = set_up.map_err(|source| store_end(node, source))?;
     let mut running = context.launcher.spawn(&prepared.spec).map_err(|source| {
         let label = node.origin.label.clone();
         Box::new(JobEnd::Broken(BuildError::Sandbox { label, source }))
@@ -142,6 +142,7 @@ fn set_up(
     context: JobContext<'_>,
     job: &Job,
     step: &Exec<TreeId>,
+    incremental: Option<&Incremental<'_>>,
 ) -> Result<(PreparedStep, BTreeSet<Perturbation>), StoreError> {
     let JobContext { store, options, .. } = context;
     let node = &context.plan.nodes()[job.node];
@@ -155,7 +156,7 @@ fn set_up(
         step,
         number: job.node,
     };
-    if let Some(incremental) = Incremental::of(context, job, step) {
+    if let Some(incremental) = incremental {
         incremental.begin(&mut prepared)?;
     }
     let perturbed = perturb(&mut prepared, &job.perturbed, &rerun)?;

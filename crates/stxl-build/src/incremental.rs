@@ -18,9 +18,10 @@ use std::time::SystemTime;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use stxl_model::{
-    Action, ActionId, BlobId, Derivation, Digest, Directory, Exec, Node, PlanNode, RootPath, TreeId,
+    Action, ActionId, BlobId, Derivation, Digest, Directory, Exec, Node, PlanNode, RootPath,
+    SOURCES, TreeId,
 };
-use stxl_sandbox::Scratch;
+use stxl_sandbox::{Scratch, UPPER};
 use stxl_store::{Difference, DifferenceKind, ScratchDirectory, Store, StoreError};
 
 use crate::conduct::Job;
@@ -28,14 +29,8 @@ use crate::exec::PreparedStep;
 use crate::options::{BuildOptions, ScratchMedium};
 use crate::worker::{JobContext, RecordUse};
 
-/// The folder of the sources, at the top of the root.
-const SOURCES: &[u8] = b"src";
-
 /// The folders that are kept: that of the sources, and where some builders build.
 const KEPT: [&[u8]; 2] = [SOURCES, b"build"];
-
-/// What the upper layer is called in a scratch directory.
-const UPPER: &str = "u";
 
 /// The file in a scratch directory that says what is kept there.
 const STATE: &str = "state";
@@ -191,9 +186,43 @@ impl<'c> Incremental<'c> {
 
     fn bring_up_to_date(&self, kept: &ScratchDirectory) -> Usable<()> {
         let directory = self.open(kept)?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let state = File::from(rustix::fs::openat(&directory, STATE, flags, Mode::empty())?);
         let now = SystemTime::now();
+        let root = self.root_of_last(&directory, now)?;
+        let (before, after) = self.sources(&root)?;
+        let differences = self.store.diff(&before, &after, DIFFERENCES_MAX)?;
+        if differences.len() >= DIFFERENCES_MAX {
+            return Err(Unusable);
+        }
+        if !differences.is_empty() {
+            let upper = open_below(&directory, UPPER)?;
+            make_directory(&upper, SOURCES)?;
+            let refreshing = Refreshing {
+                store: self.store,
+                upper: open_below(&upper, SOURCES)?,
+                times: times(now)?,
+            };
+            for Difference { path, kind } in differences {
+                match kind {
+                    DifferenceKind::Kind => return Err(Unusable),
+                    DifferenceKind::OnlyLeft => {
+                        refreshing.remove(&path, &self.node_at(&before, &path)?)?;
+                    }
+                    DifferenceKind::OnlyRight
+                    | DifferenceKind::Target
+                    | DifferenceKind::Executable
+                    | DifferenceKind::Content { .. } => {
+                        refreshing.write(&path, &self.node_at(&after, &path)?)?;
+                    }
+                }
+            }
+        }
+        Ok(rustix::fs::unlinkat(&directory, STATE, AtFlags::empty())?)
+    }
+
+    /// The root of the run that left what is kept, if a run at this time may go on from it.
+    fn root_of_last(&self, directory: &OwnedFd, now: SystemTime) -> Usable<TreeId> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let state = File::from(rustix::fs::openat(directory, STATE, flags, Mode::empty())?);
         // What is written now has to be newer than what was made then.
         if state.metadata()?.modified()? >= now {
             return Err(Unusable);
@@ -203,39 +232,10 @@ impl<'c> Incremental<'c> {
         let root = text.split_whitespace().nth(1);
         let root = root.and_then(|root| TreeId::parse(root).ok());
         let root = root.ok_or(Unusable)?;
+        let is_left = |left| text == state_text(&root, left);
         // A run that failed and is repeated as it was may have failed because it went on.
-        let is_repeated = root == *self.root && text == state_text(&root, Left::Failed);
-        let is_known = [Left::Whole, Left::Failed].map(|left| state_text(&root, left));
-        if is_repeated || !is_known.contains(&text) {
-            return Err(Unusable);
-        }
-        let (before, after) = self.sources(&root)?;
-        let differences = self.store.diff(&before, &after, DIFFERENCES_MAX)?;
-        if differences.len() >= DIFFERENCES_MAX {
-            return Err(Unusable);
-        }
-        let upper = open_below(&directory, UPPER)?;
-        if !differences.is_empty() {
-            make_directory(&upper, SOURCES)?;
-            let refreshing = Refreshing {
-                store: self.store,
-                upper: open_below(&upper, SOURCES)?,
-                times: times(now)?,
-            };
-            for Difference { path, kind } in differences {
-                if kind == DifferenceKind::Kind {
-                    return Err(Unusable);
-                }
-                let is_gone = kind == DifferenceKind::OnlyLeft;
-                let node = self.node_at(if is_gone { &before } else { &after }, &path)?;
-                if is_gone {
-                    refreshing.remove(&path, &node)?;
-                } else {
-                    refreshing.write(&path, &node)?;
-                }
-            }
-        }
-        Ok(rustix::fs::unlinkat(&directory, STATE, AtFlags::empty())?)
+        let is_usable = is_left(Left::Whole) || is_left(Left::Failed) && root != *self.root;
+        is_usable.then_some(root).ok_or(Unusable)
     }
 
     /// The trees of the sources before and now, if that is all in which the roots differ.

@@ -368,7 +368,7 @@ impl Progress {
             }
             None => {}
         }
-        if development::is_incremental(node) {
+        if *provoked != Some(Provoked::Elsewhere) && development::is_incremental(node) {
             terminal.note(
                 "  the recorded one went on from what an earlier build left: it is given up, and the next begins anew",
             );

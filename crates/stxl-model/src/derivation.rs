@@ -23,6 +23,9 @@ pub use operation::{PutMode, TreeOp};
 static DERIVATION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 derivation, version 1");
 static ACTION_CONTEXT: HashingContext = HashingContext::new("stxl 2026 action, version 1");
 
+/// The folder at the top of the root in which an incremental step works.
+pub const SOURCES: &[u8] = b"src";
+
 /// Set in [`Exec::sandbox_abi`] of an incremental step.
 const INCREMENTAL: u32 = 1 << 31;
 
@@ -170,7 +173,7 @@ impl<I> Exec<I> {
     /// those of an earlier run left there. The step itself if it cannot be one: it works elsewhere,
     /// not all that is kept of it is one subtree elsewhere, or its user is not root.
     pub fn incremental(mut self) -> Result<Self, Self> {
-        let is_in_sources = |path: &RootPath| path.parts().next() == Some(b"src");
+        let is_in_sources = |path: &RootPath| path.parts().next() == Some(SOURCES);
         let is_kept_elsewhere = match &self.keep {
             Keep::Root => false,
             Keep::Subtree(path) => !path.is_root() && !is_in_sources(path),

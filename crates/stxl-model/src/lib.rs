@@ -23,7 +23,7 @@ pub use codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
 pub use derivation::{
     Action, Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, FetchLock,
     Image, ImageConfig, Import, ImportKind, Input, Keep, Kind, KnownInput, Mode, ModeTable,
-    PutMode, TreeOp, Unpack,
+    PutMode, SOURCES, TreeOp, Unpack,
 };
 pub use digest::{
     ActionId, BlobHasher, BlobId, DerivationId, Digest, DigestParseError, Sha256, Sha256Hasher,

@@ -36,7 +36,7 @@ pub use identity::{Identity, IdentityError, KeptCapability, become_unprivileged}
 pub use launcher::launcher_main;
 pub use observation::Observation;
 pub use outcome::{ExitStatus, Outcome, ResourceKind, TimeoutKind};
-pub use spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch, SpecError};
+pub use spec::{BuildUid, Limits, Personality, SandboxSpec, Scratch, SpecError, UPPER};
 pub use world::{Change, ChangeSet, Processors, SecondName, World};
 
 /// The number of the sandbox ABI; it enters derivation keys and changes only with meaning.

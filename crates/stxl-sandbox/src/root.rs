@@ -15,12 +15,9 @@ use crate::devices::{
 };
 use crate::guard::{Guard, GuardSet, SetupFailure};
 use crate::kernel;
-use crate::spec::{JOB_FIFO_NAME, Scratch};
+use crate::spec::{JOB_FIFO_NAME, Scratch, UPPER};
 use crate::wire::Request;
 use crate::world::SecondName;
-
-/// The upper layer, below the scratch.
-const UPPER: &CStr = c"u";
 
 /// What the supervisor needs to know of a finished root.
 pub(crate) struct Root {

@@ -1,13 +1,16 @@
 //! What is to be run, and what it may use: [`SandboxSpec`].
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::console::Console;
 use crate::world::World;
+
+/// What the upper layer is called in a scratch on disk.
+pub const UPPER: &CStr = c"u";
 
 /// What the FIFO is called among the supplied files.
 pub(crate) const JOB_FIFO_NAME: &str = "jobs";
@@ -51,7 +54,7 @@ pub enum Scratch {
     /// In memory: a tmpfs with a size and an inode limit, which the kernel enforces.
     Memory,
     /// On disk: a directory below the store directory, owned by the launcher's user, and empty but
-    /// for `u`, the beginning of the upper layer, if there is to be one.
+    /// for the beginning of the upper layer, [`UPPER`], if there is to be one.
     ///
     /// The size is watched, not enforced by the kernel; see README.md. The caller removes it, and
     /// has to make directories of mode 0 accessible for that, which overlayfs leaves in `w`.

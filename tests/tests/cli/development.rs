@@ -453,30 +453,18 @@ fn patches_apply_unless_they_are_said_to_be_there() {
     assert_eq!(text_of(&place, &["first/data"], "text"), "after\n");
 }
 
-/// A step that works where the source is.
-const STEP: &str = r#"custom(#{
-    version: "1",
-    description: "A greeting beside the source",
-    license: "MIT",
-    platforms: ["i686"],
-    source: dir("files"),
-    seeds: #{ hello: seed("hello.hex", "sha256:ec2c9317d919152b416baa494d1c5822175689f0bb36cd23f79c39c86666d93e") },
-});
-
-fn build(p) {
-    let ready = root().put(p.seeds.hello, "/hello", "exec").mkdir("/out").unpack(p.source, "/src");
-    #{ main: ready.cd("/src").run(["/hello", "/out/second"]).out("/out") }
-}
-"#;
-
 /// What is incremental is so on this machine only, and by other keys.
 #[test]
 fn a_package_is_incremental_where_it_is_local_and_asks_for_it() {
     let place = place();
-    place.write("stages/first/hello/package.rhai", STEP);
+    let step = STEPS.replace(
+        ".unpack(p.source, \"/src\")",
+        ".unpack(p.source, \"/src\").cd(\"/src\")",
+    );
+    place.write("stages/first/hello/package.rhai", &step);
     place.write("stages/first/hello/files/text", "theirs");
     write(&place.path().join("data"), &[("text", "ours")]);
-    let asking = STEP.replace("platforms:", "incremental: true,\n    platforms:");
+    let asking = step.replace("platforms:", "incremental: true,\n    platforms:");
     let eval = || ids(&place.run(&["eval", "--json", "first/hello"]));
     let own = eval();
     place.write("stages/first/hello/package.rhai", &asking);
@@ -489,7 +477,7 @@ fn a_package_is_incremental_where_it_is_local_and_asks_for_it() {
         "first/hello=../data",
     ];
     let overridden = ids(&place.run(&over));
-    place.write("stages/first/hello/package.rhai", STEP);
+    place.write("stages/first/hello/package.rhai", &step);
     assert_ne!(ids(&place.run(&over)), overridden);
     fine(place.run(&["dev", "first/hello", "../data"]));
     let clean = eval();

@@ -1,15 +1,14 @@
 //! A workspace that changes while it is evaluated and watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use stxl_eval::{
-    ChildLimits, ChildRequest, Dependency, EvaluatorProgram, Reach, Suspects, WatchedWorkspace,
-};
+use stxl_eval::{ChildRequest, Dependency, EvaluatorProgram, Reach, Suspects, WatchedWorkspace};
 use stxl_tests::edits::check::{self, EVALUATOR_ARGUMENT, Site, request};
 
+use crate::hostile::child_request;
 use crate::world::{SETTINGS, script_package};
 
 /// A program that evaluates, and the first time does something to the workspace after it.
@@ -35,15 +34,8 @@ fn script(folder: &Path, text: &str) -> EvaluatorProgram {
 /// Asks for all of a site.
 fn asked(site: &Site) -> ChildRequest {
     ChildRequest {
-        folder: site.workspace.clone(),
-        readable: Vec::new(),
-        buffers: BTreeMap::new(),
-        overrides: BTreeMap::new(),
         evaluation: request(&[]),
-        limits: ChildLimits {
-            threads: 1,
-            ..ChildLimits::default()
-        },
+        ..child_request(&site.workspace)
     }
 }
 
