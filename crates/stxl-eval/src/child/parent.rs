@@ -166,9 +166,16 @@ fn run(
 ) -> Result<Ended, ChildError> {
     let wire = RequestWire::new(request, scope, inquiry);
     let text = serde_json::to_vec(&wire).map_err(ChildError::Request)?;
-    let waiting = waiting.and_then(|mut waiting| waiting.is_there().then_some(waiting));
-    let child = waiting.map_or_else(|| WaitingChild::start(program), Ok)?;
-    child.ask(&text)
+    if let Some(mut waiting) = waiting
+        && waiting.is_there()
+    {
+        let ended = waiting.ask(&text)?;
+        // Else somebody ended it, maybe before it was asked.
+        if ended.status.signal() != Some(Signal::KILL.as_raw()) {
+            return Ok(ended);
+        }
+    }
+    WaitingChild::start(program)?.ask(&text)
 }
 
 /// What in the text ended the child, if it did not end well.
