@@ -47,6 +47,8 @@ mod readme;
 mod roots;
 #[path = "cli/sources.rs"]
 mod sources;
+#[path = "cli/trace.rs"]
+mod trace;
 #[path = "cli/variants.rs"]
 mod variants;
 #[path = "cli/watch.rs"]

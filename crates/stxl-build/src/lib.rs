@@ -21,6 +21,7 @@ mod incremental;
 mod jobs;
 mod kept_plan;
 mod ledger;
+mod lineage;
 mod observe;
 mod options;
 mod perturbation;
@@ -33,6 +34,7 @@ mod schedule;
 mod scratch;
 mod status;
 mod step;
+mod trail;
 mod unpack;
 mod why;
 mod worker;
@@ -50,6 +52,7 @@ pub use failure::{BuildError, CommandPosition, FailureCause};
 pub use fetch::{FetchError, Tried};
 pub use forecast::{Forecast, Work, forecast};
 pub use history::{BuiltPlan, last_plan_with};
+pub use lineage::{Lineage, LineageError, Opaque, ShippedFile, ShippedFiles, Subject, lineage};
 pub use observe::{Observed, ObservedPackage, execs_of, observe};
 pub use options::{
     BuildOptions, CancelHandle, Check, FailedRoots, OnFailure, OutputPaths, SILENT_MS_DEFAULT,

@@ -103,15 +103,13 @@ pub fn observe(
             .iter()
             .try_for_each(|output| origins.trace_all(output))
     };
-    match find() {
-        Ok(()) => {}
+    let is_there = match find() {
+        Ok(()) => true,
         // What an input was is not in the store any more: nothing can be told of it.
-        Err(StoreError::MissingTree { .. } | StoreError::MissingBlob { .. }) => {
-            origins.is_complete = false;
-        }
+        Err(StoreError::MissingTree { .. } | StoreError::MissingBlob { .. }) => false,
         Err(error) => return Err(error.into()),
-    }
-    if !origins.is_complete {
+    };
+    if !(is_there && origins.is_complete()) {
         let steps = package.steps.iter();
         let nodes = steps.filter_map(|id| context.plan.node(id));
         observed.incomplete.extend(nodes.cloned());

@@ -15,7 +15,7 @@ use stxl_model::PackageLabel;
 pub(crate) use check::CheckArguments;
 pub(crate) use plans::{
     AffectedArguments, DependsArguments, DiffArguments, GraphArguments, GraphFormat, LintArguments,
-    WhyArguments,
+    TraceArguments, WhyArguments,
 };
 pub(crate) use sources::{
     AddSourceArguments, ExportSourcesArguments, LockSourceArguments, SourceCommand,
@@ -83,6 +83,7 @@ impl Command {
             Self::Eval(eval) => eval.json,
             Self::Build(build) => build.json,
             Self::Why(why) => why.json,
+            Self::Trace(trace) => trace.told.json,
             Self::Diff(diff) => diff.json,
             Self::Depends(depends) => depends.json,
             Self::Lint(lint) => lint.json,
@@ -117,6 +118,7 @@ impl Arguments {
             Command::Log(log) => Some(&mut log.variant),
             Command::Shell(shell) => Some(&mut shell.variant),
             Command::Why(why) => Some(&mut why.variant),
+            Command::Trace(trace) => Some(&mut trace.variant),
             Command::Diff(diff) => Some(&mut diff.variant),
             Command::Depends(depends) => Some(&mut depends.variant),
             Command::Graph(graph) => Some(&mut graph.selection.variant),
@@ -171,6 +173,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  stxl why core/zlib\n  stxl why core/zlib --json | jq '.causes[].parts'"
     )]
     Why(WhyArguments),
+    /// Tell what a file was made from, down to the seeds and sources
+    ///
+    /// What was asked for has to be built. Every way down from the step that made it is followed.
+    #[command(
+        after_help = "Examples:\n  stxl trace core/zlib:/usr/lib/libz.a\n  stxl trace stage0/m0 --no-opaque\n  stxl trace stage0/m0 -o climb.html\n  stxl trace stage0/m0 --json | jq .seed_bytes"
+    )]
+    Trace(TraceArguments),
     /// Tell how two plans differ: of revisions, of files, of the workspace as it is
     #[command(
         after_help = "Examples:\n  stxl diff HEAD\n  stxl diff v1.0 main --of user/redis\n  stxl eval --save-plan before.plan; stxl diff before.plan"

@@ -17,5 +17,6 @@ pub(crate) mod root;
 pub(crate) mod shell;
 pub(crate) mod source;
 pub(crate) mod store;
+pub(crate) mod trace;
 pub(crate) mod watch;
 pub(crate) mod why;

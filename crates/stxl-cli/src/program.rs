@@ -80,6 +80,7 @@ fn dispatch(arguments: &Arguments, run_build: Build, terminal: Terminal) -> Resu
         Command::Log(log) => command::log::run(arguments, log, terminal),
         Command::Shell(shell) => command::shell::run(arguments, shell, terminal),
         Command::Why(why) => command::why::run(arguments, why, terminal),
+        Command::Trace(trace) => command::trace::run(arguments, trace, terminal),
         Command::Diff(diff) => command::diff::run(arguments, diff, terminal),
         Command::Lint(lint) => command::lint::run(arguments, lint, terminal),
         Command::Graph(graph) => command::graph::run(arguments, graph, terminal),

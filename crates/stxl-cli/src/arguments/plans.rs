@@ -132,6 +132,39 @@ pub(crate) enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TraceArguments {
+    /// The package or output, and a file of it: `core/zlib:/usr/lib/libz.a`
+    #[arg(value_name = "LABEL[:PATH]")]
+    pub(crate) subject: String,
+
+    /// Fail if it was made with machine code that nothing of the plan made and that is no seed
+    #[arg(long)]
+    pub(crate) no_opaque: bool,
+
+    #[command(flatten)]
+    pub(crate) variant: Variant,
+
+    #[command(flatten)]
+    pub(crate) told: TraceTold,
+}
+
+/// How `stxl trace` tells what it found.
+#[derive(Debug, Args)]
+pub(crate) struct TraceTold {
+    /// Name every generated file that sources ship
+    #[arg(long)]
+    pub(crate) files: bool,
+
+    /// Write a page of the packages it was made with, and who was built by whom
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Print one JSON record
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LintArguments {
     #[command(flatten)]
     pub(crate) selection: Selection,

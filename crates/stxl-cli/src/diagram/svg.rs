@@ -31,7 +31,7 @@ pub(crate) fn color_of_stage(stages: &[String], stage: &str) -> &'static str {
 }
 
 /// The colors of the boxes of a stage, and of their edges.
-pub(super) fn stage_colors(stages: &[String], stage: &str) -> (&'static str, &'static str) {
+pub(crate) fn stage_colors(stages: &[String], stage: &str) -> (&'static str, &'static str) {
     let position = stages.iter().position(|other| other == stage);
     STAGE_COLORS[position.unwrap_or(0) % STAGE_COLORS.len()]
 }
@@ -155,7 +155,7 @@ pub(super) fn path(need: &Need, route: &[(f64, f64)], places: &[Place]) -> Strin
 }
 
 /// Text for XML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         match char {
