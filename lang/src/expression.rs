@@ -221,6 +221,8 @@ pub struct FetchSource {
     pub urls: Vec<String>,
     /// The lock.
     pub lock: FetchLock,
+    /// For a file of the archive, its path there, without a leading `/`; templates expanded.
+    pub member: Option<String>,
     /// Where it was named.
     pub site: Site,
 }
@@ -231,9 +233,17 @@ impl FetchSource {
         matches!(self.lock, FetchLock::Tree(_))
     }
 
+    /// The name of the file: of a member its own, else that of what is fetched.
+    pub fn file_name(&self) -> Cow<'_, str> {
+        match &self.member {
+            Some(member) => member.rsplit('/').next().unwrap_or(member).into(),
+            None => self.fetched_name(),
+        }
+    }
+
     /// The last part of the first address; of a package URL the name that its ecosystem gives to
     /// the file.
-    pub fn file_name(&self) -> Cow<'_, str> {
+    pub fn fetched_name(&self) -> Cow<'_, str> {
         let url = self.urls.first().map_or("", String::as_str);
         if let Ok(package) = PackageAddress::parse(url) {
             return package.file_name().into();

@@ -10,7 +10,7 @@ use crate::dialect::complaint::Complaint;
 use crate::dialect::frame::{Frame, Task, with_frame};
 use crate::dialect::globs;
 use crate::dialect::poison::{self, Poison};
-use crate::dialect::sources::{changed_source, git, url};
+use crate::dialect::sources::{changed_source, git, member, url};
 use crate::dialect::values::{DefinitionValue, Fallible, kind_of, kind_of_operand, unanswered};
 use crate::dialect::vocabulary;
 use crate::dialect::wrong_calls;
@@ -81,6 +81,10 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn(
         "output",
         |ctx: Context<'_>, operand: &mut Operand, name: &str| output(&ctx, operand, name),
+    );
+    engine.register_fn(
+        "member",
+        |ctx: Context<'_>, operand: &mut Operand, path: &str| member_of(&ctx, operand, path),
     );
     engine.register_fn(
         "change",
@@ -365,6 +369,21 @@ fn change_source(ctx: &Context<'_>, operand: &Operand, changes: &Map) -> Fallibl
         Operand::Fetch(Arc::new(source))
     });
     poison::made(changed, ctx)
+}
+
+/// `.member(path)` of a source.
+fn member_of(ctx: &Context<'_>, operand: &Operand, path: &str) -> Fallible<Dynamic> {
+    let made = match operand {
+        Operand::Fetch(source) => member(source, path),
+        other => Err(Complaint::new(
+            "wrong-type",
+            format!(
+                "`.member` is for sources from outside, not for {}",
+                kind_of_operand(other)
+            ),
+        )),
+    };
+    poison::made(made.map(|source| Operand::Fetch(Arc::new(source))), ctx)
 }
 
 /// A complaint about a value of the wrong kind.

@@ -85,6 +85,7 @@ fn locked_source(package: &LockedPackage, site: &Site) -> Result<FetchSource, Co
     Ok(FetchSource {
         urls: vec![format!("pkg:cargo/{name}@{version}")],
         lock: FetchLock::File(sha256),
+        member: None,
         site: site.clone(),
     })
 }

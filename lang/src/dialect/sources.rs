@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhai::{Dynamic, Map, NativeCallContext};
-use stxl_model::{FetchLock, PackageAddress, names_user};
+use stxl_model::{FetchLock, PackageAddress, RootPath, names_user};
 
 use crate::dialect::complaint::Complaint;
 use crate::dialect::constructors::{parse_hash, wrong_type};
@@ -37,7 +37,12 @@ pub(crate) fn url(
     let (urls, sha256) = Complaint::both(addresses(address, check_url), sha256)?;
     let lock = FetchLock::File(sha256);
     let site = with_frame(|frame| frame.site(ctx));
-    Ok(Operand::Fetch(Arc::new(FetchSource { urls, lock, site })))
+    Ok(Operand::Fetch(Arc::new(FetchSource {
+        urls,
+        lock,
+        member: None,
+        site,
+    })))
 }
 
 /// One address, or a list of mirrors.
@@ -125,8 +130,43 @@ pub(crate) fn git(
     Ok(Operand::Fetch(Arc::new(FetchSource {
         urls: urls.collect(),
         lock,
+        member: None,
         site: with_frame(|frame| frame.site(ctx)),
     })))
+}
+
+/// `.member(path)`: a file of the archive.
+pub(crate) fn member(source: &FetchSource, path: &str) -> Result<FetchSource, Complaint> {
+    if source.is_directory() {
+        let message = "A source from git is a directory, and no archive";
+        return Err(Complaint::new("wrong-type", message)
+            .hint("a file of a directory is put with `.copy`, once the directory is"));
+    }
+    if let Some(outer) = &source.member {
+        let message = format!("`{outer}` is a file of an archive already");
+        return Err(Complaint::new("wrong-type", message)
+            .hint("archives inside of archives inside of archives are unpacked by steps"));
+    }
+    if let Some(name) = template::unknown_names(path).first() {
+        return Err(template::unknown_in_url(name).argument(0));
+    }
+    check_member(path).map_err(|complaint| complaint.argument(0))?;
+    Ok(FetchSource {
+        member: Some(path.to_owned()),
+        ..source.clone()
+    })
+}
+
+fn check_member(path: &str) -> Result<(), Complaint> {
+    let parsed = RootPath::parse(format!("/{path}").as_bytes());
+    match parsed {
+        Ok(parsed) if !parsed.is_root() && !path.ends_with('/') => Ok(()),
+        Ok(_) | Err(_) => Err(Complaint::new(
+            "bad-path",
+            format!("`{path}` is no path of a file in an archive"),
+        )
+        .hint("written as the archive has it, with all its parts: `pack-1.0/inner.tar.xz`")),
+    }
 }
 
 fn of_commit(address: &str, commit: &str) -> String {
@@ -220,8 +260,13 @@ pub(crate) fn expand_source(
         let url = template.expand(url)?.into_owned();
         check_expanded(&url).map(|()| url)
     });
+    let member = source.member.as_ref().map(|path| {
+        let path = template.expand(path)?.into_owned();
+        check_member(&path).map(|()| path)
+    });
     Ok(FetchSource {
         urls: urls.collect::<Result<_, _>>()?,
+        member: member.transpose()?,
         ..source.clone()
     })
 }

@@ -78,6 +78,11 @@ const USAGES: &[Usage] = &[
         "A lock file beside the definition, and a source for every crate in it.",
     ),
     usage("make", "make(#{ … })", ""),
+    usage(
+        "member",
+        ".member(\"pack-1.0/inner.tar.xz\")",
+        "A file of an archive from outside, such as another archive.",
+    ),
     usage("meson", "meson(#{ … })", ""),
     usage(
         "mkdir",

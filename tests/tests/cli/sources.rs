@@ -32,6 +32,58 @@ fn archive(place: &Place, name: &str, text: &str) -> std::path::PathBuf {
     path
 }
 
+/// What Debian repacks is often an archive in an archive.
+#[test]
+fn an_archive_in_an_archive_is_unpacked() {
+    let place = Place::with_first_package();
+    let inner = archive(&place, "text", "inside\n");
+    let outer = place.path().join("archive/thing/inner-1.tar.gz");
+    std::fs::rename(&inner, &outer).unwrap();
+    let path = archive(&place, "beside", "beside\n");
+    let text = format!(
+        r#"custom(#{{
+    version: "1", description: "Sourced", license: "MIT", platforms: ["i686"],
+    source: url("file://{}", "{}").member("thing/inner-{{version}}.tar.gz"),
+}});
+
+fn build(p) {{
+    #{{ main: root().unpack(p.source, "/src").put(p.source, "/kept.tar.gz").out("/") }}
+}}
+"#,
+        path.display(),
+        hash_of(&path)
+    );
+    package(&place, &text);
+    let ran = place.run(&["build", "first/sourced"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let tree = place.run(&["store", "path", "first/sourced"]);
+    let tree = Path::new(tree.stdout.trim());
+    assert_eq!(
+        std::fs::read_to_string(tree.join("src/text")).unwrap(),
+        "inside\n"
+    );
+    assert_eq!(hash_of(&tree.join("kept.tar.gz")), hash_of(&outer));
+    // One that is not there is told with where it should be.
+    package(&place, &text.replace("thing/inner", "thing/other"));
+    let ran = place.run(&["build", "first/sourced"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("thing/other-1.tar.gz"),
+        "{}",
+        ran.stderr
+    );
+    let plain = text.replace("thing.tar.gz", "thing.txt");
+    std::fs::copy(&path, place.path().join("thing.txt")).unwrap();
+    package(&place, &plain);
+    let ran = place.run(&["eval", "first/sourced"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.stderr.contains("`thing.txt` is no archive"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn a_line_for_a_definition_is_printed() {
     let place = Place::with_first_package();

@@ -5,8 +5,8 @@ use stxl_lang::{
     DirectoryImport, FetchSource, FileImport, Operand, Reference, SeedImport, Site, SourcePath,
 };
 use stxl_model::{
-    ArchiveFormat, Derivation, Directory, Fetch, FragmentInput, Import, ImportDecode, ImportKind,
-    ImportSource, LeftOut, RootPath, Sha256, TreeId, Unpack, decode_hex_text,
+    ArchiveFormat, Derivation, Directory, FILE_ENTRY, Fetch, FragmentInput, Import, ImportDecode,
+    ImportKind, ImportSource, LeftOut, RootPath, Sha256, TreeId, TreeOp, Unpack, decode_hex_text,
 };
 
 use super::compose::Composition;
@@ -17,6 +17,9 @@ use crate::read::Read;
 use crate::settings::{LOCAL_OVERLAY, is_local};
 use crate::source_tree::FileDigest;
 use crate::suggestion::nearest;
+
+/// Where the files of an archive are while one of them is taken out.
+const MEMBERS: &str = "/members";
 
 /// What is put where something is unpacked.
 pub(super) enum Unpacked {
@@ -132,7 +135,10 @@ impl Lowering<'_> {
             Operand::File(file) => self.file(file),
             Operand::Directory(directory) => self.directory(directory),
             Operand::Seed(seed) => self.seed(seed),
-            Operand::Fetch(source) => Ok(self.fetch(source)),
+            Operand::Fetch(source) => match &source.member {
+                Some(member) => self.member(source, member),
+                None => Ok(self.fetch(source)),
+            },
             Operand::Root(root) => {
                 let address = address(&root.0);
                 if let Some(known) = self.roots.get(&address) {
@@ -209,12 +215,44 @@ impl Lowering<'_> {
     }
 
     fn fetch(&mut self, source: &FetchSource) -> FragmentInput {
-        let name = format!("{}: fetch {}", self.node.label, source.file_name());
+        let name = format!("{}: fetch {}", self.node.label, source.fetched_name());
         let mut origin = self.origin(name, &source.site);
         origin.urls.clone_from(&source.urls);
         origin.is_opaque = self.facts.is_opaque;
         let fetch = Fetch { lock: source.lock };
         self.add(&Derivation::Fetch(fetch), &origin)
+    }
+
+    /// One file of an archive, by its whole path there.
+    fn member(&mut self, source: &FetchSource, member: &str) -> Result<FragmentInput, Reported> {
+        let outer = source.fetched_name();
+        let Some(format) = ArchiveFormat::of_file_name(&outer) else {
+            let message = format!("`{outer}` is no archive, so it has no `{member}`");
+            return Err(self.report("bad-path", message, &source.site));
+        };
+        let unpack = Unpack {
+            archive: self.fetch(source),
+            format,
+            strip_components: 0,
+        };
+        let origin = self.origin(format!("{}: unpack {outer}", self.node.label), &source.site);
+        let tree = self.add(&Derivation::Unpack(unpack), &origin);
+        let parsed = |path: &str| RootPath::parse(path.as_bytes());
+        let paths = (parsed(MEMBERS), parsed(&format!("{MEMBERS}/{member}")));
+        let (Ok(members), Ok(from)) = paths else {
+            let message = format!("`{member}` is no path of a file in an archive");
+            return Err(self.report("bad-path", message, &source.site));
+        };
+        let mut composition = Composition::default();
+        let input = composition.input(tree);
+        let at = members.clone();
+        composition.push(TreeOp::PutTree { input, at });
+        let to = RootPath::root().child(FILE_ENTRY);
+        let to = to.expect("a name of letters is valid");
+        composition.push(TreeOp::Move { from, to });
+        composition.push(TreeOp::Remove { path: members });
+        let name = format!("{}: {member} of {outer}", self.node.label);
+        Ok(self.materialise(composition, name, &source.site))
     }
 
     fn file(&mut self, file: &FileImport) -> Result<FragmentInput, Reported> {
