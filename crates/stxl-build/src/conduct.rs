@@ -435,6 +435,7 @@ impl<'a, 'e> Conductor<'a, 'e> {
             tree,
             made,
             duration_ms,
+            cpu_ms,
             warnings,
             perturbed,
         } = built;
@@ -464,11 +465,11 @@ impl<'a, 'e> Conductor<'a, 'e> {
                 for name in served {
                     self.store.set_root(name, None);
                 }
-                let (tree, duration_ms) = (*tree, *duration_ms);
                 (self.events)(BuildEvent::StepFinished {
                     node: step,
-                    tree,
-                    duration_ms,
+                    tree: *tree,
+                    duration_ms: *duration_ms,
+                    cpu_ms: *cpu_ms,
                 });
             }
             Made::Elsewhere => self.tell_known(node),

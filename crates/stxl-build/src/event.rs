@@ -77,6 +77,8 @@ pub enum BuildEvent<'a> {
         tree: TreeId,
         /// How long it took, in milliseconds.
         duration_ms: u64,
+        /// Processor time of its processes, in milliseconds; none if it had none.
+        cpu_ms: Option<u64>,
     },
     /// A step failed.
     StepFailed {

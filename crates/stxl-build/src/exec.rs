@@ -132,6 +132,7 @@ pub(crate) fn run(
     Ok(Product {
         tree: sealed.tree,
         log: Some(blob),
+        cpu_ms: Some(outcome.cpu_ms),
         warnings,
         perturbed,
     })

@@ -62,6 +62,8 @@ pub(crate) struct Built {
     pub made: Made,
     /// Wall time, in milliseconds.
     pub duration_ms: u64,
+    /// Processor time of its processes, in milliseconds; none if it had none.
+    pub cpu_ms: Option<u64>,
     /// What should be known about it.
     pub warnings: Vec<String>,
     /// What was another in its world.

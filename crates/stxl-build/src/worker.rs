@@ -94,6 +94,7 @@ fn perform(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ende
             tree,
             made: Made::Elsewhere,
             duration_ms: 0,
+            cpu_ms: None,
             warnings: Vec::new(),
             perturbed: BTreeSet::new(),
         });
@@ -109,6 +110,7 @@ fn perform(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ende
         tree: made.tree,
         made: Made::Here,
         duration_ms,
+        cpu_ms: made.cpu_ms,
         warnings: made.warnings,
         perturbed: made.perturbed,
     })
@@ -119,6 +121,8 @@ fn perform(context: JobContext<'_>, job: &Job, reports: &Sender<Report>) -> Ende
 pub(crate) struct Product {
     pub(crate) tree: TreeId,
     pub(crate) log: Option<stxl_model::BlobId>,
+    /// Processor time of its processes, in milliseconds; none if it had none.
+    pub(crate) cpu_ms: Option<u64>,
     pub(crate) warnings: Vec<String>,
     /// What was another in its world.
     pub(crate) perturbed: BTreeSet<Perturbation>,
@@ -130,6 +134,7 @@ impl Product {
         Self {
             tree,
             log: None,
+            cpu_ms: None,
             warnings: Vec::new(),
             perturbed: BTreeSet::new(),
         }

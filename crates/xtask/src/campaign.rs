@@ -2,6 +2,7 @@
 
 mod benches;
 mod bitflips;
+mod bootstrap;
 mod edits;
 mod kills;
 mod program;
@@ -22,12 +23,18 @@ struct Campaign {
     run: fn(&Options) -> anyhow::Result<ExitCode>,
 }
 
-const CAMPAIGNS: [Campaign; 4] = [
+const CAMPAIGNS: [Campaign; 5] = [
     Campaign {
         name: "bitflips",
         purpose: "flip bits of a store, one at a time; `store verify` has to find and name each",
         options: bitflips::OPTIONS,
         run: bitflips::run,
+    },
+    Campaign {
+        name: "bootstrap",
+        purpose: "climb from the seed rung by rung, and compare what comes out with the record",
+        options: bootstrap::OPTIONS,
+        run: bootstrap::run,
     },
     Campaign {
         name: "edits",

@@ -83,6 +83,8 @@ pub enum WireEvent {
         tree: String,
         /// How long it took.
         duration_ms: u64,
+        /// Processor time of its processes.
+        cpu_ms: Option<u64>,
     },
     /// See [`BuildEvent::StepFailed`].
     StepFailed {
@@ -258,10 +260,12 @@ impl WireEvent {
                 node,
                 tree,
                 duration_ms,
+                cpu_ms,
             } => Self::StepFinished {
                 step: step_of(node),
                 tree: tree.to_string(),
                 duration_ms: *duration_ms,
+                cpu_ms: *cpu_ms,
             },
             BuildEvent::StepFailed { failure } => Self::StepFailed {
                 failure: failure_of(failure),
