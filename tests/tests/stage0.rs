@@ -23,7 +23,7 @@ use stage0::case::Case;
 use stage0::{case, climb, place, seed, trial};
 
 /// How many cases there are at least, so that none gets lost unnoticed.
-const CASES_MIN: usize = 219;
+const CASES_MIN: usize = 358;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
