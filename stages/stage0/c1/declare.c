@@ -17,6 +17,64 @@ int starts_type(void)
 struct Type *specifiers(int *storage);
 struct Type *declarator(struct Type *base, struct Name **name);
 
+// ---- words that do not matter here ----
+
+// Up to the parenthesis that closes the one read last.
+void skip_parentheses(void)
+{
+    int depth = 1;
+    while (depth > 0) {
+        if (token == TOKEN_END) {
+            fail(BAD_SYNTAX, "a parenthesis is not closed");
+        }
+        if (token == '(') {
+            depth++;
+        }
+        if (token == ')') {
+            depth--;
+        }
+        next_token();
+    }
+}
+
+// Whether an attribute is only a hint, so that it may be left out.
+int is_hint(char *text)
+{
+    return text_equal(text, "format") || text_equal(text, "noreturn")
+        || text_equal(text, "unused");
+}
+
+// __attribute__((format(printf, 1, 2)))
+void skip_attribute(void)
+{
+    struct Name *name;
+    next_token();
+    expect('(');
+    expect('(');
+    do {
+        name = expect_name();
+        if (!is_hint(name->text)) {
+            fail_name(BAD_SYNTAX, "this attribute is not supported", name->text);
+        }
+        if (accept('(')) {
+            skip_parentheses();
+        }
+    } while (accept(','));
+    expect(')');
+    expect(')');
+}
+
+void skip_qualifiers(void)
+{
+    while (token >= KEY_CONST && token <= KEY_ATTRIBUTE) {
+        if (token == KEY_ATTRIBUTE) {
+            skip_attribute();
+        } else {
+            next_token();
+        }
+    }
+}
+
 // ---- struct and union ----
 
 // One member; behind it stands a comma or a semicolon.
@@ -243,7 +301,7 @@ int count_word(struct Words *words)
     return 0;
 }
 
-// Takes a storage class or a word that does not matter here; 0 if it is neither.
+// Notes a storage class; 0 if the token is none.
 int take_storage(int *storage)
 {
     switch (token) {
@@ -251,7 +309,6 @@ int take_storage(int *storage)
     case KEY_STATIC: *storage = STORAGE_STATIC; return 1;
     case KEY_TYPEDEF: *storage = STORAGE_TYPEDEF; return 1;
     case KEY_AUTO: case KEY_REGISTER: case KEY_INLINE:
-    case KEY_CONST: case KEY_VOLATILE: case KEY_RESTRICT:
         return 1;
     }
     return 0;
@@ -287,6 +344,7 @@ struct Type *specifiers(int *storage)
     words.kind = 0;
     *storage = STORAGE_NONE;
     while (1) {
+        skip_qualifiers();
         if (take_storage(storage)) {
             next_token();
         } else if (!type && count_word(&words)) {
@@ -375,6 +433,7 @@ struct Type *array_suffix(struct Type *base)
 struct Type *declarator_suffix(struct Type *base)
 {
     struct Type *type;
+    skip_qualifiers();
     if (accept('[')) {
         return array_suffix(base);
     }
@@ -409,9 +468,7 @@ struct Type *declarator(struct Type *base, struct Name **name)
     struct Type *type;
     while (accept('*')) {
         base = pointer_to(base);
-        while (token == KEY_CONST || token == KEY_VOLATILE || token == KEY_RESTRICT) {
-            next_token();
-        }
+        skip_qualifiers();
     }
     *name = (struct Name *)0;
     if (token == TOKEN_NAME) {

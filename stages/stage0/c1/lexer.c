@@ -1,6 +1,5 @@
 // lexer.c: from characters to tokens.  next_token reads one; the globals say what it is.
 
-char *text_at;                  // the character behind the token
 int token;                      // the token: a character, TOKEN_... or KEY_...
 struct Name *token_name;        // of TOKEN_NAME
 struct Long token_number;       // of TOKEN_NUMBER
@@ -149,6 +148,23 @@ void choose_integer_type(int longs, int is_decimal)
     }
 }
 
+// token_number * base + digit.  Only a number near the limit is checked, by going back.
+void append_digit(struct Long *base, struct Long *digit)
+{
+    struct Long longer;
+    struct Long back;
+    struct Long rest;
+    long_multiply(&longer, &token_number, base);
+    long_add(&longer, &longer, digit);
+    if (token_number.high >> 28) {
+        divide_unsigned(&back, &rest, &longer, base);
+        if (!long_equal(&back, &token_number) || !long_equal(&rest, digit)) {
+            fail(DOES_NOT_FIT, "an integer is too large");
+        }
+    }
+    long_copy(&token_number, &longer);
+}
+
 void read_integer(void)
 {
     struct Long base;
@@ -166,11 +182,7 @@ void read_integer(void)
     token_unsigned = 0;
     while (digit_value(*text_at) < (int)base.low) {
         long_set(&digit, digit_value(*text_at), 0);
-        if (token_number.high >> 28) {
-            fail(DOES_NOT_FIT, "an integer is too large");
-        }
-        long_multiply(&token_number, &token_number, &base);
-        long_add(&token_number, &token_number, &digit);
+        append_digit(&base, &digit);
         text_at++;
     }
     choose_integer_type(read_integer_suffix(), is_decimal);

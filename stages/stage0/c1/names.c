@@ -63,7 +63,7 @@ enum {
     KEY_BREAK, KEY_CASE, KEY_CONTINUE, KEY_DEFAULT, KEY_DO, KEY_ELSE, KEY_FOR, KEY_GOTO,
     KEY_IF, KEY_RETURN, KEY_SIZEOF, KEY_SWITCH, KEY_WHILE,
     KEY_AUTO, KEY_EXTERN, KEY_REGISTER, KEY_STATIC, KEY_TYPEDEF, KEY_INLINE,
-    KEY_CONST, KEY_VOLATILE, KEY_RESTRICT,
+    KEY_CONST, KEY_VOLATILE, KEY_RESTRICT, KEY_ATTRIBUTE,
     KEY_VOID, KEY_CHAR, KEY_SHORT, KEY_INT, KEY_LONG, KEY_FLOAT, KEY_DOUBLE,
     KEY_SIGNED, KEY_UNSIGNED, KEY_BOOL, KEY_STRUCT, KEY_UNION, KEY_ENUM
 };
@@ -101,6 +101,7 @@ void define_keywords(void)
     keyword("volatile", KEY_VOLATILE);
     keyword("restrict", KEY_RESTRICT);
     keyword("__restrict", KEY_RESTRICT);
+    keyword("__attribute__", KEY_ATTRIBUTE);
     keyword("void", KEY_VOID);
     keyword("char", KEY_CHAR);
     keyword("short", KEY_SHORT);

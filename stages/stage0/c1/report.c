@@ -5,6 +5,7 @@ char *file_name;
 int line_number;
 char *token_start;
 char *token_end;
+char *text_at;                      // the character to read next
 
 enum { NEAR_LENGTH = 40 };
 
@@ -23,6 +24,9 @@ void fail(int status, char *what)
 {
     char near[48];
     int length = token_end - token_start;
+    if (length == 0) {
+        length = text_at - token_start;     // the token is not complete
+    }
     say_place();
     say(what);
     if (token_start) {
