@@ -134,7 +134,7 @@ int lowest_exponent(int bits)
     return bits == DOUBLE_BITS ? -1022 - 63 : -16382 - 63;
 }
 
-// Splits off the low bits of the mantissa (0 to 63) and says what the new rest is.
+// Splits off the low bits of the mantissa (0 to 64) and says what the new rest is.
 int split_rest(struct Long *mantissa, int bits, int rest)
 {
     struct Long low;
@@ -144,7 +144,9 @@ int split_rest(struct Long *mantissa, int bits, int rest)
     }
     long_shift_left(&low, mantissa, 64 - bits);
     long_set(&half, 0, 0x80000000u);
-    long_shift_right(mantissa, mantissa, bits, 1);
+    // In two steps, as a shift by 64 is none.
+    long_shift_right(mantissa, mantissa, bits - 1, 1);
+    long_shift_right(mantissa, mantissa, 1, 1);
     if (long_equal(&low, &half)) {
         return rest == REST_NONE ? REST_HALF : REST_ABOVE_HALF;
     }
@@ -162,7 +164,7 @@ void real_round(struct Real *real, int bits, int rest)
     if (real->exponent < lowest_exponent(bits)) {
         dropped = dropped + lowest_exponent(bits) - real->exponent;
     }
-    if (dropped > 63) {
+    if (dropped > 64) {
         long_set(&real->mantissa, 0, 0);
         return;
     }
