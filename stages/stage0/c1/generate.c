@@ -453,9 +453,11 @@ void divide_words(int op, int is_unsigned)
     }
 }
 
+// The left operand says whether there are signs: the type of the result may have been changed
+// by a conversion that costs nothing.
 void generate_word_operator(struct Node *node)
 {
-    int is_unsigned = node->type->is_unsigned;
+    int is_unsigned = node->left->type->is_unsigned;
     generate_words(node->left, node->right);
     switch (node->op) {
     case N_ADD: emit("add_eax,ecx"); return;
@@ -525,7 +527,7 @@ void generate_long_operator(struct Node *node)
         emit("pop_edx");
         return;
     }
-    emit_name("call", '%', long_function(node->op, node->type->is_unsigned));
+    emit_name("call", '%', long_function(node->op, node->left->type->is_unsigned));
 }
 
 // ---- operators on real numbers ----

@@ -169,6 +169,9 @@ void function_body(struct Symbol *symbol)
     declare_parameters(symbol->type);
     block();
     leave_scope();
+    if (text_equal(function_name, "main")) {
+        emit_number("mov_eax,i32", 0);          // the end of main means success
+    }
     emit_return();
     fill_in_number(place, frame_size);
     forget_labels();

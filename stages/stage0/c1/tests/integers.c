@@ -62,6 +62,8 @@ void conversions(void)
     truth = 0.5;
     check(truth == 1 && (_Bool)0 == 0);
     check((word = 65537) == 1);
+    check((unsigned)(negative / 2) == -3u && (negative >> 1) + 0u == -4u);
+    check((int)(big / 2) == 2000000000 && (int)(big >> 31) == 1);
 }
 
 void assignments(void)
