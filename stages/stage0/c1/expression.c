@@ -430,6 +430,10 @@ struct Node *constant_expression(void)
 
 int constant_int(void)
 {
-    struct Node *node = convert(constant_expression(), int_type);
-    return node->number.low;
+    struct Node *node = constant_expression();
+    struct Node *cut = convert(node, int_type);
+    if (!long_equal(&node->number, &cut->number)) {
+        fail(DOES_NOT_FIT, "a constant does not fit an int");
+    }
+    return cut->number.low;
 }

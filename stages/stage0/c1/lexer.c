@@ -1,5 +1,6 @@
 // lexer.c: from characters to tokens.  next_token reads one; the globals say what it is.
 
+char *text_start;               // the beginning of the input
 int token;                      // the token: a character, TOKEN_... or KEY_...
 struct Name *token_name;        // of TOKEN_NAME
 struct Long token_number;       // of TOKEN_NUMBER
@@ -99,7 +100,7 @@ void skip_blanks(void)
             text_at++;
         } else if (*text_at == ' ' || (*text_at >= 9 && *text_at <= 13)) {
             text_at++;
-        } else if (*text_at == '#') {
+        } else if (*text_at == '#' && (text_at == text_start || text_at[-1] == '\n')) {
             read_mark();
         } else if (text_at[0] == '/' && text_at[1] == '*') {
             skip_comment();

@@ -10,11 +10,12 @@ struct Object *shared_object(struct Name *name, struct Type *type)
     if (!symbol) {
         return new_object(name->text, type);
     }
-    if (symbol->kind != SYMBOL_OBJECT || symbol->type->kind != type->kind) {
+    if (symbol->kind != SYMBOL_OBJECT || !same_type(symbol->type, type)) {
         fail_name(TWICE, "this name is declared twice, as different things", name->text);
     }
     object = symbol->object;
-    if (type->kind == ARRAY && type->count == UNKNOWN) {
+    if ((type->kind == ARRAY && type->count == UNKNOWN)
+        || (type->kind == FUNCTION && type->any_arguments && !type->parameters)) {
         return object;                          // the other declaration knows more
     }
     object->type = type;
@@ -188,15 +189,21 @@ void function_definition(struct Symbol *symbol, struct Type *type)
 
 // ---- declarations outside of functions ----
 
+// The same typedef may stand there again.
+void declare_type(struct Name *name, struct Type *type)
+{
+    struct Symbol *symbol = name->symbol;
+    if (!symbol || symbol->kind != SYMBOL_TYPE || !same_type(symbol->type, type)) {
+        declare_new(name, SYMBOL_TYPE, type);
+    }
+}
+
 // One name; returns whether it was a function with its body, which ends the declaration.
 int file_declarator(int storage, struct Name *name, struct Type *type)
 {
     struct Symbol *symbol;
     if (storage == STORAGE_TYPEDEF) {
-        // The same typedef may stand there again.
-        if (!name->symbol || name->symbol->kind != SYMBOL_TYPE) {
-            declare_new(name, SYMBOL_TYPE, type);
-        }
+        declare_type(name, type);
         return 0;
     }
     symbol = declare_shared(name, type);
@@ -400,6 +407,7 @@ int main(int argc, char **argv)
         say("\n");
         return NO_INPUT;
     }
+    text_start = text_at;
     file_name = argv[1];
     line_number = 1;
     define_keywords();

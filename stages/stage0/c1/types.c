@@ -208,6 +208,43 @@ int stack_size(struct Type *type)
     return round_up(size_of(type), 4);
 }
 
+// ---- the same type ----
+
+int same_type(struct Type *a, struct Type *b);
+
+// A function without parameters in its declaration may be declared again with them.
+int same_parameters(struct Type *a, struct Type *b)
+{
+    struct Parameter *p = a->parameters;
+    struct Parameter *q = b->parameters;
+    if ((a->any_arguments && !p) || (b->any_arguments && !q)) {
+        return 1;
+    }
+    while (p && q) {
+        if (!same_type(p->type, q->type)) {
+            return 0;
+        }
+        p = p->next;
+        q = q->next;
+    }
+    return !p && !q && a->any_arguments == b->any_arguments;
+}
+
+// Whether two declarations of a name mean the same; the size of an array may be left out.
+int same_type(struct Type *a, struct Type *b)
+{
+    if (a->kind != b->kind || a->is_unsigned != b->is_unsigned || a->record != b->record) {
+        return 0;
+    }
+    if (a->kind == ARRAY && a->count != b->count && a->count != UNKNOWN && b->count != UNKNOWN) {
+        return 0;
+    }
+    if (a->kind == FUNCTION && !same_parameters(a, b)) {
+        return 0;
+    }
+    return !a->base || same_type(a->base, b->base);
+}
+
 // ---- members ----
 
 struct Member *find_member(struct Record *record, struct Name *name, int *offset);
