@@ -97,13 +97,28 @@ struct Member *read_member(struct Type *base)
     return member;
 }
 
-// Adds a member behind the last one; names may be there only once.
+// The names of a member, and of the members of one without a name, must be new.
+void check_member_names(struct Record *record, struct Member *member)
+{
+    struct Member *inner;
+    int offset;
+    if (member->name) {
+        if (find_member(record, member->name, &offset)) {
+            fail_name(TWICE, "a member is declared twice", member->name->text);
+        }
+    } else if (member->type->kind == RECORD) {
+        inner = member->type->record->members;
+        while (inner) {
+            check_member_names(record, inner);
+            inner = inner->next;
+        }
+    }
+}
+
+// Adds a member behind the last one.
 struct Member *add_member(struct Record *record, struct Member *last, struct Member *member)
 {
-    int offset;
-    if (member->name && find_member(record, member->name, &offset)) {
-        fail_name(TWICE, "a member is declared twice", member->name->text);
-    }
+    check_member_names(record, member);
     if (last) {
         last->next = member;
     } else {

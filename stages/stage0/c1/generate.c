@@ -492,7 +492,7 @@ void pair_operator(char *low, char *high)
     emit(high);
 }
 
-// The functions of runtime.M0 take the left operand from the stack, where they leave nothing.
+// The functions of c1.M0 take the left operand from the stack, where they leave nothing.
 char *long_function(int op, int is_unsigned)
 {
     switch (op) {

@@ -29,7 +29,9 @@ void fail(int status, char *what)
     }
     say_place();
     say(what);
-    if (token_start) {
+    if (token_start && length == 0) {
+        say(", at the end");
+    } else if (token_start) {
         if (length > NEAR_LENGTH) {
             length = NEAR_LENGTH;
         }

@@ -56,23 +56,28 @@ int apply(int f(int, int), int a, int b)
     return (*f)(a, b) + f(a, b);
 }
 
-typedef char *List;
-#define START(list, last) (list = (char *)&(last) + ((sizeof(last) + 3) & ~3))
-#define NEXT(list, type) (*(type *)((list += (sizeof(type) + 3) & ~3) - ((sizeof(type) + 3) & ~3)))
+// The next argument of those that no parameter names, as stdarg.h finds it.
+char *arguments;
+
+char *next(int size)
+{
+    char *place = arguments;
+    arguments += (size + 3) & ~3;
+    return place;
+}
 
 double total(int count, ...)
 {
-    List list;
     double sum = 0;
     int i;
-    START(list, count);
+    arguments = (char *)&count + sizeof count;
     for (i = 0; i < count; i++) {
-        switch (NEXT(list, int)) {
-        case 'i': sum += NEXT(list, int); break;
-        case 'd': sum += NEXT(list, double); break;
-        case 'l': sum += NEXT(list, long long); break;
-        case 's': sum += *NEXT(list, char *); break;
-        case 'L': sum += NEXT(list, long double); break;
+        switch (*(int *)next(sizeof(int))) {
+        case 'i': sum += *(int *)next(sizeof(int)); break;
+        case 'd': sum += *(double *)next(sizeof(double)); break;
+        case 'l': sum += *(long long *)next(sizeof(long long)); break;
+        case 's': sum += **(char **)next(sizeof(char *)); break;
+        case 'L': sum += *(long double *)next(sizeof(long double)); break;
         }
     }
     return sum;

@@ -70,7 +70,8 @@ void arrays(void)
         flat[i] = i;
     }
     check(grid[1][2] == 6 && (*row)[3] == 7 && row[1][0] == 8 && *(int *)anything == 9);
-    check(sizeof grid == 48 && sizeof grid[0] == 16 && sizeof *grid[0] == 4 && sizeof(int[5]) == 20);
+    check(sizeof grid == 48 && sizeof grid[0] == 16 && sizeof *grid[0] == 4);
+    check(sizeof(int[5]) == 20);
     check(&grid[1] - &grid[0] == 1 && (char *)&grid[1] - (char *)&grid[0] == 16);
     check((char *)(&grid + 1) - (char *)grid == 48);
     check(sum_rows(grid, 3) == 66 && sum(grid[2], 4) == 38);
