@@ -156,6 +156,19 @@ int split_rest(struct Long *mantissa, int bits, int rest)
     return long_is_zero(&low) && rest == REST_NONE ? REST_NONE : REST_BELOW_HALF;
 }
 
+// Moves the top bit of the mantissa to its place.
+void real_normalise(struct Real *real)
+{
+    if (long_is_zero(&real->mantissa)) {
+        real->exponent = 0;
+        return;
+    }
+    while (!(real->mantissa.high >> 31)) {
+        long_shift_left(&real->mantissa, &real->mantissa, 1);
+        real->exponent--;
+    }
+}
+
 // Rounds to the bits of a type; fewer where the number is too small for all of them.
 void real_round(struct Real *real, int bits, int rest)
 {
@@ -166,6 +179,7 @@ void real_round(struct Real *real, int bits, int rest)
     }
     if (dropped > 64) {
         long_set(&real->mantissa, 0, 0);
+        real->exponent = 0;
         return;
     }
     rest = split_rest(&real->mantissa, dropped, rest);
@@ -179,10 +193,7 @@ void real_round(struct Real *real, int bits, int rest)
             real->exponent++;
         }
     }
-    while (!long_is_zero(&real->mantissa) && !(real->mantissa.high >> 31)) {
-        long_shift_left(&real->mantissa, &real->mantissa, 1);
-        real->exponent--;
-    }
+    real_normalise(real);
 }
 
 // ---- making ----
@@ -221,13 +232,7 @@ void real_from_long(struct Real *real, struct Long *value, int is_unsigned, int 
     if (real->negative) {
         long_negate(&real->mantissa, &real->mantissa);
     }
-    if (long_is_zero(&real->mantissa)) {
-        return;
-    }
-    while (!(real->mantissa.high >> 31)) {
-        long_shift_left(&real->mantissa, &real->mantissa, 1);
-        real->exponent--;
-    }
+    real_normalise(real);
     real_round(real, bits, REST_NONE);
 }
 

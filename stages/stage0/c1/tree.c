@@ -29,7 +29,7 @@ struct Node {
     struct Node *right;
     struct Node *third;
     struct Node *next;              // of an argument: the argument to the right of it
-    struct Member *field;           // of N_LOAD and N_STORE: the bit-field, or 0
+    struct Member *field;           // the bit-field that is loaded or stored, or 0
     struct Object *object;
     struct Real *real;
     struct Long number;
@@ -589,10 +589,14 @@ struct Node *conditional(struct Node *test, struct Node *left, struct Node *righ
     return node;
 }
 
+// The value of a bit-field stays one, for the sake of promote.
 struct Node *comma(struct Node *left, struct Node *right)
 {
+    struct Node *node;
     right = value_of(right);
-    return new_node(N_COMMA, right->type, left, right);
+    node = new_node(N_COMMA, right->type, left, right);
+    node->field = right->field;
+    return node;
 }
 
 // ---- storing ----
@@ -639,6 +643,7 @@ struct Node *postfix_step(int op, struct Node *left)
     struct Node *old;
     struct Node *address;
     struct Node *again;
+    struct Node *node;
     need_lvalue(left);
     if (!left->field && left->type->kind != BOOL && !is_real(left->type)) {
         // Going back undoes the step, in any size.
@@ -649,7 +654,9 @@ struct Node *postfix_step(int op, struct Node *left)
     old = hidden_variable(left->type);
     again = load_node(address, left->type);
     again->field = left->field;
-    return comma(assign(address, left->left),
+    node = comma(assign(address, left->left),
                  comma(assign(old, again),
                        comma(assign(again, binary(op, old, one)), old)));
+    node->field = left->field;
+    return node;
 }

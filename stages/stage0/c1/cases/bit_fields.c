@@ -60,6 +60,8 @@ int main(void)
     check(x.e == 0x1aa);
     x.b = 7;
     check(x.b - 8 < 0);                     // it fits an int, so it becomes one
+    check((x.b = 7) - 8 < 0 && (x.b += 0) - 8 < 0 && x.b++ - 8 < 0 && (0, x.b) - 8 < 0);
+    x.b = 7;
     check(x.j == 0 && (x.j = -1) < 0);
     p[0].f = p->g = 31;
     check(x.g == 15 && x.f == 15);
