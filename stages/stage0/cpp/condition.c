@@ -444,26 +444,6 @@ void conditional_expression(struct Value *value)
 
 // ---- the whole condition ----
 
-// Replaces `defined NAME` and `defined (NAME)` by 1 or 0.
-void replace_defined(struct Token *token)
-{
-    struct Token *name;
-    int has_parenthesis;
-    for (; token; token = token->next) {
-        if (token->name == name_defined && token->kind == TOKEN_NAME) {
-            has_parenthesis = is_sign(token->next, name_open);
-            name = has_parenthesis ? token->next->next : token->next;
-            if (!name || name->kind != TOKEN_NAME
-                || (has_parenthesis && !is_sign(name->next, name_close))) {
-                fail(BAD_SYNTAX, "no name follows `defined`", "");
-            }
-            token->kind = TOKEN_NUMBER;
-            token->name = name_of(name->name->macro ? "1" : "0");
-            token->next = has_parenthesis ? name->next->next : name->next;
-        }
-    }
-}
-
 // Whether the condition of a line is true.
 int condition(struct Token *line)
 {
@@ -471,8 +451,9 @@ int condition(struct Token *line)
     if (!line) {
         fail(BAD_SYNTAX, "a condition is missing", "");
     }
-    replace_defined(line);
+    in_condition = 1;
     expression = expand_tokens(line);
+    in_condition = 0;
     conditional_expression(&value);
     if (expression) {
         fail(BAD_SYNTAX, "something is left in the condition: ", expression->name->text);

@@ -355,10 +355,10 @@ void directive(void)
         begin_condition(condition(read_line()));
         break;
     case DIRECTIVE_IFDEF:
-        begin_condition(macro_name(read_line())->macro != 0);
+        begin_condition(macro_name(read_line())->macro != (struct Macro *)0);
         break;
     case DIRECTIVE_IFNDEF:
-        begin_condition(macro_name(read_line())->macro == 0);
+        begin_condition(macro_name(read_line())->macro == (struct Macro *)0);
         break;
     case DIRECTIVE_ELIF:
     case DIRECTIVE_ELSE:
@@ -397,9 +397,7 @@ struct Token *source_token(void)
         token = read_token();
         if (token->is_first && is_sign(token, name_hash)) {
             place(source->name, source->line);
-            in_directive = 1;
             directive();
-            in_directive = 0;
             has_blank = 1;
         } else if (token->kind == TOKEN_LINE_END) {
             has_blank = 1;

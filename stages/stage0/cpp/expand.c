@@ -8,6 +8,7 @@ struct Argument {
     struct List raw;
     struct Token *expanded;
     int is_expanded;
+    int is_given;               // not if nothing, not even a comma, is there for `...`
 };
 
 // Tokens that are read before the source: what macros left.
@@ -19,8 +20,8 @@ int isolated;
 // Whether the arguments of a macro are read.
 int collecting;
 
-// Whether a directive is read, so that the source is already in the next line.
-int in_directive;
+// Whether a condition is expanded, in which `defined` has a meaning.
+int in_condition;
 
 struct Token *source_token(void);
 struct Token *expand_tokens(struct Token *tokens);
@@ -78,10 +79,12 @@ struct Token *collect_arguments(struct Macro *macro, struct Name *name, struct A
         }
         if (is_sign(token, name_comma) && depth == 0 && !last_takes_all) {
             number = next_argument(macro, number, name);
+            arguments[number].is_given = 1;
         } else if (macro->parameter_count == 0) {
             fail(BAD_TYPE, "too many arguments: ", name->text);
         } else {
             append(&arguments[number].raw, token);
+            arguments[number].is_given = 1;
         }
         if (is_sign(token, name_open)) {
             depth++;
@@ -228,7 +231,7 @@ void substitute_pasted(struct List *result, struct Macro *macro, struct Token *a
     struct List part;
     struct Token *left = result->last;
     if (is_optional_comma(macro, left, at)) {
-        if (arguments[at->parameter].raw.first) {
+        if (arguments[at->parameter].is_given) {
             substitute_element(&part, at, arguments, 0);
             append_tokens(result, part.first);
         } else {
@@ -296,7 +299,7 @@ struct Token *special_token(int kind)
         scratch_quoted(source->name);
         return scratch_string();
     }
-    scratch_number(in_directive ? place_line : source->line);
+    scratch_number(place_line);
     return new_token(TOKEN_NUMBER, find_name(scratch, scratch_length));
 }
 
@@ -327,6 +330,22 @@ int expand_macro(struct Token *token, struct Macro *macro)
     return 1;
 }
 
+// The 1 or 0 that `defined NAME` or `defined (NAME)` is.
+struct Token *defined_token(void)
+{
+    struct Token *token = take_token();
+    int has_parenthesis = is_sign(token, name_open);
+    int is_defined;
+    if (has_parenthesis) {
+        token = take_token();
+    }
+    is_defined = token->name->macro != (struct Macro *)0;
+    if (token->kind != TOKEN_NAME || (has_parenthesis && !is_sign(take_token(), name_close))) {
+        fail(BAD_SYNTAX, "no name follows `defined`", "");
+    }
+    return new_token(TOKEN_NUMBER, name_of(is_defined ? "1" : "0"));
+}
+
 // The next token in which nothing is left to expand.
 struct Token *next_token(void)
 {
@@ -335,6 +354,9 @@ struct Token *next_token(void)
     for (;;) {
         token = take_token();
         macro = token->name->macro;
+        if (in_condition && token->name == name_defined) {
+            return defined_token();
+        }
         if (token->kind != TOKEN_NAME || !macro || is_hidden(token->hide, token->name)
             || !expand_macro(token, macro)) {
             return token;

@@ -137,7 +137,11 @@ void define(struct Token *line)
     }
     prepare_body(macro);
     if (name->macro && !same_macros(name->macro, macro)) {
-        fail(TWICE, "defined twice, and differently: ", name->text);
+        // Not allowed, but done by many, and all compilers go on with the last definition.
+        say_place(place_line);
+        say("defined twice, and differently: ");
+        say(name->text);
+        say("\n");
     }
     name->macro = macro;
 }
