@@ -8,15 +8,20 @@
 #define __i386__ 1
 #endif
 
+// The system it runs on is also the one that it compiles for: programs find this defined.
+#ifndef __linux__
+#define __linux__ 1
+#endif
+
 // No backtraces and no bounds checks in compiled programs: they would need signals and threads.
 #define CONFIG_TCCBOOT 1
 // No dlopen.
 #define CONFIG_TCC_STATIC 1
 
-#define CONFIG_TCCDIR "/lib/tcc"
-#define CONFIG_TCC_CRTPREFIX "/lib"
-#define CONFIG_TCC_LIBPATHS "/lib:/lib/tcc"
-#define CONFIG_TCC_SYSINCLUDEPATHS "/lib/tcc/include:/include"
+#define CONFIG_TCCDIR "/usr/lib/tcc"
+#define CONFIG_TCC_CRTPREFIX "/usr/lib"
+#define CONFIG_TCC_LIBPATHS "/usr/lib"
+#define CONFIG_TCC_SYSINCLUDEPATHS "/usr/lib/tcc/include:/usr/include"
 
 // c1 knows no attributes; what tcc says with them does not change what it does.
 #define __attribute__(attributes)
