@@ -101,7 +101,7 @@ int enter_file(char *path)
 int leave_file(void)
 {
     if (conditions != source->conditions) {
-        fail_in_line(conditions->line, NOT_CLOSED, "#endif is missing", "");
+        fail_in_line(conditions->line, NOT_CLOSED, "#endif is missing");
     }
     if (!source->outer || collecting) {
         return 0;
@@ -229,7 +229,7 @@ void end_group(struct Name *name)
 int begins_group(struct Name *name)
 {
     int truth;
-    place_line = source->line;
+    place(source->name, source->line);
     check_condition(name);
     if (conditions->state == GROUP_WAS_READ || name->directive == DIRECTIVE_ELSE) {
         skip_line();
@@ -248,7 +248,7 @@ struct Name *next_directive(void)
     for (;;) {
         token = read_token();
         if (token->kind == TOKEN_END) {
-            fail_in_line(conditions->line, NOT_CLOSED, "#endif is missing", "");
+            fail_in_line(conditions->line, NOT_CLOSED, "#endif is missing");
         }
         if (token->is_first && is_sign(token, name_hash)) {
             token = read_token();
@@ -304,7 +304,7 @@ void say_rest(char *what)
     skip_blanks();
     start = source->at;
     skip_line();
-    say_place(place_line);
+    say_place();
     say(what);
     say(find_name(start, source->at - start)->text);
     say("\n");

@@ -17,6 +17,13 @@ struct Source *source;
 // Whether lines are passed over by #if: quotes need not be closed there.
 int skipping;
 
+// Ends because of what is in a line of the source.
+void fail_in_line(int line, int status, char *what)
+{
+    place(source->name, line);
+    fail(status, what, "");
+}
+
 int is_digit(int c)
 {
     return c >= '0' && c <= '9';
@@ -79,7 +86,7 @@ void skip_comment(void)
         at++;
     }
     if (!*at) {
-        fail_in_line(start, NOT_CLOSED, "a comment is not closed", "");
+        fail_in_line(start, NOT_CLOSED, "a comment is not closed");
     }
     source->at = at + 2;
 }
@@ -163,7 +170,7 @@ int token_kind(char *at, char **end)
             return TOKEN_TEXT;
         }
         if (!skipping) {
-            fail_in_line(source->line, NOT_CLOSED, "quotes are not closed", "");
+            fail_in_line(source->line, NOT_CLOSED, "quotes are not closed");
         }
     }
     *end = at + 1;

@@ -138,7 +138,7 @@ void define(struct Token *line)
     prepare_body(macro);
     if (name->macro && !same_macros(name->macro, macro)) {
         // Not allowed, but done by many, and all compilers go on with the last definition.
-        say_place(place_line);
+        say_place();
         say("defined twice, and differently: ");
         say(name->text);
         say("\n");

@@ -65,7 +65,7 @@ struct Name *name_nothing;
 
 // ---- messages ----
 
-// Where we are: the file and line of the token or directive that is worked on.
+// The file and line of the token or directive that is worked on.
 char *place_name;
 int place_line;
 
@@ -75,29 +75,24 @@ void place(char *name, int line)
     place_line = line;
 }
 
-void say_place(int line)
+void say_place(void)
 {
     if (place_name) {
         say(place_name);
         say(":");
-        say_number(line);
+        say_number(place_line);
         say(": ");
     }
 }
 
 // Ends with FILE:LINE: what, and what it is about.
-void fail_in_line(int line, int status, char *what, char *about)
+void fail(int status, char *what, char *about)
 {
-    say_place(line);
+    say_place();
     say(what);
     say(about);
     say("\n");
     stop(status);
-}
-
-void fail(int status, char *what, char *about)
-{
-    fail_in_line(place_line, status, what, about);
 }
 
 // ---- names ----

@@ -22,6 +22,3 @@
 #define CONFIG_TCC_CRTPREFIX "/usr/lib"
 #define CONFIG_TCC_LIBPATHS "/usr/lib"
 #define CONFIG_TCC_SYSINCLUDEPATHS "/usr/lib/tcc/include:/usr/include"
-
-// c1 knows no attributes; what tcc says with them does not change what it does.
-#define __attribute__(attributes)
