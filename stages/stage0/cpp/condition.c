@@ -328,7 +328,7 @@ void divide(struct Value *left, int operator, struct Value *right)
     long_copy(&left->number, operator == OPERATOR_DIVIDE ? &quotient : &rest);
 }
 
-// Shifts; a negative number of places goes the other way, and 64 or more leave nothing but the sign.
+// Shifts; a negative number of places goes the other way, 64 or more leave nothing but the sign.
 void shift(struct Value *value, int operator, struct Long *places)
 {
     struct Long count;

@@ -241,7 +241,7 @@ int begins_group(struct Name *name)
     return truth;
 }
 
-// The name of the directive that comes next, behind which reading goes on; 0 at the end of the file.
+// Passes over lines up to a directive; gives its name, behind which reading goes on.
 struct Name *next_directive(void)
 {
     struct Token *token;

@@ -1,7 +1,7 @@
 // expand.c: macros are replaced by what they stand for.
 //
-// This is the algorithm of Dave Prosser, from which the words of the C standard were made: each token
-// has a set of macros that are not expanded in it, because it came out of them.
+// This is the algorithm of Dave Prosser, from which the words of the C standard were made: each
+// token has a set of macros that are not expanded in it, because it came out of them.
 
 // The tokens of one argument of a macro.
 struct Argument {
@@ -217,7 +217,7 @@ void append_tokens(struct List *list, struct Token *tokens)
     }
 }
 
-// Whether the comma in `, ## __VA_ARGS__` is meant, which goes with the arguments that are left out.
+// Whether this is `, ## __VA_ARGS__`, whose comma goes if the arguments are left out.
 int is_optional_comma(struct Macro *macro, struct Token *left, struct Token *at)
 {
     return is_sign(left, name_comma) && macro->is_variadic

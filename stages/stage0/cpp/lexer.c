@@ -47,8 +47,8 @@ int is_one_of(int c, char *characters)
     return *characters != 0;
 }
 
-// Takes the ends of continued lines out of a text: as many line feeds follow the whole line, so that
-// the numbers of the lines behind are right.  Carriage returns in front of line feeds go as well.
+// Takes the ends of continued lines out of a text: as many line feeds follow the whole line, so
+// that the numbers of the lines behind are right.  Carriage returns in front of line feeds go too.
 void join_lines(char *text)
 {
     char *from = text;

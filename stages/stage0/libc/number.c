@@ -161,7 +161,7 @@ static void swap_bytes(char *a, char *b, size_t count)
     }
 }
 
-// Shell's method: elements at ever smaller distances are put in order, at last those at distance one.
+// Shell's method: elements at ever smaller distances are put in order, at last neighbours.
 void qsort(void *array, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
     char *start = array;

@@ -1,7 +1,7 @@
 // print.c: formatted text.
 //
-// %d %i %u %x %X %o %c %s %p %% with the flags - 0 + # and blank, width, precision, and the sizes l,
-// ll and z.  There is no %f, %e or %g: the number is passed over, and ? stands in its place.
+// %d %i %u %x %X %o %c %s %p %% with the flags - 0 + # and blank, width, precision, and the sizes
+// l, ll and z.  There is no %f, %e or %g: the number is passed over, and ? stands in its place.
 
 #include <stdarg.h>
 #include <stdio.h>
