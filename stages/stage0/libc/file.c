@@ -49,8 +49,9 @@ int fflush(FILE *file)
     size_t count;
     if (!file) {
         for (file = open_files; file; file = file->next) {
-            if (fflush(file))
+            if (fflush(file)) {
                 result = EOF;
+            }
         }
         return result;
     }
@@ -62,8 +63,9 @@ int fflush(FILE *file)
 FILE *fdopen(int descriptor, const char *mode)
 {
     FILE *file = malloc(sizeof(FILE));
-    if (!file)
+    if (!file) {
         return NULL;
+    }
     file->descriptor = descriptor;
     file->failed = 0;
     file->used = 0;
@@ -77,10 +79,12 @@ FILE *fdopen(int descriptor, const char *mode)
 static int open_flags(const char *mode)
 {
     int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
-    if (*mode == 'w')
+    if (*mode == 'w') {
         flags = flags | O_CREAT | O_TRUNC;
-    if (*mode == 'a')
+    }
+    if (*mode == 'a') {
         flags = flags | O_CREAT | O_APPEND;
+    }
     return flags;
 }
 
@@ -88,11 +92,13 @@ FILE *fopen(const char *name, const char *mode)
 {
     FILE *file;
     int descriptor = open(name, open_flags(mode), 0666);
-    if (descriptor < 0)
+    if (descriptor < 0) {
         return NULL;
+    }
     file = fdopen(descriptor, mode);
-    if (!file)
+    if (!file) {
         close(descriptor);
+    }
     return file;
 }
 
@@ -102,14 +108,18 @@ int fclose(FILE *file)
     int result;
     fflush(file);
     result = close(file->descriptor);
-    if (file->failed)
+    if (file->failed) {
         result = EOF;
-    while (*place && *place != file)
+    }
+    while (*place && *place != file) {
         place = &(*place)->next;
-    if (*place)
+    }
+    if (*place) {
         *place = file->next;
-    if (file != stdin && file != stdout && file != stderr)
+    }
+    if (file != stdin && file != stdout && file != stderr) {
         free(file);
+    }
     return result;
 }
 
@@ -117,10 +127,12 @@ size_t fwrite(const void *from, size_t size, size_t count, FILE *file)
 {
     size_t length = size * count;
     if (length > file->room - file->used) {
-        if (fflush(file))
+        if (fflush(file)) {
             return 0;
-        if (length > file->room)
+        }
+        if (length > file->room) {
             return write_all(file, from, length) ? 0 : count;
+        }
     }
     memcpy(file->buffer + file->used, from, length);
     file->used = file->used + length;
@@ -157,8 +169,9 @@ size_t fread(void *to, size_t size, size_t count, FILE *file)
     fflush(file);
     while (done < length && got > 0) {
         got = read(file->descriptor, target + done, length - done);
-        if (got > 0)
+        if (got > 0) {
             done = done + got;
+        }
     }
     return size ? done / size : 0;
 }

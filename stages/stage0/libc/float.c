@@ -38,20 +38,24 @@ static void big_multiply_add(struct big *big, unsigned factor, unsigned summand)
 
 static void big_multiply_power_of_ten(struct big *big, int exponent)
 {
-    for (; exponent >= 9; exponent = exponent - 9)
+    for (; exponent >= 9; exponent = exponent - 9) {
         big_multiply_add(big, 1000000000, 0);
-    for (; exponent > 0; exponent--)
+    }
+    for (; exponent > 0; exponent--) {
         big_multiply_add(big, 10, 0);
+    }
 }
 
 static int big_bits(struct big *big)
 {
     int bits = 32 * big->count;
     unsigned highest;
-    if (!bits)
+    if (!bits) {
         return 0;
-    for (highest = big->words[big->count - 1]; !(highest & 0x80000000); highest = highest << 1)
+    }
+    for (highest = big->words[big->count - 1]; !(highest & 0x80000000); highest = highest << 1) {
         bits--;
+    }
     return bits;
 }
 
@@ -60,10 +64,12 @@ static void big_shift_left(struct big *big, int bits)
     int words = bits / 32;
     int i;
     memmove(big->words + words, big->words, big->count * 4);
-    for (i = 0; i < words; i++)
+    for (i = 0; i < words; i++) {
         big->words[i] = 0;
-    if (big->count)
+    }
+    if (big->count) {
         big->count = big->count + words;
+    }
     big_multiply_add(big, 1U << bits % 32, 0);
 }
 
@@ -71,11 +77,13 @@ static void big_shift_left(struct big *big, int bits)
 static int big_compare(struct big *a, struct big *b)
 {
     int i;
-    if (a->count != b->count)
+    if (a->count != b->count) {
         return a->count - b->count;
+    }
     for (i = a->count - 1; i >= 0; i--) {
-        if (a->words[i] != b->words[i])
+        if (a->words[i] != b->words[i]) {
             return a->words[i] < b->words[i] ? -1 : 1;
+        }
     }
     return 0;
 }
@@ -93,8 +101,9 @@ static void big_subtract(struct big *a, struct big *b)
         a->words[i] = before - subtrahend - borrow;
         borrow = before < subtrahend || (borrow && before == subtrahend);
     }
-    while (a->count && !a->words[a->count - 1])
+    while (a->count && !a->words[a->count - 1]) {
         a->count--;
+    }
 }
 
 // ---- reading ----
@@ -115,8 +124,9 @@ static void add_digit(struct decimal *decimal, int digit, int behind_point)
 {
     if (decimal->digit_count < DIGITS_MAX) {
         big_multiply_add(&decimal->digits, 10, digit);
-        if (decimal->digits.count)
+        if (decimal->digits.count) {
             decimal->digit_count++;
+        }
         decimal->exponent = decimal->exponent - behind_point;
         return;
     }
@@ -135,18 +145,21 @@ static const char *read_exponent(struct decimal *decimal, const char *at)
     const char *start = at;
     int negative = 0;
     int exponent = 0;
-    if (*at != 'e' && *at != 'E')
+    if (*at != 'e' && *at != 'E') {
         return start;
+    }
     at++;
     if (*at == '-' || *at == '+') {
         negative = *at == '-';
         at++;
     }
-    if (!isdigit(*at))
+    if (!isdigit(*at)) {
         return start;
+    }
     for (; isdigit(*at); at++) {
-        if (exponent < EXPONENT_MAX)
+        if (exponent < EXPONENT_MAX) {
             exponent = exponent * 10 + *at - '0';
+        }
     }
     decimal->exponent = decimal->exponent + (negative ? -exponent : exponent);
     return at;
@@ -161,11 +174,13 @@ static const char *read_decimal(struct decimal *decimal, const char *text)
     decimal->digits.count = 0;
     decimal->digit_count = 0;
     decimal->exponent = 0;
-    while (isspace(*at))
+    while (isspace(*at)) {
         at++;
+    }
     decimal->negative = *at == '-';
-    if (*at == '-' || *at == '+')
+    if (*at == '-' || *at == '+') {
         at++;
+    }
     for (; isdigit(*at) || (*at == '.' && !behind_point); at++) {
         if (*at == '.') {
             behind_point = 1;
@@ -209,8 +224,9 @@ static unsigned long long divide_bits(struct big *numerator, struct big *denomin
     }
     order = big_compare(numerator, denominator);
     // 64 ones become 0; has_carried knows that.
-    if (order > 0 || (order == 0 && (mantissa & 1)))
+    if (order > 0 || (order == 0 && (mantissa & 1))) {
         mantissa++;
+    }
     return mantissa;
 }
 
@@ -219,10 +235,11 @@ static unsigned long long divide_bits(struct big *numerator, struct big *denomin
 static int align(struct big *numerator, struct big *denominator)
 {
     int exponent = big_bits(numerator) - big_bits(denominator);
-    if (exponent > 0)
+    if (exponent > 0) {
         big_shift_left(denominator, exponent);
-    else
+    } else {
         big_shift_left(numerator, -exponent);
+    }
     if (big_compare(numerator, denominator) < 0) {
         big_multiply_add(numerator, 2, 0);
         exponent--;
@@ -243,17 +260,19 @@ static void divide(struct binary *binary, struct decimal *decimal, struct format
     int bits = format->mantissa_bits;
     denominator.count = 1;
     denominator.words[0] = 1;
-    if (decimal->exponent >= 0)
+    if (decimal->exponent >= 0) {
         big_multiply_power_of_ten(&decimal->digits, decimal->exponent);
-    else
+    } else {
         big_multiply_power_of_ten(&denominator, -decimal->exponent);
+    }
     binary->exponent = align(&decimal->digits, &denominator);
     if (binary->exponent < format->exponent_min) {
         bits = bits - (format->exponent_min - binary->exponent);
         binary->exponent = format->exponent_min;
     }
-    if (bits >= 0)
+    if (bits >= 0) {
         binary->mantissa = divide_bits(&decimal->digits, &denominator, bits);
+    }
     if (bits == format->mantissa_bits && has_carried(binary->mantissa, bits)) {
         binary->mantissa = 1ULL << (bits - 1);
         binary->exponent++;
@@ -266,10 +285,11 @@ static void to_binary(struct binary *binary, struct decimal *decimal, struct for
     binary->mantissa = 0;
     binary->exponent = format->exponent_min;
     binary->infinite = highest_exponent > 5000;
-    if (!decimal->digits.count || highest_exponent < -5000)
+    if (!decimal->digits.count || highest_exponent < -5000) {
         binary->infinite = 0;
-    else if (!binary->infinite)
+    } else if (!binary->infinite) {
         divide(binary, decimal, format);
+    }
     if (binary->infinite || binary->exponent > format->exponent_max) {
         binary->mantissa = 1ULL << (format->mantissa_bits - 1);
         binary->exponent = format->exponent_max + 1;
@@ -280,8 +300,9 @@ static void to_binary(struct binary *binary, struct decimal *decimal, struct for
 // The exponent as the processor keeps it.
 static unsigned exponent_field(struct binary *binary, struct format *format)
 {
-    if (!(binary->mantissa >> (format->mantissa_bits - 1)))
+    if (!(binary->mantissa >> (format->mantissa_bits - 1))) {
         return 0;
+    }
     return binary->exponent - format->exponent_min + 1;
 }
 
@@ -291,8 +312,9 @@ static unsigned read_binary(struct binary *binary, const char *text, char **end,
 {
     struct decimal decimal;
     const char *behind = read_decimal(&decimal, text);
-    if (end)
+    if (end) {
         *end = (char *)behind;
+    }
     to_binary(binary, &decimal, format);
     return decimal.negative;
 }
@@ -348,13 +370,17 @@ long double strtold(const char *text, char **end)
 double ldexp(double x, int exponent)
 {
     long double value = x;
-    if (exponent > 3000)
+    if (exponent > 3000) {
         exponent = 3000;
-    if (exponent < -3000)
+    }
+    if (exponent < -3000) {
         exponent = -3000;
-    for (; exponent > 0; exponent--)
+    }
+    for (; exponent > 0; exponent--) {
         value = value * 2;
-    for (; exponent < 0; exponent++)
+    }
+    for (; exponent < 0; exponent++) {
         value = value / 2;
+    }
     return (double)value;
 }

@@ -49,15 +49,17 @@ void *malloc(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    while ((1U << bits) < size + sizeof(struct block))
+    while ((1U << bits) < size + sizeof(struct block)) {
         bits++;
+    }
     block = free_blocks[bits];
     if (block) {
         free_blocks[bits] = block->next;
     } else {
         block = grow_heap(1U << bits);
-        if (!block)
+        if (!block) {
             return NULL;
+        }
         block->size_bits = bits;
     }
     return block + 1;
@@ -66,8 +68,9 @@ void *malloc(size_t size)
 void free(void *memory)
 {
     struct block *block = (struct block *)memory - 1;
-    if (!memory)
+    if (!memory) {
         return;
+    }
     block->next = free_blocks[block->size_bits];
     free_blocks[block->size_bits] = block;
 }
@@ -76,14 +79,17 @@ void *realloc(void *old, size_t size)
 {
     size_t room;
     void *fresh;
-    if (!old)
+    if (!old) {
         return malloc(size);
+    }
     room = (1U << ((struct block *)old - 1)->size_bits) - sizeof(struct block);
-    if (size <= room)
+    if (size <= room) {
         return old;
+    }
     fresh = malloc(size);
-    if (!fresh)
+    if (!fresh) {
         return NULL;
+    }
     memcpy(fresh, old, room);
     free(old);
     return fresh;
@@ -97,7 +103,8 @@ void *calloc(size_t count, size_t size)
         return NULL;
     }
     memory = malloc(count * size);
-    if (memory)
+    if (memory) {
         memset(memory, 0, count * size);
+    }
     return memory;
 }

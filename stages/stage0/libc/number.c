@@ -18,10 +18,12 @@ struct whole {
 // The value of a digit, or 99.
 static int digit_value(int c)
 {
-    if (isdigit(c))
+    if (isdigit(c)) {
         return c - '0';
-    if (isalpha(c))
+    }
+    if (isalpha(c)) {
         return tolower(c) - 'a' + 10;
+    }
     return 99;
 }
 
@@ -38,25 +40,30 @@ static void read_whole(struct whole *whole, const char *text, int base)
     unsigned long long next;
     memset(whole, 0, sizeof(struct whole));
     whole->end = text;
-    while (isspace(*at))
+    while (isspace(*at)) {
         at++;
+    }
     if (*at == '-' || *at == '+') {
         whole->negative = *at == '-';
         at++;
     }
-    if (base == 0)
+    if (base == 0) {
         base = has_hex_prefix(at) ? 16 : *at == '0' ? 8 : 10;
-    if (base == 16 && has_hex_prefix(at))
+    }
+    if (base == 16 && has_hex_prefix(at)) {
         at = at + 2;
+    }
     while (digit_value(*at) < base) {
         // The highest bits are multiplied on their own, so that nothing is lost unseen.
         next = (whole->value >> 32) * base + (((whole->value & 0xffffffff) * base) >> 32);
-        if (next >> 32)
+        if (next >> 32) {
             whole->too_large = 1;
+        }
         next = whole->value * base;
         whole->value = next + digit_value(*at);
-        if (whole->value < next)
+        if (whole->value < next) {
             whole->too_large = 1;
+        }
         at++;
         whole->end = at;
     }
@@ -67,8 +74,9 @@ static long long signed_whole(const char *text, char **end, int base, unsigned l
 {
     struct whole whole;
     read_whole(&whole, text, base);
-    if (end)
+    if (end) {
         *end = (char *)whole.end;
+    }
     if (whole.too_large || whole.value > most + whole.negative) {
         errno = ERANGE;
         whole.value = most + whole.negative;
@@ -82,8 +90,9 @@ static unsigned long long unsigned_whole(const char *text, char **end, int base,
 {
     struct whole whole;
     read_whole(&whole, text, base);
-    if (end)
+    if (end) {
         *end = (char *)whole.end;
+    }
     if (whole.too_large || whole.value > most) {
         errno = ERANGE;
         return most;
@@ -132,15 +141,17 @@ int sscanf(const char *text, const char *format, ...)
     while (*format) {
         if (format[0] == '%' && format[1] == 'd') {
             number = strtol(text, &end, 10);
-            if (end == text)
+            if (end == text) {
                 break;
+            }
             *va_arg(list, int *) = number;
             count++;
             text = end;
             format = format + 2;
         } else {
-            if (*text != *format)
+            if (*text != *format) {
                 break;
+            }
             text++;
             format++;
         }

@@ -33,8 +33,9 @@ static void put_bytes(struct sink *sink, const char *from, size_t count)
         return;
     }
     for (; count; count--) {
-        if (sink->length < sink->size)
+        if (sink->length < sink->size) {
             sink->memory[sink->length] = *from;
+        }
         sink->length++;
         from++;
     }
@@ -42,8 +43,9 @@ static void put_bytes(struct sink *sink, const char *from, size_t count)
 
 static void put_repeated(struct sink *sink, char c, int count)
 {
-    for (; count > 0; count--)
+    for (; count > 0; count--) {
         put_bytes(sink, &c, 1);
+    }
 }
 
 // Puts `prefix`, then `zeros` zeros, then the text, in a field of the directive's width.
@@ -51,13 +53,15 @@ static void put_field(struct sink *sink, struct directive *directive, const char
                       const char *text, int length)
 {
     int blanks = directive->width - (int)strlen(prefix) - zeros - length;
-    if (!(directive->flags & FLAG_LEFT))
+    if (!(directive->flags & FLAG_LEFT)) {
         put_repeated(sink, ' ', blanks);
+    }
     put_bytes(sink, prefix, strlen(prefix));
     put_repeated(sink, '0', zeros);
     put_bytes(sink, text, length);
-    if (directive->flags & FLAG_LEFT)
+    if (directive->flags & FLAG_LEFT) {
         put_repeated(sink, ' ', blanks);
+    }
 }
 
 static void put_number(struct sink *sink, struct directive *directive, const char *prefix,
@@ -73,24 +77,29 @@ static void put_number(struct sink *sink, struct directive *directive, const cha
         number = number / base;
     }
     length = sizeof(text) - start;
-    if (directive->precision >= 0)
+    if (directive->precision >= 0) {
         zeros = directive->precision - length;
-    else if ((directive->flags & FLAG_ZERO) && !(directive->flags & FLAG_LEFT))
+    } else if ((directive->flags & FLAG_ZERO) && !(directive->flags & FLAG_LEFT)) {
         zeros = directive->width - length - (int)strlen(prefix);
-    if (directive->precision < 0 && zeros < 1 && length == 0)
+    }
+    if (directive->precision < 0 && zeros < 1 && length == 0) {
         zeros = 1;
-    if (zeros < 0)
+    }
+    if (zeros < 0) {
         zeros = 0;
+    }
     put_field(sink, directive, prefix, zeros, text + start, length);
 }
 
 static void put_text(struct sink *sink, struct directive *directive, const char *text)
 {
     int length = 0;
-    if (!text)
+    if (!text) {
         text = "(null)";
-    while ((directive->precision < 0 || length < directive->precision) && text[length])
+    }
+    while ((directive->precision < 0 || length < directive->precision) && text[length]) {
         length++;
+    }
     put_field(sink, directive, "", 0, text, length);
 }
 
@@ -141,8 +150,9 @@ static void read_directive(struct directive *directive, const char **format, va_
         directive->precision = read_amount(format, list);
     }
     while (**format == 'l' || **format == 'z') {
-        if ((*format)[0] == 'l' && (*format)[1] == 'l')
+        if ((*format)[0] == 'l' && (*format)[1] == 'l') {
             directive->is_long_long = 1;
+        }
         (*format)++;
     }
 }
@@ -151,12 +161,13 @@ static void put_signed(struct sink *sink, struct directive *directive, va_list *
 {
     long long number = directive->is_long_long ? va_arg(*list, long long) : va_arg(*list, int);
     const char *sign = "";
-    if (number < 0)
+    if (number < 0) {
         sign = "-";
-    else if (directive->flags & FLAG_PLUS)
+    } else if (directive->flags & FLAG_PLUS) {
         sign = "+";
-    else if (directive->flags & FLAG_BLANK)
+    } else if (directive->flags & FLAG_BLANK) {
         sign = " ";
+    }
     put_number(sink, directive, sign, number < 0 ? -number : number, 10, "0123456789");
 }
 
@@ -165,14 +176,15 @@ static void put_unsigned(struct sink *sink, struct directive *directive, int let
     unsigned long long number =
         directive->is_long_long ? va_arg(*list, unsigned long long) : va_arg(*list, unsigned);
     int has_prefix = (directive->flags & FLAG_PREFIX) && number;
-    if (letter == 'x')
+    if (letter == 'x') {
         put_number(sink, directive, has_prefix ? "0x" : "", number, 16, "0123456789abcdef");
-    else if (letter == 'X')
+    } else if (letter == 'X') {
         put_number(sink, directive, has_prefix ? "0X" : "", number, 16, "0123456789ABCDEF");
-    else if (letter == 'o')
+    } else if (letter == 'o') {
         put_number(sink, directive, has_prefix ? "0" : "", number, 8, "01234567");
-    else
+    } else {
         put_number(sink, directive, "", number, 10, "0123456789");
+    }
 }
 
 // Puts one directive; gives what follows it in the format.
@@ -224,11 +236,13 @@ static int print(struct sink *sink, const char *format, va_list list)
     sink->length = 0;
     while (*format) {
         start = format;
-        while (*format && *format != '%')
+        while (*format && *format != '%') {
             format++;
+        }
         put_bytes(sink, start, format - start);
-        if (*format)
+        if (*format) {
             format = put_directive(sink, format + 1, &list);
+        }
     }
     return sink->length;
 }
@@ -248,8 +262,9 @@ int vsnprintf(char *to, size_t size, const char *format, va_list list)
     sink.memory = to;
     sink.size = size;
     length = print(&sink, format, list);
-    if (size)
+    if (size) {
         to[length < size ? length : size - 1] = 0;
+    }
     return length;
 }
 

@@ -10,8 +10,9 @@ void *memchr(const void *memory, int c, size_t count)
 {
     const unsigned char *at = memory;
     for (; count; count--) {
-        if (*at == (unsigned char)c)
+        if (*at == (unsigned char)c) {
             return (void *)at;
+        }
         at++;
     }
     return NULL;
@@ -22,8 +23,9 @@ int memcmp(const void *a, const void *b, size_t count)
     const unsigned char *left = a;
     const unsigned char *right = b;
     for (; count; count--) {
-        if (*left != *right)
+        if (*left != *right) {
             return *left - *right;
+        }
         left++;
         right++;
     }
@@ -34,8 +36,9 @@ void *memcpy(void *to, const void *from, size_t count)
 {
     char *target = to;
     const char *source = from;
-    for (; count; count--)
+    for (; count; count--) {
         *target++ = *source++;
+    }
     return to;
 }
 
@@ -44,18 +47,21 @@ void *memmove(void *to, const void *from, size_t count)
 {
     char *target = to;
     const char *source = from;
-    if (target <= source)
+    if (target <= source) {
         return memcpy(to, from, count);
-    for (; count; count--)
+    }
+    for (; count; count--) {
         target[count - 1] = source[count - 1];
+    }
     return to;
 }
 
 void *memset(void *to, int c, size_t count)
 {
     char *target = to;
-    for (; count; count--)
+    for (; count; count--) {
         *target++ = c;
+    }
     return to;
 }
 
@@ -64,8 +70,9 @@ void *memset(void *to, int c, size_t count)
 size_t strlen(const char *text)
 {
     const char *end = text;
-    while (*end)
+    while (*end) {
         end++;
+    }
     return end - text;
 }
 
@@ -78,10 +85,12 @@ char *strcpy(char *to, const char *from)
 char *strncpy(char *to, const char *from, size_t count)
 {
     size_t i;
-    for (i = 0; i < count && from[i]; i++)
+    for (i = 0; i < count && from[i]; i++) {
         to[i] = from[i];
-    for (; i < count; i++)
+    }
+    for (; i < count; i++) {
         to[i] = 0;
+    }
     return to;
 }
 
@@ -94,8 +103,9 @@ char *strcat(char *to, const char *from)
 int strncmp(const char *a, const char *b, size_t count)
 {
     for (; count; count--) {
-        if (*a != *b || !*a)
+        if (*a != *b || !*a) {
             return *(const unsigned char *)a - *(const unsigned char *)b;
+        }
         a++;
         b++;
     }
@@ -111,10 +121,12 @@ int strcmp(const char *a, const char *b)
 char *strchr(const char *text, int c)
 {
     for (;;) {
-        if (*text == (char)c)
+        if (*text == (char)c) {
             return (char *)text;
-        if (!*text)
+        }
+        if (!*text) {
             return NULL;
+        }
         text++;
     }
 }
@@ -123,10 +135,12 @@ char *strrchr(const char *text, int c)
 {
     const char *found = NULL;
     for (;;) {
-        if (*text == (char)c)
+        if (*text == (char)c) {
             found = text;
-        if (!*text)
+        }
+        if (!*text) {
             return (char *)found;
+        }
         text++;
     }
 }
@@ -135,10 +149,12 @@ char *strstr(const char *text, const char *part)
 {
     size_t length = strlen(part);
     for (;;) {
-        if (!strncmp(text, part, length))
+        if (!strncmp(text, part, length)) {
             return (char *)text;
-        if (!*text)
+        }
+        if (!*text) {
             return NULL;
+        }
         text++;
     }
 }

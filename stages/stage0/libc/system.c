@@ -49,8 +49,9 @@ int open(const char *name, int flags, ...)
     va_list list;
     int mode = 0;
     va_start(list, flags);
-    if (flags & O_CREAT)
+    if (flags & O_CREAT) {
         mode = va_arg(list, int);
+    }
     va_end(list);
     return checked(system_call(CALL_OPEN, (int)name, flags, mode));
 }
@@ -87,8 +88,9 @@ int remove(const char *name)
 
 char *getcwd(char *to, size_t size)
 {
-    if (checked(system_call(CALL_GETCWD, (int)to, size, 0)) < 0)
+    if (checked(system_call(CALL_GETCWD, (int)to, size, 0)) < 0) {
         return NULL;
+    }
     return to;
 }
 
@@ -115,8 +117,9 @@ void start_environment(char **variables)
 void exit(int status)
 {
     fflush(NULL);
-    for (;;)
+    for (;;) {
         system_call(CALL_EXIT, status, 0, 0);
+    }
 }
 
 // Ends with the status that a shell tells after SIGABRT.
@@ -136,8 +139,9 @@ char *getenv(const char *name)
     size_t length = strlen(name);
     char **variable;
     for (variable = environ; *variable; variable++) {
-        if (!strncmp(*variable, name, length) && (*variable)[length] == '=')
+        if (!strncmp(*variable, name, length) && (*variable)[length] == '=') {
             return *variable + length + 1;
+        }
     }
     return NULL;
 }
@@ -146,8 +150,9 @@ char *getenv(const char *name)
 
 time_t time(time_t *now)
 {
-    if (now)
+    if (now) {
         *now = 0;
+    }
     return 0;
 }
 

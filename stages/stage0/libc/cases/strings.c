@@ -18,11 +18,13 @@ static void sort(int count)
 {
     int numbers[100];
     int i;
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
         numbers[i] = i * 7919 % 101;
+    }
     qsort(numbers, count, sizeof(int), compare_numbers);
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
         fprintf(out, "%d ", numbers[i]);
+    }
     fprintf(out, "\n");
 }
 
@@ -59,8 +61,9 @@ int main(void)
     for (c = 0; c < 128; c++) {
         fprintf(out, "%d%d%d%d%d%d%d%d%c", !!isalnum(c), !!isalpha(c), !!isdigit(c), !!islower(c),
                 !!isprint(c), !!isspace(c), !!isupper(c), !!isxdigit(c), c % 8 == 7 ? '\n' : ' ');
-        if (tolower(c) != c || toupper(c) != c)
+        if (tolower(c) != c || toupper(c) != c) {
             fprintf(out, "%c%c ", tolower(c), toupper(c));
+        }
     }
     sort(0);
     sort(1);
