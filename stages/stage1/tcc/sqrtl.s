@@ -2,6 +2,6 @@
 .global sqrtl
 .type sqrtl,@function
 sqrtl:
-	fldt 4(%esp)
-	fsqrt
-	ret
+    fldt 4(%esp)
+    fsqrt
+    ret
