@@ -249,6 +249,7 @@ fn prepare(request: &Request, streams: &CommandEnds, socket: &OwnedFd) -> Result
     if disabled.wants(Guard::OwnSession) {
         rustix::process::setsid().during(Guard::OwnSession, "setsid")?;
     }
+    set_priority();
     set_limits(request)?;
     set_processors(request.world.processors).during(Guard::ProcessLimit, "sched_setaffinity")?;
     set_personality(request).during(Guard::FixedAnswers, "personality")?;
@@ -346,6 +347,13 @@ fn set_processors(processors: Processors) -> Result<(), Errno> {
         .take(count)
         .for_each(|processor| half.set(*processor));
     rustix::thread::sched_setaffinity(None, &half)
+}
+
+/// Takes the priority of the table: a `configure` finds out what `nice` answers, and that depends
+/// on what it begins with. A client of low priority may not be allowed to leave it; that is on the
+/// leak list.
+fn set_priority() {
+    rustix::process::setpriority_process(None, 0).ok();
 }
 
 fn set_limits(request: &Request) -> Result<(), SetupFailure> {

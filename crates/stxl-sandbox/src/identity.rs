@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::kernel;
@@ -14,6 +14,9 @@ use crate::kernel;
 ///
 /// Above every range that distributions and container engines hand out.
 pub(crate) const FALLBACK_ID: u32 = 0x7374_786c;
+
+/// The limit on priorities that lets a process take the nice value 0: 20 less it.
+const NICE_OF_ZERO: u64 = 20;
 
 /// How long threads that have ended are waited for.
 const SETTLING_MAX: Duration = Duration::from_millis(500);
@@ -93,6 +96,18 @@ impl Identity {
     }
 }
 
+/// Sees to it that sandboxes can have the priority of the table, whatever that of this process is.
+/// Root without `CAP_SYS_RESOURCE` may not raise the limit: then the whole process takes it.
+fn let_sandboxes_choose_priority() {
+    let ceiling = Rlimit {
+        current: Some(NICE_OF_ZERO),
+        maximum: Some(NICE_OF_ZERO),
+    };
+    if rustix::process::setrlimit(Resource::Nice, ceiling).is_err() {
+        rustix::process::setpriority_process(None, 0).ok();
+    }
+}
+
 /// Makes this process `identity` for good if it is root; says who it is afterwards.
 ///
 /// Must be called before the first thread is started, or after all others were joined. A process
@@ -111,6 +126,7 @@ pub fn become_unprivileged(
         return Err(IdentityError::Threads { count });
     }
     let keeps = keep == KeptCapability::DacOverride;
+    let_sandboxes_choose_priority();
     kernel::become_user(identity, keeps).map_err(|(step, source)| refused(step, source))?;
     let (effective, permitted) = if keeps {
         let reading = CapabilitySet::DAC_READ_SEARCH;

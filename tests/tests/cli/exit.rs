@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use stxl_tests::processes::processes_with;
 
@@ -329,6 +329,37 @@ void _start(void) {
     for (;;) call(29, 0, 0, 0);
 }
 "#;
+
+/// What `nice` answers to a `configure` depends on what it begins with.
+#[test]
+fn a_step_has_the_priority_of_the_table_whatever_its_client_has() {
+    let is_root = rustix::process::geteuid().is_root();
+    let cases: &[(&str, &str)] = if is_root {
+        &[("0", "nice 0"), ("5", "nice 0"), ("-5", "nice 0")]
+    } else {
+        // Only root may raise a priority; that is on the leak list.
+        &[("0", "nice 0"), ("5", "nice 5")]
+    };
+    let place = Place::with_first_package();
+    for (niceness, expected) in cases {
+        let chain = format!(".run([\"/step\", \"nice=nice \", \"say={niceness}\"])");
+        place.write_package("first/polite", "", &chain);
+        let program = place.command();
+        let mut command = Command::new("nice");
+        command.args(["-n", niceness]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            command.env(name, value.expect("it is set"));
+        }
+        let built = command
+            .current_dir(place.workspace())
+            .args(["build", "first/polite"])
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "{niceness}: {built:?}");
+        let log = place.run(&["log", "first/polite"]).stdout;
+        assert_eq!(log.lines().next(), Some(*expected), "client {niceness}");
+    }
+}
 
 #[test]
 fn an_interrupt_is_130_and_leaves_nothing_running() {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void copy(const char *from, const char *to) {
@@ -40,6 +41,7 @@ int main(int count, char **words) {
         else if (!strcmp(verb, "sleep")) usleep(1000 * atoi(first));
         else if (!strcmp(verb, "obey")) obey(first);
         else if (!strcmp(verb, "copy")) copy(first, second);
+        else if (!strcmp(verb, "nice")) printf("%s%d\n", first, getpriority(PRIO_PROCESS, 0));
         else if (!strcmp(verb, "fail")) exit(atoi(first));
         else { printf("what is %s?\n", verb); return 5; }
     }
