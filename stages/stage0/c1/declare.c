@@ -204,7 +204,9 @@ struct Type *record_specifier(int is_union)
         }
         next_token();
         type->record->is_union = is_union;
+        enter_nesting();
         read_members(type->record);
+        leave_nesting();
         lay_out(type->record);
     } else if (!tag) {
         fail(BAD_SYNTAX, "a struct or union needs a tag or members");
@@ -397,7 +399,9 @@ struct Parameter *read_parameter(void)
     struct Parameter *parameter = (struct Parameter *)allocate(sizeof(struct Parameter));
     int storage;
     struct Type *type = specifiers(&storage);
+    enter_nesting();
     type = declarator(type, &parameter->name);
+    leave_nesting();
     parameter->type = parameter_type(type);
     return parameter;
 }
@@ -441,7 +445,10 @@ struct Type *array_suffix(struct Type *base)
         }
     }
     expect(']');
-    return array_of(declarator_suffix(base), count);
+    enter_nesting();
+    base = declarator_suffix(base);
+    leave_nesting();
+    return array_of(base, count);
 }
 
 // [ ] and ( ) behind a name; the last one is the nearest to the base.
@@ -469,10 +476,13 @@ struct Type *declarator_suffix(struct Type *base)
 struct Type *nested_declarator(struct Type *base, struct Name **name)
 {
     struct Type *hole = new_type(VOID);
-    struct Type *type = declarator(hole, name);
+    struct Type *type;
     struct Type *outer;
+    enter_nesting();
+    type = declarator(hole, name);
     expect(')');
     outer = declarator_suffix(base);
+    leave_nesting();
     copy_bytes((char *)hole, (char *)outer, sizeof(struct Type));
     return type;
 }

@@ -105,8 +105,13 @@ struct Node *read_arguments(struct Type *function)
     struct Node *first = (struct Node *)0;
     struct Node *last = (struct Node *)0;
     struct Node *node;
+    int count = 0;
     if (token != ')') {
         do {
+            count++;
+            if (count > NESTING_MAX) {
+                fail(TOO_LARGE, "a call has too many arguments");
+            }
             node = read_argument(function, parameter);
             // The list may hold a node once only.
             node = retype(node, node->type);
@@ -256,7 +261,7 @@ struct Node *parenthesis(void)
     return node;
 }
 
-struct Node *unary(void)
+struct Node *prefix(void)
 {
     switch (token) {
     case '(':
@@ -289,6 +294,15 @@ struct Node *unary(void)
         return logical_not(unary());
     }
     return postfix(primary());
+}
+
+struct Node *unary(void)
+{
+    struct Node *node;
+    enter_nesting();
+    node = prefix();
+    leave_nesting();
+    return node;
 }
 
 // ---- between operands ----
@@ -365,7 +379,9 @@ struct Node *conditional_expression(void)
     }
     left = expression();
     expect(':');
+    enter_nesting();
     right = conditional_expression();
+    leave_nesting();
     return conditional(test, left, right);
 }
 
@@ -391,18 +407,18 @@ struct Node *assignment(void)
 {
     struct Node *left = conditional_expression();
     struct Node *right;
-    int op = assignment_operator(token);
-    if (token == '=') {
-        next_token();
-        right = assignment();
+    int which = token;
+    if (which != '=' && !assignment_operator(which)) {
+        return left;
+    }
+    next_token();
+    enter_nesting();
+    right = assignment();
+    leave_nesting();
+    if (which == '=') {
         return assign(left, right);
     }
-    if (op) {
-        next_token();
-        right = assignment();
-        return assign_operator(op, left, right);
-    }
-    return left;
+    return assign_operator(assignment_operator(which), left, right);
 }
 
 struct Node *expression(void)

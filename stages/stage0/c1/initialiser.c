@@ -137,6 +137,7 @@ int read_elements(struct Type *type, int offset, int braced)
 int read_braces(struct Type *type, int offset)
 {
     int count = 0;
+    enter_nesting();
     expect('{');
     if (token == '}') {
         // Nothing: all of it is zero.
@@ -151,6 +152,7 @@ int read_braces(struct Type *type, int offset)
         accept(',');
     }
     expect('}');
+    leave_nesting();
     return count;
 }
 

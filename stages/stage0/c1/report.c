@@ -54,3 +54,22 @@ void fail_name(int status, char *what, char *name)
     say("\n");
     stop(status);
 }
+
+// ---- nesting: what is too deep would overflow the stack ----
+
+enum { NESTING_MAX = 5000 };
+
+int nesting;
+
+void enter_nesting(void)
+{
+    nesting++;
+    if (nesting > NESTING_MAX) {
+        fail(TOO_LARGE, "this is nested too deeply");
+    }
+}
+
+void leave_nesting(void)
+{
+    nesting--;
+}

@@ -384,14 +384,26 @@ void expression_statement(void)
     }
 }
 
-void statement(void)
+// Takes a label in front of a statement; 0 if there is none.
+int take_label(void)
 {
-    emit_source_line();
     if (token == TOKEN_NAME && colon_follows()) {
         label_statement();
-        statement();
-        return;
+        return 1;
     }
+    if (token == KEY_CASE) {
+        case_label();
+        return 1;
+    }
+    if (token == KEY_DEFAULT) {
+        default_label();
+        return 1;
+    }
+    return 0;
+}
+
+void unlabeled_statement(void)
+{
     if (starts_type()) {
         declaration();
         return;
@@ -403,12 +415,21 @@ void statement(void)
     case KEY_DO: do_statement(); return;
     case KEY_FOR: for_statement(); return;
     case KEY_SWITCH: switch_statement(); return;
-    case KEY_CASE: case_label(); statement(); return;
-    case KEY_DEFAULT: default_label(); statement(); return;
     case KEY_BREAK: jump_statement(break_label); return;
     case KEY_CONTINUE: jump_statement(continue_label); return;
     case KEY_RETURN: return_statement(); return;
     case KEY_GOTO: goto_statement(); return;
     }
     expression_statement();
+}
+
+void statement(void)
+{
+    emit_source_line();
+    while (take_label()) {
+        emit_source_line();
+    }
+    enter_nesting();
+    unlabeled_statement();
+    leave_nesting();
 }

@@ -34,7 +34,13 @@ struct Node {
     struct Real *real;
     struct Long number;
     int offset;
+    int depth;                      // of the tree
 };
+
+int depth_of(struct Node *node)
+{
+    return node ? node->depth : 0;
+}
 
 struct Node *new_node(int op, struct Type *type, struct Node *left, struct Node *right)
 {
@@ -43,6 +49,10 @@ struct Node *new_node(int op, struct Type *type, struct Node *left, struct Node 
     node->type = type;
     node->left = left;
     node->right = right;
+    node->depth = depth_of(depth_of(left) > depth_of(right) ? left : right) + 1;
+    if (node->depth > NESTING_MAX) {
+        fail(TOO_LARGE, "an expression is too long");
+    }
     return node;
 }
 
