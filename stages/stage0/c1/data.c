@@ -127,7 +127,7 @@ void define_tentative(struct Object *object)
 {
     if (object->is_tentative && !object->is_defined) {
         if (object->type->kind == ARRAY && object->type->count == UNKNOWN) {
-            object->type->count = 1;
+            object->type = array_of(object->type->base, 1);
         }
         object->size = size_of(object->type);
         object->is_defined = 1;

@@ -131,7 +131,7 @@ struct Member *add_member(struct Record *record, struct Member *last, struct Mem
 void check_member_type(struct Member *member)
 {
     if (member->type->kind == ARRAY && member->type->count == UNKNOWN) {
-        member->type->count = 0;
+        member->type = array_of(member->type->base, 0);
     }
     size_of(member->type);
 }
@@ -165,7 +165,7 @@ void read_members(struct Record *record)
 }
 
 // The type that the tag means; a new one if it means none here.
-// `defines` says that its members follow, so a type of an outer scope is another one.
+// `defines` says that it is made here, so a type of an outer scope is another one.
 struct Type *tagged_type(struct Name *tag, int kind, int defines)
 {
     struct Symbol *symbol = tag->tag;
@@ -192,8 +192,8 @@ struct Type *record_specifier(int is_union)
     next_token();
     if (token == TOKEN_NAME) {
         tag = expect_name();
-        // struct X; makes a new X, but this is seldom and the old one serves as well.
-        type = tagged_type(tag, RECORD, token == '{');
+        // struct X; alone makes a new X as well.
+        type = tagged_type(tag, RECORD, token == '{' || token == ';');
     } else {
         type = new_type(RECORD);
         type->record = (struct Record *)allocate(sizeof(struct Record));

@@ -52,14 +52,35 @@ void put_label(int label)
     out_char('\n');
 }
 
-void emit_jump(char *instruction, int label)
+void put_named_label(char *name)
+{
+    out_char(':');
+    out_text(function_name);
+    out_char('.');
+    out_text(name);
+    out_char('\n');
+}
+
+void begin_jump(char *instruction)
 {
     out_text("    ");
     out_text(instruction);
     out_text(" %");
     out_text(function_name);
     out_char('.');
+}
+
+void emit_jump(char *instruction, int label)
+{
+    begin_jump(instruction);
     out_number(label);
+    out_char('\n');
+}
+
+void emit_named_jump(char *instruction, char *name)
+{
+    begin_jump(instruction);
+    out_text(name);
     out_char('\n');
 }
 

@@ -65,11 +65,7 @@ void label_statement(void)
         fail_name(TWICE, "this label is defined twice", token_name->text);
     }
     label->is_defined = 1;
-    out_char(':');
-    out_text(function_name);
-    out_char('.');
-    out_text(token_name->text);
-    out_char('\n');
+    put_named_label(token_name->text);
     next_token();
     expect(':');
 }
@@ -79,11 +75,7 @@ void goto_statement(void)
     struct Label *label;
     next_token();
     label = label_of(expect_name());
-    out_text("    jmp %");
-    out_text(function_name);
-    out_char('.');
-    out_text(label->name->text);
-    out_char('\n');
+    emit_named_jump("jmp", label->name->text);
     expect(';');
 }
 
@@ -328,7 +320,7 @@ void emit_return(void)
 {
     emit("leave");
     if (result_type->kind == RECORD) {
-        out_text("    ret_i16 @4\n");
+        emit("ret_i16 @4");
     } else {
         emit("ret");
     }
@@ -338,7 +330,7 @@ void return_value(void)
 {
     struct Node *value = convert(expression(), result_type);
     if (result_type->kind == RECORD) {
-        emit("push_[ebp+i8] !8");
+        emit_byte("push_[ebp+i8]", 8);           // the place of the result
         generate(value);
         copy_record(size_of(result_type));
     } else {

@@ -70,6 +70,12 @@ int scopes(int x)
             check(RED == 9 && sizeof n == 8 && large == 300);
         }
         check(RED == 0 && sizeof(Node) == 20);
+        {
+            struct Node;
+            struct Node *inner = 0;
+            struct Node { char c; };
+            check(sizeof *inner == 1);
+        }
         for (int i = 0; i < 2; i++) {
             int x = i;
             result += x;
