@@ -40,7 +40,7 @@ pub struct Lineage {
     pub imports: Vec<usize>,
     /// Machine code that nothing of the plan made and that is no seed.
     pub opaque: Vec<Opaque>,
-    /// What the sources hold that somebody generated, and machine code, of one source after the
+    /// What the sources hold that somebody generated or compiled, of one source after the
     /// other; sources without either are not listed.
     pub shipped: Vec<(usize, ShippedFiles)>,
     /// Archives of which it is not known what they hold: the store does not have it any more.

@@ -180,7 +180,7 @@ fn what_archives_ship_is_told() {
         texts(&record["pregenerated"], "what"),
         ["a generator", "autoconf", "bison"]
     );
-    assert_eq!(texts(&record["machine_code"], "path"), ["/tests/made.o"]);
+    assert_eq!(texts(&record["compiled"], "path"), ["/tests/made.o"]);
     assert_eq!(record["sources"].as_array().unwrap().len(), 1);
     let told = trace(&place, &["first/pack"]).stdout;
     for part in [
@@ -189,7 +189,7 @@ fn what_archives_ship_is_told() {
         "nothing opaque",
         "3 generated files shipped in sources",
         "1 a generator, 1 autoconf, 1 bison",
-        "1 file of machine code shipped in sources",
+        "1 compiled file shipped in sources",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }

@@ -1,5 +1,5 @@
-//! What archives hold besides sources: files that somebody generated before they were packed, and
-//! machine code.
+//! What archives hold besides sources: files that somebody generated or compiled before they were
+//! packed.
 
 use std::io::Read as _;
 
@@ -14,7 +14,7 @@ const HEAD_BYTES: u64 = 4096;
 pub struct ShippedFile {
     /// Where it is in the archive.
     pub path: RootPath,
-    /// What made it, as far as its first lines tell; what it is, of machine code.
+    /// What made it, as far as its first lines tell; what it is, of compiled ones.
     pub what: &'static str,
 }
 
@@ -23,14 +23,14 @@ pub struct ShippedFile {
 pub struct ShippedFiles {
     /// Files that a generator made of others.
     pub generated: Vec<ShippedFile>,
-    /// Machine code.
-    pub machine_code: Vec<ShippedFile>,
+    /// Machine code, and other things that a compiler made for a machine to read.
+    pub compiled: Vec<ShippedFile>,
 }
 
 impl ShippedFiles {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.generated.is_empty() && self.machine_code.is_empty()
+        self.generated.is_empty() && self.compiled.is_empty()
     }
 }
 
@@ -64,8 +64,8 @@ const GENERATORS: [(&str, &str); 24] = [
     ("do not edit", "a generator"),
 ];
 
-/// The first bytes of machine code, and of what a machine reads like it.
-const MACHINE_CODE: [(&[u8], &str); 9] = [
+/// The first bytes of what is compiled.
+const COMPILED: [(&[u8], &str); 9] = [
     (b"\x7fELF", "ELF"),
     (b"!<arch>\n", "an archive of objects"),
     (b"MZ", "a program for DOS or Windows"),
@@ -77,13 +77,13 @@ const MACHINE_CODE: [(&[u8], &str); 9] = [
     (b"\xde\x12\x04\x95", "a catalog of messages"),
 ];
 
-/// Finds what is generated, and machine code, in what an archive held.
+/// Finds what is generated, and what is compiled, in what an archive held.
 pub(super) fn look_into(store: &Store, tree: &TreeId) -> Result<ShippedFiles, StoreError> {
     let mut found = ShippedFiles::default();
     for (path, blob) in files_of(store, tree)? {
         let head = head_of(store, &blob)?;
-        if let Some(what) = machine_code(&head) {
-            found.machine_code.push(ShippedFile { path, what });
+        if let Some(what) = compiled(&head) {
+            found.compiled.push(ShippedFile { path, what });
         } else if let Some(what) = generator(&head) {
             found.generated.push(ShippedFile { path, what });
         }
@@ -124,11 +124,11 @@ fn head_of(store: &Store, blob: &BlobId) -> Result<Vec<u8>, StoreError> {
     Ok(head)
 }
 
-fn machine_code(head: &[u8]) -> Option<&'static str> {
+fn compiled(head: &[u8]) -> Option<&'static str> {
     let of = |(magic, what): &(&[u8], &'static str)| head.starts_with(magic).then_some(*what);
     // `MZ` alone may begin a text.
     let is_text = !head.contains(&0);
-    MACHINE_CODE
+    COMPILED
         .iter()
         .find_map(of)
         .filter(|_| !is_text || head.starts_with(b"!<arch>\n"))

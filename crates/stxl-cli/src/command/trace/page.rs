@@ -75,8 +75,8 @@ fn rest(telling: &Telling<'_>) -> String {
         for (node, files) in &telling.lineage.shipped {
             let name = &telling.plan.nodes()[*node].origin.name;
             let generated = plural(files.generated.len(), "generated file");
-            let machine_code = plural(files.machine_code.len(), "file of machine code");
-            let line = format!("{name}: {generated}, {machine_code}");
+            let compiled = plural(files.compiled.len(), "compiled file");
+            let line = format!("{name}: {generated}, {compiled}");
             put(&mut text, &format!("<li>{}</li>", escaped(&line)));
         }
         text += "</ul>";

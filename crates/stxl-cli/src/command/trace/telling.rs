@@ -41,7 +41,7 @@ pub(super) struct TraceRecord<'t> {
     imports: Vec<&'t str>,
     opaque: Vec<OpaqueRecord<'t>>,
     pregenerated: Vec<ShippedRecord<'t>>,
-    machine_code: Vec<ShippedRecord<'t>>,
+    compiled: Vec<ShippedRecord<'t>>,
     /// Archives of which it is not known what they hold.
     unseen: Vec<&'t str>,
     steps: usize,
@@ -138,7 +138,7 @@ impl<'t> Telling<'t> {
             imports: self.names(&lineage.imports),
             opaque: self.opaque_records(),
             pregenerated: self.shipped(|files| &files.generated),
-            machine_code: self.shipped(|files| &files.machine_code),
+            compiled: self.shipped(|files| &files.compiled),
             unseen: self.names(&lineage.unseen),
             steps: self.climb.steps(),
             derivations: lineage.nodes.len(),
@@ -296,12 +296,7 @@ impl<'t> Telling<'t> {
             &record.pregenerated,
             with_files,
         );
-        tell_shipped(
-            &mut text,
-            "file of machine code",
-            &record.machine_code,
-            with_files,
-        );
+        tell_shipped(&mut text, "compiled file", &record.compiled, with_files);
         for name in &record.unseen {
             line(
                 &mut text,
