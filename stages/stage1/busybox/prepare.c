@@ -1,6 +1,6 @@
 /* Makes two headers of busybox that its build makes with make, sed and kconfig, which are not there
-   before busybox is: include/autoconf.h, all options that the sources know, of which those in the file
-   `options` are set; and include/applets.h, the applets that the sources name.
+   before busybox is: include/autoconf.h, all options that the sources know, of which those in the
+   file `options` are set; and include/applets.h, the applets that the sources name.
 
    Usage: prepare OPTIONS, in the folder of the sources.
    A line of OPTIONS is NAME, NAME=VALUE, empty, or a comment that begins with #. */

@@ -1,5 +1,6 @@
-/* Written by hand for GNU make 4.3 with musl: the source as Debian has it comes without `configure`, and
-   nothing that makes one exists here. These are the macros that its sources look at and that hold. */
+/* Written by hand for GNU make 4.3 with musl: the source as Debian has it comes without `configure`,
+   and nothing that makes one exists here. These are the macros that its sources look at and that
+   hold. */
 #define _GNU_SOURCE 1
 #define PACKAGE "make"
 #define PACKAGE_NAME "GNU Make"
