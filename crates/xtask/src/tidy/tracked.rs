@@ -52,9 +52,10 @@ impl TrackedFile {
 
     /// Returns whether the file is a test's input or expectation, whose bytes are the point.
     pub(crate) fn is_case_data(&self) -> bool {
-        ["cases", "golden", "corpus"]
-            .iter()
-            .any(|folder| self.is_test() && self.path.split('/').any(|part| part == *folder))
+        let is_in = |folder: &str| self.path.split('/').any(|part| part == folder);
+        // Rungs of the bootstrap have theirs beside them.
+        let is_rungs = self.path.starts_with("stages/") && is_in("cases");
+        is_rungs || self.is_test() && ["cases", "golden", "corpus"].into_iter().any(is_in)
     }
 }
 
