@@ -6,14 +6,14 @@ mod shipped;
 use std::collections::BTreeSet;
 
 use stxl_model::{
-    BlobId, Derivation, DerivationId, ImportKind, Kind, Node, Plan, RootPath, TreeId,
+    BlobId, Derivation, DerivationId, ImportKind, Kind, Node, Plan, RootPath, TreeId, TreeOp,
 };
 use stxl_store::{Store, StoreError};
 
 use crate::graph::Graph;
 use crate::schedule::Schedule;
 use crate::status::resolve;
-use crate::trail::{Spot, Trail};
+use crate::trail::{Spot, Trail, same_content};
 
 pub use shipped::{ShippedFile, ShippedFiles};
 
@@ -25,23 +25,26 @@ const LINKS_MAX: usize = 40;
 pub struct Lineage {
     /// What it is about.
     pub subject: Subject,
-    /// The node that made it: below it nothing has these bytes.
+    /// The node that made it: what that has it from has other bytes, or nothing. Of a directory the
+    /// node that was asked about.
     pub maker: usize,
+    /// Whether the maker is told for sure; else trees further back are not in the store any more.
+    pub is_maker_certain: bool,
     /// The maker and everything below it, in the order of the plan.
     pub nodes: Vec<usize>,
-    /// The way from the maker down to a seed, or where it has none to a source, that leads through
-    /// the most steps.
+    /// The way from the maker down to a seed that leads through the most steps; where no seed is
+    /// below it, to a source or a file of the workspace.
     pub chain: Vec<usize>,
-    /// The seeds, each with its size in bytes.
-    pub seeds: Vec<(usize, u64)>,
+    /// The seeds, each with its size in bytes, unless the store does not have it any more.
+    pub seeds: Vec<(usize, Option<u64>)>,
     /// The sources from outside, locked by hash.
     pub sources: Vec<usize>,
     /// The files and directories of the workspace.
     pub imports: Vec<usize>,
     /// Machine code that nothing of the plan made and that is no seed.
     pub opaque: Vec<Opaque>,
-    /// What the sources hold that somebody generated or compiled, of one source after the
-    /// other; sources without either are not listed.
+    /// What sources hold that somebody generated or compiled, by the node that fetches or unpacks
+    /// them; those without either are not listed.
     pub shipped: Vec<(usize, ShippedFiles)>,
     /// Archives of which it is not known what they hold: the store does not have it any more.
     pub unseen: Vec<usize>,
@@ -71,17 +74,22 @@ pub enum Subject {
 /// Something of which nothing in the plan tells how it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opaque {
-    /// A source whose definition says so.
+    /// A source whose definition says so, or that is a package of binaries.
     Declared {
         /// The node.
         node: usize,
     },
     /// A file of the workspace that is no text.
     Binary {
-        /// The node that imports it.
+        /// The node that imports or writes it.
         node: usize,
-        /// Where it is in what is imported.
+        /// Where it is in what is imported or made.
         path: RootPath,
+    },
+    /// Files of the workspace that the store does not have any more, so nobody knows.
+    Gone {
+        /// The node that imports them.
+        node: usize,
     },
 }
 
@@ -89,7 +97,7 @@ impl Opaque {
     /// The node that takes it in.
     pub const fn node(&self) -> usize {
         match self {
-            Self::Declared { node } | Self::Binary { node, .. } => *node,
+            Self::Declared { node } | Self::Gone { node } | Self::Binary { node, .. } => *node,
         }
     }
 }
@@ -109,13 +117,19 @@ pub enum LineageError {
         /// The path.
         path: RootPath,
     },
-    /// A symlink leads out of the output, or in a circle.
+    /// A symlink leads out of the output.
     #[error("`{path}` is a symlink to `{target}`, which the output does not have")]
     LeadsElsewhere {
         /// The symlink.
         path: RootPath,
         /// Where it points.
         target: String,
+    },
+    /// Symlinks lead in a circle.
+    #[error("the symlinks of `{path}` lead in a circle")]
+    Circle {
+        /// The path that was asked for.
+        path: RootPath,
     },
     /// The store cannot be read.
     #[error(transparent)]
@@ -146,14 +160,15 @@ pub fn lineage(
         schedule: &schedule,
     };
     let subject = research.subject(asked, path)?;
-    let maker = match &subject {
+    let (maker, is_maker_certain) = match &subject {
         Subject::File { path, .. } => research.maker((asked, path.clone()))?,
-        Subject::Tree { .. } => asked,
+        Subject::Tree { .. } => (asked, true),
     };
     let nodes = research.below(maker);
     let mut lineage = Lineage {
         subject,
         maker,
+        is_maker_certain,
         chain: research.chain(maker, &nodes),
         nodes,
         seeds: Vec::new(),
@@ -163,8 +178,9 @@ pub fn lineage(
         shipped: Vec::new(),
         unseen: Vec::new(),
     };
+    let mut archives = BTreeSet::new();
     for node in lineage.nodes.clone() {
-        research.look_at(node, &mut lineage)?;
+        research.look_at(node, &mut archives, &mut lineage)?;
     }
     Ok(lineage)
 }
@@ -177,58 +193,86 @@ struct Research<'a> {
 }
 
 impl Research<'_> {
-    /// What a node has at a path, symlinks followed.
-    fn subject(&self, node: usize, path: &RootPath) -> Result<Subject, LineageError> {
+    /// What a node has at a path, symlinks followed wherever they stand on the way.
+    fn subject(&self, node: usize, asked: &RootPath) -> Result<Subject, LineageError> {
         let tree = self
             .schedule
             .tree(node)
             .expect("asked for after it was known");
-        let mut path = path.clone();
-        let mut first: Option<(RootPath, Vec<u8>)> = None;
-        for _ in 0..LINKS_MAX {
-            match self.store.find(&tree, &path)? {
+        let mut path = RootPath::root();
+        let mut subject = Subject::Tree { path, tree };
+        let mut rest: Vec<Vec<u8>> = asked.parts().rev().map(<[u8]>::to_vec).collect();
+        let mut link: Option<(RootPath, Vec<u8>)> = None;
+        let mut links = 0;
+        let nothing = |path: RootPath, link: Option<(RootPath, Vec<u8>)>| match link {
+            Some((link, target)) => leads_elsewhere(&link, &target),
+            None => LineageError::NothingThere { path },
+        };
+        while let Some(part) = rest.pop() {
+            path = match step_down(subject.path(), &part) {
+                Some(path) => path,
+                None => return Err(nothing(asked.clone(), link)),
+            };
+            subject = match self.store.find(&tree, &path)? {
                 Some(Node::File {
+                    blob, size_bytes, ..
+                }) if rest.is_empty() => Subject::File {
+                    path,
                     blob,
                     size_bytes,
-                    executable: _,
-                }) => {
-                    return Ok(Subject::File {
-                        path,
-                        blob,
-                        size_bytes,
-                    });
-                }
-                Some(Node::Directory { tree }) => return Ok(Subject::Tree { path, tree }),
+                },
+                Some(Node::Directory { tree }) => Subject::Tree { path, tree },
                 Some(Node::Symlink { target }) => {
-                    let next = resolved(&path, &target);
-                    let (link, target) = first.get_or_insert((path, target));
-                    path = next.ok_or_else(|| leads_elsewhere(link, target))?;
+                    links += 1;
+                    if links > LINKS_MAX {
+                        let path = asked.clone();
+                        return Err(LineageError::Circle { path });
+                    }
+                    let parts = target.split(|byte| *byte == b'/');
+                    rest.extend(parts.rev().map(<[u8]>::to_vec));
+                    let base = match target.first() {
+                        Some(b'/') => RootPath::root(),
+                        Some(_) | None => subject.path().clone(),
+                    };
+                    link.get_or_insert((path, target));
+                    self.directory(tree, base)?
                 }
-                None => {
-                    return Err(match &first {
-                        Some((link, target)) => leads_elsewhere(link, target),
-                        None => LineageError::NothingThere { path },
-                    });
-                }
-            }
+                Some(Node::File { .. }) | None => return Err(nothing(path, link)),
+            };
         }
-        let (link, target) = first.unwrap_or((path, Vec::new()));
-        Err(leads_elsewhere(&link, &target))
+        Ok(subject)
     }
 
-    /// The node that gave a file its bytes: what it has it from has others, or nothing.
-    fn maker(&self, spot: Spot) -> Result<usize, StoreError> {
+    /// A directory of a tree that was gone through already.
+    fn directory(&self, tree: TreeId, path: RootPath) -> Result<Subject, LineageError> {
+        match self.store.find(&tree, &path)? {
+            Some(Node::Directory { tree }) => Ok(Subject::Tree { path, tree }),
+            Some(_) | None => Err(LineageError::NothingThere { path }),
+        }
+    }
+
+    /// The node that gave a file its bytes: what it has it from has others, or nothing. Not for
+    /// sure if trees on the way back are not in the store any more.
+    fn maker(&self, spot: Spot) -> Result<(usize, bool), StoreError> {
         let mut trail = Trail::new(self.store, self.plan, self.schedule);
         let (mut node, mut path) = spot;
-        while let Some((before, there)) = trail.step_back(node, &path)? {
-            let own = trail.entry(&self.plan.nodes()[node].id, &path)?;
-            let was = trail.entry(&self.plan.nodes()[before].id, &there)?;
-            if blob_of(own.as_ref()) != blob_of(was.as_ref()) {
-                break;
+        loop {
+            let Some(back) = there(trail.step_back(node, &path))? else {
+                return Ok((node, false));
+            };
+            let Some((before, below)) = back else {
+                return Ok((node, trail.is_complete));
+            };
+            let own = there(trail.entry(&self.plan.nodes()[node].id, &path))?.flatten();
+            let was = there(trail.entry(&self.plan.nodes()[before].id, &below))?.flatten();
+            match (own, was) {
+                (Some(own), Some(was)) if same_content(&own, &was) => {
+                    (node, path) = (before, below);
+                }
+                (Some(_), Some(_)) => return Ok((node, trail.is_complete)),
+                (None, _) | (_, None) => return Ok((node, false)),
             }
-            (node, path) = (before, there);
         }
-        Ok(node)
     }
 
     /// A node and everything below it, in the order of the plan.
@@ -271,35 +315,51 @@ impl Research<'_> {
         matches!(derivation, Ok(Derivation::Import(import)) if import.kind == ImportKind::Seed)
     }
 
-    /// Notes what a node takes in.
-    fn look_at(&self, node: usize, lineage: &mut Lineage) -> Result<(), StoreError> {
+    /// Notes what a node takes in. Archives that were looked into are in `archives`.
+    fn look_at(
+        &self,
+        node: usize,
+        archives: &mut BTreeSet<DerivationId>,
+        lineage: &mut Lineage,
+    ) -> Result<(), StoreError> {
         let plan_node = &self.plan.nodes()[node];
-        if plan_node.origin.is_opaque {
+        if plan_node.origin.brings_machine_code() {
             lineage.opaque.push(Opaque::Declared { node });
         }
         let Ok(derivation) = plan_node.derivation.decode() else {
             return Ok(());
         };
         match derivation {
-            Derivation::Fetch(_) => lineage.sources.push(node),
+            Derivation::Fetch(_) => {
+                lineage.sources.push(node);
+                // Of one that is gone, what was unpacked of it tells.
+                let tree = self.schedule.tree(node);
+                let found = tree.map(|tree| there(shipped::look_into(self.store, &tree)));
+                if let Some(found) = found.transpose()?.flatten()
+                    && !found.is_empty()
+                {
+                    lineage.shipped.push((node, found));
+                }
+            }
             Derivation::Import(import) if import.kind == ImportKind::Seed => {
                 let entry = RootPath::root().child(stxl_model::FILE_ENTRY);
                 let entry = entry.expect("a name of letters is valid");
-                let size = match self.store.find(&import.tree, &entry)? {
-                    Some(Node::File { size_bytes, .. }) => size_bytes,
-                    Some(Node::Symlink { .. } | Node::Directory { .. }) | None => 0,
+                let size = match there(self.store.find(&import.tree, &entry))?.flatten() {
+                    Some(Node::File { size_bytes, .. }) => Some(size_bytes),
+                    Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
                 };
                 lineage.seeds.push((node, size));
             }
             Derivation::Import(import) => {
                 lineage.imports.push(node);
-                let found = there(shipped::binaries(self.store, &import.tree))?;
-                let paths = found.unwrap_or_default().into_iter();
-                lineage
-                    .opaque
-                    .extend(paths.map(|path| Opaque::Binary { node, path }));
+                match there(shipped::binaries(self.store, &import.tree))? {
+                    Some(paths) => lineage
+                        .opaque
+                        .extend(paths.into_iter().map(|path| Opaque::Binary { node, path })),
+                    None => lineage.opaque.push(Opaque::Gone { node }),
+                }
             }
-            Derivation::Unpack(_) => {
+            Derivation::Unpack(unpack) if archives.insert(unpack.archive) => {
                 let tree = self.schedule.tree(node);
                 let found = tree.map(|tree| there(shipped::look_into(self.store, &tree)));
                 match found.transpose()?.flatten() {
@@ -308,12 +368,39 @@ impl Research<'_> {
                     None => lineage.unseen.push(node),
                 }
             }
-            Derivation::Exec(_)
-            | Derivation::Compose(_)
+            Derivation::Compose(compose) => {
+                for op in compose.ops {
+                    if let TreeOp::Write { path, content, .. } = op
+                        && content.contains(&0)
+                    {
+                        lineage.opaque.push(Opaque::Binary { node, path });
+                    }
+                }
+            }
+            Derivation::Unpack(_)
+            | Derivation::Exec(_)
             | Derivation::Archive(_)
             | Derivation::Image(_) => {}
         }
         Ok(())
+    }
+}
+
+impl Subject {
+    /// Where it is.
+    pub const fn path(&self) -> &RootPath {
+        match self {
+            Self::File { path, .. } | Self::Tree { path, .. } => path,
+        }
+    }
+}
+
+/// One part of a path further, as a symlink may have it; nothing if it cannot be a name.
+fn step_down(path: &RootPath, part: &[u8]) -> Option<RootPath> {
+    match part {
+        b"" | b"." => Some(path.clone()),
+        b".." => Some(path.parent().unwrap_or(RootPath::root())),
+        name => path.child(name).ok(),
     }
 }
 
@@ -324,29 +411,6 @@ fn there<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         Err(StoreError::MissingTree { .. } | StoreError::MissingBlob { .. }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-const fn blob_of(node: Option<&Node>) -> Option<&BlobId> {
-    match node {
-        Some(Node::File { blob, .. }) => Some(blob),
-        Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
-    }
-}
-
-/// Where a symlink leads inside a root; nothing if a part of the way cannot be a path.
-fn resolved(link: &RootPath, target: &[u8]) -> Option<RootPath> {
-    let mut path = match target.first() {
-        Some(b'/') => RootPath::root(),
-        Some(_) | None => link.parent()?,
-    };
-    for part in target.split(|byte| *byte == b'/') {
-        path = match part {
-            b"" | b"." => path,
-            b".." => path.parent().unwrap_or(RootPath::root()),
-            name => path.child(name).ok()?,
-        };
-    }
-    Some(path)
 }
 
 fn leads_elsewhere(link: &RootPath, target: &[u8]) -> LineageError {

@@ -50,7 +50,8 @@ impl<'a> Trail<'a> {
                 };
                 let own = self.entry(&self.plan.nodes()[node].id, path)?;
                 let was = self.entry(&step.root, &before)?;
-                let is_kept = own.is_some() && own == was;
+                let is_kept =
+                    own.is_some_and(|own| was.is_some_and(|was| same_content(&own, &was)));
                 is_kept.then_some((step.root, before))
             }
             Derivation::Archive(_)
@@ -154,4 +155,13 @@ pub(crate) fn input_at<I: Copy>(recipe: &Compose<I>, input: u32) -> Option<I> {
 fn joined(directory: &RootPath, path: &RootPath) -> Option<RootPath> {
     let mut parts = path.parts();
     parts.try_fold(directory.clone(), |joined, part| joined.child(part).ok())
+}
+
+/// Whether two entries have the same bytes, or lead to the same; a step may have changed the mode.
+pub(crate) fn same_content(one: &Node, other: &Node) -> bool {
+    match (one, other) {
+        (Node::File { blob: one, .. }, Node::File { blob: other, .. }) => one == other,
+        (Node::Symlink { target: one }, Node::Symlink { target: other }) => one == other,
+        (Node::File { .. } | Node::Symlink { .. } | Node::Directory { .. }, _) => false,
+    }
 }

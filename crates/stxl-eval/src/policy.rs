@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use stxl_lang::{Diagnostic, Severity, SourcePath, Span};
 use stxl_model::{PackageLabel, Plan, PlanNode};
 
-use crate::review::is_binary_package;
 use crate::settings::OpaqueSources;
 
 /// Why opaque sources are refused.
@@ -20,7 +19,7 @@ pub enum RefusedBy {
 /// Whether machine code comes with a source that nothing of the plan made; a seed is none, for it
 /// is on a list.
 fn is_opaque(node: &PlanNode) -> bool {
-    node.origin.is_opaque || node.origin.urls.iter().any(|url| is_binary_package(url))
+    node.origin.brings_machine_code()
 }
 
 /// Whether a plan reaches anything opaque.

@@ -8,7 +8,7 @@ use stxl_lang::{
     Command, Diagnostic, DirectoryImport, FetchSource, Operand, OutputExpression, RootExpression,
     RootOperation, SeedImport, Site, SourcePath, Span,
 };
-use stxl_model::{LeftOut, OutputName};
+use stxl_model::{LeftOut, OutputName, is_binary_package};
 
 use crate::child::{ChildError, ChildRequest, EvaluatorProgram, Inquiry, NodeWire, ask_about};
 use crate::database::{Database, Db as _, FileState};
@@ -291,18 +291,6 @@ impl Reviewer<'_> {
     }
 }
 
-/// Whether an address names a Debian package of binaries.
-pub(crate) fn is_binary_package(url: &str) -> bool {
-    let Some(package) = url.strip_prefix("pkg:deb/") else {
-        return false;
-    };
-    let qualifiers = package.split_once('?').map_or("", |(_, rest)| rest);
-    let mut pairs = qualifiers
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
-    pairs.any(|(name, value)| name == "arch" && value != "source")
-}
-
 /// Whether a line of a script has `set +e` or the like.
 fn turns_errexit_off(line: &str) -> bool {
     let line = line.trim_start();
@@ -333,7 +321,7 @@ fn turns_errexit_off(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_binary_package, turns_errexit_off};
+    use super::turns_errexit_off;
 
     #[test]
     fn errexit_is_turned_off_in_several_ways() {
@@ -357,20 +345,6 @@ mod tests {
             "set -o errexit",
         ] {
             assert!(!turns_errexit_off(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn packages_of_binaries_are_known_by_their_address() {
-        assert!(is_binary_package(
-            "pkg:deb/debian/zlib1g@1:1.2-1?arch=amd64"
-        ));
-        for url in [
-            "pkg:deb/debian/zlib@1?arch=source&file=z.tar.gz",
-            "pkg:cargo/itoa@1.0.9",
-            "https://example.invalid/a?arch=amd64",
-        ] {
-            assert!(!is_binary_package(url), "{url}");
         }
     }
 }

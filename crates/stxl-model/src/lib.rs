@@ -18,7 +18,7 @@ mod platform;
 mod realisation;
 mod tree;
 
-pub use address::names_user;
+pub use address::{is_binary_package, names_user};
 pub use codec::{DecodeError, Decoder, ENCODING_VERSION, Encoder};
 pub use derivation::{
     Action, Archive, ArchiveFormat, Argv, BuildUid, Compose, Derivation, Exec, Fetch, FetchLock,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 
+use crate::address::is_binary_package;
 use crate::derivation::Kind;
 use crate::digest::DerivationId;
 use crate::label::{OutputName, PackageLabel};
@@ -76,6 +77,14 @@ pub struct NodeOrigin {
     /// Whether the definition says that what is fetched is *opaque*: machine code that nothing of
     /// the plan made. A policy may refuse it.
     pub is_opaque: bool,
+}
+
+impl NodeOrigin {
+    /// Whether machine code comes with it that nothing of the plan made: its definition says so, or
+    /// its address names a package of binaries.
+    pub fn brings_machine_code(&self) -> bool {
+        self.is_opaque || self.urls.iter().any(|url| is_binary_package(url))
+    }
 }
 
 /// Where the bytes of an import are.

@@ -150,6 +150,8 @@ pub(crate) fn member(source: &FetchSource, path: &str) -> Result<FetchSource, Co
     if let Some(name) = template::unknown_names(path).first() {
         return Err(template::unknown_in_url(name).argument(0));
     }
+    // As `tar` lists what was packed from `.`.
+    let path = path.strip_prefix("./").unwrap_or(path);
     check_member(path).map_err(|complaint| complaint.argument(0))?;
     Ok(FetchSource {
         member: Some(path.to_owned()),

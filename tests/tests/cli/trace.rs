@@ -53,6 +53,10 @@ fn build(p) {
         .unpack(p.source, "/src")
         .substitute("/src/plain.c", "plain", "changed")
         .symlink("/link", "src/parse.c")
+        .symlink("/folder", "src")
+        .symlink("/up", "folder/../folder/./parse.c")
+        .symlink("/one", "two")
+        .symlink("/two", "one")
         .symlink("/out-of-it", "/usr/bin/none");
     #{ main: files.out("/"), sources: files.out("/src") }
 }
@@ -165,6 +169,66 @@ fn a_page_has_a_row_for_each_package() {
         assert!(page.contains(part), "{part}\n{page}");
     }
     assert!(!page.contains("{{"), "{page}");
+    let ran = place.run(&["trace", "stage0/sum", "-o", "climb.svg"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("end it in `.html`"), "{}", ran.stderr);
+}
+
+/// What `eval --no-opaque` refuses, this does too: by the address, and by a text that is none.
+#[test]
+fn packages_of_binaries_and_written_bytes_are_opaque() {
+    let place = Place::with_first_package();
+    let bytes = b"whatever";
+    let sources = place.path().join("sources");
+    fs::create_dir(&sources).unwrap();
+    let hash = Sha256::of(bytes).to_string();
+    fs::write(sources.join(hash.trim_start_matches("sha256:")), bytes).unwrap();
+    let text = format!(
+        r#"custom(#{{
+    version: "1", description: "Binaries", license: "MIT", platforms: ["i686"],
+    source: url("pkg:deb/debian/thing@1.2?arch=amd64", "{hash}"),
+}});
+
+fn build(p) {{
+    #{{ main: root().put(p.source, "/thing").write("/bytes", "\x00").out("/") }}
+}}
+"#
+    );
+    place.write("stages/first/deb/package.rhai", &text);
+    let source_dir = sources.to_str().unwrap();
+    let ran = place.run(&["build", "first/deb", "--source-dir", source_dir]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(place.run(&["eval", "first/deb", "--no-opaque"]).code, 2);
+    let record = place.run(&["trace", "first/deb", "--json"]).json();
+    assert_eq!(texts(&record["opaque"], "why"), ["declared", "binary"]);
+    assert_eq!(record["opaque"][1]["path"], "/bytes");
+    assert_eq!(place.run(&["trace", "first/deb", "--no-opaque"]).code, 4);
+}
+
+/// A source that is no archive is looked into as well.
+#[test]
+fn a_source_that_is_a_program_is_told() {
+    let place = Place::with_first_package();
+    let program = place.path().join("program.bin");
+    fs::write(&program, b"\x7fELF\0").unwrap();
+    let hash = Sha256::of(&fs::read(&program).unwrap()).to_string();
+    let text = format!(
+        r#"custom(#{{
+    version: "1", description: "A program", license: "MIT", platforms: ["i686"],
+    source: url("file://{}", "{hash}"),
+}});
+
+fn build(p) {{
+    #{{ main: root().put(p.source, "/program", "exec").out("/") }}
+}}
+"#,
+        program.display()
+    );
+    place.write("stages/first/raw/package.rhai", &text);
+    build(&place, "first/raw");
+    let record = trace(&place, &["first/raw:/program", "--json"]).json();
+    assert_eq!(record["made_by"]["kind"], "fetch");
+    assert_eq!(texts(&record["compiled"], "what"), ["ELF"]);
 }
 
 #[test]
@@ -210,6 +274,9 @@ fn a_file_is_followed_to_what_gave_it_its_bytes() {
         // Changed since.
         ("first/pack:/src/plain.c", "/src/plain.c", "compose"),
         ("first/pack:sources:/same.c", "/plain.c", "compose"),
+        // Through a symlink to a folder, and out of it again.
+        ("first/pack:/folder/parse.c", "/src/parse.c", "unpack"),
+        ("first/pack:/up", "/src/parse.c", "unpack"),
     ] {
         let record = trace(&place, &[subject, "--json"]).json();
         assert_eq!(
@@ -219,7 +286,9 @@ fn a_file_is_followed_to_what_gave_it_its_bytes() {
         );
     }
     let told = trace(&place, &["first/pack:/link"]).stdout;
-    assert!(told.contains("a symlink to /src/parse.c"), "{told}");
+    assert!(told.contains("which leads to /src/parse.c"), "{told}");
+    let told = trace(&place, &["first/pack:/src/"]).stdout;
+    assert!(!told.contains("which leads to"), "{told}");
 }
 
 #[test]
@@ -260,6 +329,7 @@ fn what_cannot_be_traced_is_explained() {
             "first/pack:/out-of-it",
             "`/out-of-it` is a symlink to `/usr/bin/none`, which the output does not have",
         ),
+        ("first/pack:/one", "the symlinks of `/one` lead in a circle"),
         ("first/pack:/src/../x", "`..`"),
     ] {
         let ran = place.run(&["trace", subject]);
@@ -294,9 +364,20 @@ fn what_nothing_made_is_refused_by_name() {
     }
     let record = place.run(&["trace", "first/binary", "--json"]).json();
     assert_eq!(texts(&record["opaque"], "why"), ["declared", "binary"]);
-    // A file beside it is none of theirs.
-    let ran = place.run(&["trace", "first/hello", "--no-opaque"]);
-    assert_eq!(ran.code, 2, "not built: {ran:?}");
+    // What is collected cannot be looked at: nobody says that it is well.
     build(&place, "first/hello");
+    let collected = place.run(&["store", "gc", "--max-size", "0"]);
+    assert_eq!(collected.code, 0, "{collected:?}");
+    let ran = place.run(&["trace", "first/binary", "--no-opaque"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("not in the store any more, so nobody knows: first/binary: file made.o"),
+        "{}",
+        ran.stderr
+    );
+    let record = trace(&place, &["first/binary", "--json"]).json();
+    assert_eq!(record["unseen"], json!(["first/pack: unpack pack.tar"]));
+    // A file beside it is none of theirs.
     trace(&place, &["first/hello", "--no-opaque"]);
 }

@@ -152,7 +152,7 @@ pub(crate) struct TraceArguments {
 #[derive(Debug, Args)]
 pub(crate) struct TraceTold {
     /// Name every generated file that sources ship
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["out", "json"])]
     pub(crate) files: bool,
 
     /// Write a page of the packages it was made with, and who was built by whom

@@ -31,6 +31,9 @@ pub(crate) fn run(
     } else {
         Audience::Person
     };
+    if let Some(out) = &out {
+        check_ending(out)?;
+    }
     let (label, path) = label_and_path(&trace.subject)?;
     let selection = Selection::of(label, &trace.variant);
     let surveyed = evaluation::survey(&workspace, &selection, audience, terminal)?;
@@ -46,6 +49,7 @@ pub(crate) fn run(
         .map_err(|error| failure_of(&error, label, &selection))?;
     let telling = Telling {
         subject: &trace.subject,
+        path: &path,
         plan,
         lineage: &lineage,
         climb: Climb::of(&store, plan, &lineage).map_err(|error| of_store(&error))?,
@@ -97,9 +101,26 @@ fn failure_of(error: &LineageError, label: &str, selection: &Selection) -> Failu
             "stxl build {}",
             evaluation::request_text(selection)
         )),
-        LineageError::NothingThere { .. } => Failure::usage(format!("{error} in `{label}`"))
-            .hint(format!("look: ls $(stxl store path {label})")),
-        LineageError::LeadsElsewhere { .. } => Failure::usage(error),
+        LineageError::NothingThere { .. } => {
+            Failure::usage(format!("{error} in `{label}`")).hint(format!(
+                "look: ls $(stxl store path {})",
+                evaluation::request_text(selection)
+            ))
+        }
+        LineageError::LeadsElsewhere { .. } | LineageError::Circle { .. } => Failure::usage(error),
+    }
+}
+
+/// A page is all that can be written.
+fn check_ending(out: &Path) -> Result<(), Failure> {
+    let ending = out.extension().and_then(|ending| ending.to_str());
+    match ending {
+        Some("html" | "htm") => Ok(()),
+        Some(_) | None => Err(Failure::usage(format!(
+            "`{}` would be a page, and its name does not say so",
+            out.display()
+        ))
+        .hint("end it in `.html`")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! that is named is kept, so an interrupted climb goes on with the rung at which it ended.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::time::{Duration, Instant};
@@ -61,6 +62,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         workspace: workspace::root(),
         store,
     };
+    let is_checked = match options.text("check") {
+        "0" => false,
+        "1" => true,
+        other => bail!("--check takes 0 or 1, not `{other}`"),
+    };
+    if !options.text("to").contains('/') {
+        bail!("--to takes a package, not `{}`", options.text("to"));
+    }
     let labels = climb.labels()?;
     let width = labels.iter().map(String::len).max().unwrap_or(0);
     say(&format!(
@@ -82,7 +91,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             rung.tree
         ));
         wrong.extend(climb.compare(label)?);
-        if options.number("check")? == 1 {
+        if is_checked {
             climb.build(label, &["--check", "--check-gap", "1"])?;
         }
     }
@@ -94,19 +103,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         cpu.as_secs_f64(),
         wall.as_secs_f64()
     ));
-    climb.trace()?;
     if wrong.is_empty() {
         say("bootstrap: every digest is the one on record");
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        say("bootstrap: other digests than on record:");
+        wrong.iter().for_each(|line| say(&format!("  {line}")));
+        say(
+            "Same sources and tools give the same bytes: `stxl build LABEL --check` tells whether a",
+        );
+        say("step is not reproducible, `stxl diff REVISION` which definitions were changed since.");
+        say("Only a change that is meant, and understood, belongs into digests.toml.");
     }
-    say("bootstrap: other digests than on record:");
-    wrong.iter().for_each(|line| say(&format!("  {line}")));
-    say("Same sources and tools give the same bytes: `stxl build LABEL --check` tells whether a");
-    say(
-        "step is not reproducible; `stxl diff REVISION` tells which definitions were changed since.",
-    );
-    say("Only if the change is meant, and is understood, it belongs into digests.toml.");
-    Ok(ExitCode::FAILURE)
+    climb.trace()?;
+    Ok(if wrong.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 impl Climb<'_> {
@@ -166,7 +179,8 @@ impl Climb<'_> {
             .join("digests.toml");
         let digests: Digests = match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).context("a record of digests")?,
-            Err(_) => Digests::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Digests::new(),
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
         let Some(files) = digests.get(name) else {
             return Ok(vec![format!("{label}: nothing is on record of it")]);

@@ -8,7 +8,7 @@ use stxl_store::{Store, StoreError};
 
 /// The packages that something was made with, in an order in which they can be built.
 pub(super) struct Climb {
-    /// Those that run steps or take in a seed.
+    /// In the order in which they are finished.
     pub(super) rungs: Vec<Rung>,
 }
 
@@ -21,11 +21,10 @@ pub(super) struct Rung {
     pub(super) ms: u64,
     /// How many of them have not run on this machine.
     pub(super) unknown: usize,
-    /// What the last of its derivations that others need gave.
+    /// What the last of its derivations gave that is below what was asked for.
     pub(super) tree: Option<TreeId>,
-    /// How many files that has, and how many bytes these.
-    pub(super) files: u64,
-    pub(super) size_bytes: u64,
+    /// How many bytes its files have; none if the store does not have all of it.
+    pub(super) size_bytes: Option<u64>,
     /// Rungs it was built with, by position.
     pub(super) needs: BTreeSet<usize>,
 }
@@ -48,8 +47,7 @@ impl Climb {
                     ms: work.ms,
                     unknown: work.unknown,
                     tree: None,
-                    files: 0,
-                    size_bytes: 0,
+                    size_bytes: None,
                     needs: BTreeSet::new(),
                 });
                 last.push(*node);
@@ -67,7 +65,7 @@ impl Climb {
         for (rung, node) in rungs.iter_mut().zip(&last) {
             rung.tree = tree_of(store, plan, *node)?;
             if let Some(tree) = rung.tree {
-                (rung.files, rung.size_bytes) = size_of(store, &tree)?;
+                rung.size_bytes = size_of(store, &tree)?;
             }
         }
         Ok(Self {
@@ -103,18 +101,17 @@ fn tree_of(store: &Store, plan: &Plan, node: usize) -> Result<Option<TreeId>, St
     Ok(known.into_iter().flatten().next().map(|known| known.tree))
 }
 
-/// How many files a tree has, and how many bytes these; nothing of what is not in the store.
-fn size_of(store: &Store, tree: &TreeId) -> Result<(u64, u64), StoreError> {
-    let (mut files, mut bytes) = (0, 0);
+/// How many bytes the files of a tree have; none if not all of it is in the store.
+fn size_of(store: &Store, tree: &TreeId) -> Result<Option<u64>, StoreError> {
+    let mut bytes = 0;
     let walked = store.walk(tree, |_, node| {
         if let Node::File { size_bytes, .. } = node {
-            files += 1;
             bytes += size_bytes;
         }
     });
     match walked {
-        Ok(()) => Ok((files, bytes)),
-        Err(StoreError::MissingTree { .. }) => Ok((0, 0)),
+        Ok(()) => Ok(Some(bytes)),
+        Err(StoreError::MissingTree { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

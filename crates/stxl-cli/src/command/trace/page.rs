@@ -30,7 +30,7 @@ pub(super) fn text(telling: &Telling<'_>, sayings: &[Saying]) -> String {
     PAGE.replace("{{style}}", STYLE)
         .replace("{{program}}", PROGRAM)
         .replace("{{facts}}", &facts(telling))
-        .replace("{{rest}}", &rest(telling))
+        .replace("{{rest}}", &rest(telling).replace("{{", "{ {"))
         .replace("{{arcs}}", &arcs(&telling.climb.rungs))
         .replace("{{title}}", &escaped(&title).replace("{{", "{ {"))
         .replace("{{rows}}", &rows(&telling.climb.rungs, sayings))
@@ -40,6 +40,10 @@ fn facts(telling: &Telling<'_>) -> String {
     let lineage = telling.lineage;
     let rungs = &telling.climb.rungs;
     let ms = rungs.iter().map(|rung| rung.ms).sum();
+    let at_least = match rungs.iter().map(|rung| rung.unknown).sum::<usize>() {
+        0 => "",
+        _ => "at least ",
+    };
     let opaque = match lineage.opaque.len() {
         0 => "nothing opaque".to_owned(),
         count => format!("{count} opaque"),
@@ -50,7 +54,7 @@ fn facts(telling: &Telling<'_>) -> String {
         format!("{} locked by hash", plural(lineage.sources.len(), "source")),
         plural(rungs.len(), "package"),
         plural(telling.climb.steps(), "step"),
-        format!("{}, one step after the other", duration(ms)),
+        format!("{at_least}{}, one step after the other", duration(ms)),
     ];
     let mut text = String::new();
     for fact in &facts {
@@ -78,6 +82,14 @@ fn rest(telling: &Telling<'_>) -> String {
             let compiled = plural(files.compiled.len(), "compiled file");
             let line = format!("{name}: {generated}, {compiled}");
             put(&mut text, &format!("<li>{}</li>", escaped(&line)));
+        }
+        text += "</ul>";
+    }
+    if !telling.lineage.unseen.is_empty() {
+        text += "<h2>Archives of which the store does not have the files any more</h2><ul>";
+        for node in &telling.lineage.unseen {
+            let name = &telling.plan.nodes()[*node].origin.name;
+            put(&mut text, &format!("<li>{}</li>", escaped(name)));
         }
         text += "</ul>";
     }
@@ -154,7 +166,7 @@ fn rows(rungs: &[Rung], sayings: &[Saying]) -> String {
                 steps = rung.steps,
                 part = rung.ms * 100 / longest,
                 time = escaped(&time),
-                size = escaped(&size(rung.size_bytes)),
+                size = escaped(&rung.size_bytes.map(size).unwrap_or_default()),
             ),
         );
     }

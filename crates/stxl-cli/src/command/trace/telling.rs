@@ -5,16 +5,18 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use stxl_build::{Lineage, Opaque, ShippedFile, Subject};
-use stxl_model::{Derivation, Plan, PlanNode, TreeId};
+use stxl_model::{Derivation, Plan, PlanNode, RootPath, TreeId};
 
 use super::climb::Climb;
-use crate::progress::plural;
+use crate::progress::{plural, printable};
 use crate::terminal::size;
 
 /// What is told, and of what.
 pub(super) struct Telling<'t> {
     /// As typed.
     pub(super) subject: &'t str,
+    /// The path that is in it.
+    pub(super) path: &'t RootPath,
     pub(super) plan: &'t Plan,
     pub(super) lineage: &'t Lineage,
     pub(super) climb: Climb,
@@ -33,6 +35,8 @@ pub(super) struct TraceRecord<'t> {
     /// None of a tree.
     size_bytes: Option<u64>,
     made_by: NodeRecord<'t>,
+    /// Whether that is for sure; else trees further back are gone.
+    made_by_is_certain: bool,
     chain: Vec<NodeRecord<'t>>,
     seed_bytes: u64,
     seeds: Vec<SeedRecord<'t>>,
@@ -62,7 +66,8 @@ struct NodeRecord<'t> {
 #[derive(Serialize)]
 struct SeedRecord<'t> {
     label: &'t str,
-    bytes: u64,
+    /// None if the store does not have it any more.
+    bytes: Option<u64>,
     file: &'t str,
     line: u32,
 }
@@ -78,7 +83,8 @@ struct SourceRecord<'t> {
 struct OpaqueRecord<'t> {
     name: &'t str,
     label: &'t str,
-    /// `declared`: the definition says so; `binary`: a file of the workspace that is no text.
+    /// `declared`: the definition or the address says so; `binary`: a file of the workspace that is
+    /// no text; `gone`: files of the workspace that are not in the store any more.
     why: &'static str,
     /// Where it is in what is imported.
     path: Option<String>,
@@ -99,9 +105,11 @@ struct ShippedRecord<'t> {
 struct PackageRecord {
     label: String,
     steps: usize,
-    ms: u64,
+    /// None if not all of its steps ran on this machine.
+    ms: Option<u64>,
     tree: Option<String>,
-    size_bytes: u64,
+    /// None if the store does not have all of it any more.
+    size_bytes: Option<u64>,
 }
 
 impl<'t> Telling<'t> {
@@ -110,7 +118,11 @@ impl<'t> Telling<'t> {
     }
 
     pub(super) fn seed_bytes(&self) -> u64 {
-        self.lineage.seeds.iter().map(|(_, bytes)| bytes).sum()
+        self.lineage
+            .seeds
+            .iter()
+            .filter_map(|(_, bytes)| *bytes)
+            .sum()
     }
 
     pub(super) fn record(&self) -> TraceRecord<'t> {
@@ -131,6 +143,7 @@ impl<'t> Telling<'t> {
             digest,
             size_bytes,
             made_by: node_record(self.node(lineage.maker)),
+            made_by_is_certain: lineage.is_maker_certain,
             chain: self.chain_records(),
             seed_bytes: self.seed_bytes(),
             seeds: self.seed_records(),
@@ -199,6 +212,7 @@ impl<'t> Telling<'t> {
                 let origin = &self.node(opaque.node()).origin;
                 let (why, path) = match opaque {
                     Opaque::Declared { .. } => ("declared", None),
+                    Opaque::Gone { .. } => ("gone", None),
                     Opaque::Binary { path, .. } => ("binary", Some(path.to_string())),
                 };
                 OpaqueRecord {
@@ -234,7 +248,7 @@ impl<'t> Telling<'t> {
             .map(|rung| PackageRecord {
                 label: rung.label.to_string(),
                 steps: rung.steps,
-                ms: rung.ms,
+                ms: (rung.unknown == 0).then_some(rung.ms),
                 tree: rung.tree.as_ref().map(TreeId::to_string),
                 size_bytes: rung.size_bytes,
             })
@@ -251,8 +265,8 @@ impl<'t> Telling<'t> {
             &mut text,
             &format!("{}  {}{size}", self.subject, record.digest),
         );
-        if record.path != "/" && !self.subject.ends_with(&record.path) {
-            line(&mut text, &format!("a symlink to {}", record.path));
+        if record.path != self.path.to_string() {
+            line(&mut text, &format!("which leads to {}", record.path));
         }
         line(
             &mut text,
@@ -261,13 +275,20 @@ impl<'t> Telling<'t> {
                 made_by.name, made_by.file, made_by.line
             ),
         );
+        if !record.made_by_is_certain {
+            line(
+                &mut text,
+                "or further back, which the store does not have any more",
+            );
+        }
         self.tell_chain(&mut text);
-        line(&mut text, "\nmade from");
+        text.push('\n');
+        line(&mut text, "made from");
         let seeds = plural(record.seeds.len(), "seed");
-        line(
-            &mut text,
-            &format!("  {seeds} of {} bytes", record.seed_bytes),
-        );
+        let known = record.seeds.iter().all(|seed| seed.bytes.is_some());
+        let at_least = if known { "" } else { "at least " };
+        let bytes = record.seed_bytes;
+        line(&mut text, &format!("  {seeds} of {at_least}{bytes} bytes"));
         let sources = plural(record.sources.len(), "source");
         line(
             &mut text,
@@ -308,7 +329,8 @@ impl<'t> Telling<'t> {
 
     /// The way down, a line for each package.
     fn tell_chain(&self, text: &mut String) {
-        line(text, "\nthe way down that leads through the most steps");
+        text.push('\n');
+        line(text, "the way down that leads through the most steps");
         let mut told = "";
         for node in &self.lineage.chain {
             let origin = &self.node(*node).origin;
@@ -329,10 +351,12 @@ impl<'t> Telling<'t> {
             .iter()
             .map(|record| {
                 let (name, file, line) = (record.name, record.file, record.line);
-                match &record.path {
-                    None => format!("opaque, as it says: {name}  {file}:{line}"),
-                    Some(path) => format!("no text: {path} of {name}  {file}:{line}"),
-                }
+                let what = match (record.why, &record.path) {
+                    ("gone", _) => format!("not in the store any more, so nobody knows: {name}"),
+                    (_, None) => format!("opaque, as it says: {name}"),
+                    (_, Some(path)) => format!("no text: {path} of {name}"),
+                };
+                printable(&format!("{what}  {file}:{line}"))
             })
             .collect()
     }
@@ -377,6 +401,7 @@ fn tell_shipped(text: &mut String, what: &str, shipped: &[ShippedRecord<'_>], wi
     }
 }
 
+/// Adds a line. Names of files may hold anything.
 fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a text takes what is written");
+    writeln!(text, "{}", printable(line)).expect("a text takes what is written");
 }
