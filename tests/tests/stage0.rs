@@ -2,13 +2,17 @@
 //!
 //! The program under test builds `stage0` into an empty store. Then this process becomes the
 //! unprivileged owner of that store and runs the cases of every `RUNG/cases.toml` in real
-//! sandboxes over the trees that were built. Giving up privilege comes before the first thread, so
+//! sandboxes over the trees that were built, and compares what c0 and c1 make of several hundred
+//! programs with what gcc makes of them. Giving up privilege comes before the first thread, so
 //! there is a `main` here instead of the usual harness. Arguments are parts of the names of cases
-//! (`hex2/unknown-label`) to run; none runs all.
+//! (`hex2/unknown-label`) and programs (`c1/random-17`) to run; none
+//! runs all.
 
 mod stage0 {
     pub(crate) mod case;
     pub(crate) mod climb;
+    pub(crate) mod compare;
+    pub(crate) mod generator;
     pub(crate) mod place;
     pub(crate) mod seed;
     pub(crate) mod trial;
@@ -20,10 +24,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use stage0::case::Case;
-use stage0::{case, climb, place, seed, trial};
+use stage0::compare::Program;
+use stage0::{case, climb, compare, place, seed, trial};
 
 /// How many cases there are at least, so that none gets lost unnoticed.
-const CASES_MIN: usize = 358;
+const CASES_MIN: usize = 622;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,10 +72,22 @@ fn check_stage(workspace: &Path, filters: &[String]) -> Vec<String> {
     }
     let selected: Vec<Case> = cases
         .into_iter()
-        .filter(|case| filters.is_empty() || filters.iter().any(|part| case.name.contains(part)))
+        .filter(|case| is_selected(&case.name, filters))
         .collect();
-    if selected.is_empty() && !filters.is_empty() {
-        println!("stage0: none of {total} cases has such a name");
+    let programs = match compare::programs(&stage) {
+        Ok(programs) => programs,
+        Err(message) => {
+            problems.push(message);
+            return problems;
+        }
+    };
+    let programs_total = programs.len();
+    let programs: Vec<Program> = programs
+        .into_iter()
+        .filter(|program| is_selected(&program.name, filters))
+        .collect();
+    if selected.is_empty() && programs.is_empty() {
+        println!("stage0: none of {total} cases and {programs_total} programs has such a name");
         return problems;
     }
 
@@ -97,7 +114,22 @@ fn check_stage(workspace: &Path, filters: &[String]) -> Vec<String> {
         failures.len(),
     );
     problems.extend(failures);
+
+    let start = Instant::now();
+    let failures = compare::run_all(&session, &trees, &stage, &programs);
+    println!(
+        "stage0: {} of {programs_total} programs compared with gcc in {} ms, {} failed",
+        programs.len(),
+        start.elapsed().as_millis(),
+        failures.len(),
+    );
+    problems.extend(failures);
     problems
+}
+
+/// Whether one of the parts is in a name; without parts all are.
+fn is_selected(name: &str, parts: &[String]) -> bool {
+    parts.is_empty() || parts.iter().any(|part| name.contains(part))
 }
 
 /// The cases of all rungs; every rung has some.

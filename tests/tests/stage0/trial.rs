@@ -58,7 +58,7 @@ fn run(
     trees: &BTreeMap<String, TreeId>,
     case: &Case,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let rungs = rungs_of(session, trees, case)?;
+    let rungs = merge(session, trees, &case.rungs)?;
     let mut editor = TreeEditor::from_tree(&session.store, &rungs)?;
     for (path, content) in &case.before {
         editor.write(path, content, FileMode::Plain)?;
@@ -92,11 +92,11 @@ fn run(
     Ok(wrong)
 }
 
-/// The main outputs of the rungs of a case as one tree.
-fn rungs_of(
+/// The main outputs of rungs as one tree.
+pub(crate) fn merge(
     session: &Session,
     trees: &BTreeMap<String, TreeId>,
-    case: &Case,
+    rungs: &[String],
 ) -> Result<TreeId, Box<dyn Error>> {
     let tree_of = |rung: &String| {
         trees
@@ -104,11 +104,7 @@ fn rungs_of(
             .copied()
             .ok_or(format!("there is no rung {rung}"))
     };
-    let inputs: Vec<TreeId> = case
-        .rungs
-        .iter()
-        .map(tree_of)
-        .collect::<Result<_, String>>()?;
+    let inputs: Vec<TreeId> = rungs.iter().map(tree_of).collect::<Result<_, String>>()?;
     let merged = session.store.merge(&inputs)?;
     match merged.hidden.first() {
         None => Ok(merged.tree),
@@ -122,7 +118,7 @@ fn groups(commands: &[CaseCommand]) -> impl Iterator<Item = &[CaseCommand]> {
 }
 
 /// Runs commands, one after the other until one fails, in a root.
-fn execute(
+pub(crate) fn execute(
     session: &Session,
     (root, hint): (&TreeId, &TreeId),
     commands: &[CaseCommand],
@@ -165,6 +161,14 @@ fn judge(outcome: &Outcome, commands: &[CaseCommand]) -> Option<String> {
         argv.join(" "),
         outcome.status
     ))
+}
+
+/// All that was printed.
+pub(crate) fn whole(log: &File) -> Result<String, std::io::Error> {
+    let length = usize::try_from(log.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    log.read_exact_at(&mut bytes, 0)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn printed(log: &File) -> Result<String, std::io::Error> {
