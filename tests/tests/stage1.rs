@@ -1,5 +1,5 @@
-//! Stage 1 up to the fixed point of tcc and the first shell, from the seed, into an empty store; and
-//! the same from a first tcc that another compiler made.
+//! Stage 1 up to the fixed point of tcc and the first shell, from the seed, into an empty store;
+//! and the same from a first tcc that another compiler made.
 //!
 //! The sources come from where the clients of this machine have them: without network or mirror the
 //! test fails and says so. `STXL_SOURCE_DIR` names a directory with sources by their SHA-256, as

@@ -1,9 +1,9 @@
 //! Programs that the compilers of the climb and the gcc of this machine compile: both results do
 //! the same.
 //!
-//! The compilers run in sandboxes whose roots hold rungs and the programs, many programs in one; gcc
-//! and what it makes run outside. A program prints its name first, so the log of a sandbox can be
-//! taken apart. One that differs is kept in a directory that the report names.
+//! The compilers run in sandboxes whose roots hold rungs and the programs, many programs in one;
+//! gcc and what it makes run outside. A program prints its name first, so the log of a sandbox can
+//! be taken apart. One that differs is kept in a directory that the report names.
 
 use std::collections::BTreeMap;
 use std::fs;

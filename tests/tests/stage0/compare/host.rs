@@ -24,7 +24,7 @@ const FLAGS: &[&str] = &[
     "-fno-stack-protector",
 ];
 
-/// Real numbers keep the bits of the x87 until they are stored, passed or converted, as c1 promises.
+/// Real numbers keep the bits of the x87 until they are stored, passed or converted, as c1 has it.
 /// Constants do too then, which is nothing to see in random programs: theirs fit every format.
 const EXCESS: &str = "-fexcess-precision=standard";
 
@@ -39,7 +39,7 @@ impl Host {
     /// Compiles what all programs share.
     pub(super) fn prepare(stage: &Path) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let helpers = stxl_tests::package_folder().join("tests/stage0/compare/helpers.c");
+        let helpers = stxl_tests::package_folder().join("tests/stage0/compare/sixty_four_bits.c");
         let mut objects = Vec::new();
         for source in [stage.join("c0/host.c"), helpers] {
             let object = directory.path().join(format!("{}.o", objects.len()));

@@ -1,4 +1,4 @@
-// helpers.c: functions that gcc calls for long long, as no library for 32 bits need be here.
+// sixty_four_bits.c: functions that gcc calls for long long, as no library for 32 bits need be here.
 
 typedef unsigned long long Large;
 
