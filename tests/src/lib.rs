@@ -9,11 +9,31 @@ pub mod server;
 #[cfg(feature = "store")]
 pub mod store;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of this package.
 pub fn package_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of this repository.
+pub fn repository() -> PathBuf {
+    package_folder().join("..")
+}
+
+/// Copies a file, or a folder with all that is in it, and makes the folders above the copy.
+pub fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).expect("a folder");
+        for entry in fs::read_dir(from).expect("a folder") {
+            let name = entry.expect("an entry").file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("a folder");
+        fs::copy(from, to).expect("a file can be copied");
+    }
 }
 
 /// Whether expectations are re-written instead of compared: `STXL_BLESS=1`.
@@ -30,10 +50,10 @@ pub fn check_golden(name: &str, actual: &str) {
 /// Compares a text with a file, or re-writes the file.
 pub fn check_expectation(file: &Path, actual: &str) {
     if is_blessing() {
-        std::fs::write(file, actual).expect("an expectation can be written");
+        fs::write(file, actual).expect("an expectation can be written");
         return;
     }
-    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    let expected = fs::read_to_string(file).unwrap_or_default();
     assert!(
         expected == actual,
         "{} differs (STXL_BLESS=1 re-writes it)\n--- expected\n{expected}\n--- actual\n{actual}",

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         .into_iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let problems = check_stage(&stxl_tests::package_folder().join(".."), &filters);
+    let problems = check_stage(&stxl_tests::repository(), &filters);
     for problem in &problems {
         println!("FAILED {problem}");
     }

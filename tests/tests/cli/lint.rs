@@ -207,7 +207,7 @@ fn what_is_wrong_is_an_error_and_no_remark() {
 
 #[test]
 fn every_remark_is_documented() {
-    let document = crate::place::repository().join("lang/DIAGNOSTICS.md");
+    let document = stxl_tests::repository().join("lang/DIAGNOSTICS.md");
     let document = std::fs::read_to_string(document).unwrap();
     for (id, ..) in CASES.iter().filter_map(|case| case.2) {
         assert!(document.contains(&format!("| `{id}` |")), "{id}");

@@ -175,7 +175,7 @@ fn of_a_package_that_cannot_be_built_nothing_is_observed() {
 
 #[test]
 fn every_kind_is_documented() {
-    let document = crate::place::repository().join("lang/DIAGNOSTICS.md");
+    let document = stxl_tests::repository().join("lang/DIAGNOSTICS.md");
     let document = std::fs::read_to_string(document).unwrap();
     for id in ["nondeterministic-step", "unobserved-step", "unread-input"] {
         assert!(document.contains(&format!("| `{id}` |")), "{id}");

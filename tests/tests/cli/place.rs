@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use stxl_tests::{copy, repository};
 use tempfile::TempDir;
 
 /// The text of a package whose output is its folder `files` as it is.
@@ -46,11 +47,6 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     /// Standard error.
     pub(crate) stderr: String,
-}
-
-/// The folder of the repository.
-pub(crate) fn repository() -> PathBuf {
-    stxl_tests::package_folder().join("..")
 }
 
 impl Place {
@@ -193,18 +189,5 @@ impl Ran {
             .unwrap_or_else(|| panic!("no event: {self:?}"));
         assert_eq!(last["event"], "summary", "{self:?}");
         last
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).expect("a folder");
-        for entry in fs::read_dir(from).expect("a folder") {
-            let name = entry.expect("an entry").file_name();
-            copy(&from.join(&name), &to.join(&name));
-        }
-    } else {
-        fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("a folder");
-        fs::copy(from, to).expect("a file can be copied");
     }
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::place::{Place, repository};
+use stxl_tests::repository;
+
+use crate::place::Place;
 
 /// The commands of the blocks marked `sh tutorial`, in order, run one by one in an empty directory
 /// with `stxl` on the path. A line that begins with `$ ` is typed, with the lines up to `END` if it

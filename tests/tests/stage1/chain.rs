@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use stxl_model::Sha256;
+use stxl_tests::{copy, repository};
 use tempfile::TempDir;
 
 /// The files of each rung's main output, by path.
@@ -42,11 +43,6 @@ pub(crate) struct Chain {
 /// What a build made.
 pub(crate) struct Built {
     summary: Value,
-}
-
-/// The folder of the repository.
-fn repository() -> PathBuf {
-    stxl_tests::package_folder().join("..")
 }
 
 /// Reads `digests.toml` of the stage.
@@ -180,17 +176,4 @@ fn build(
         return Err(format!("`build {}` failed: {}", labels.join(" "), said()));
     }
     Ok(Built { summary })
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).expect("a folder");
-        for entry in fs::read_dir(from).expect("a folder") {
-            let name = entry.expect("an entry").file_name();
-            copy(&from.join(&name), &to.join(&name));
-        }
-    } else {
-        fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("a folder");
-        fs::copy(from, to).expect("a file can be copied");
-    }
 }
