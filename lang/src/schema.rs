@@ -245,12 +245,20 @@ const BUILDING: &[FieldSchema] = &[
     ),
 ];
 
-const FOLDER: &[FieldSchema] = &[field(
-    "folder",
-    FieldKind::Text,
-    "",
-    "The folder of the source in which the commands run.",
-)];
+const FOLDER: &[FieldSchema] = &[
+    field(
+        "folder",
+        FieldKind::Text,
+        "",
+        "The folder of the source in which the commands run.",
+    ),
+    field(
+        "regenerate",
+        FieldKind::Arguments,
+        "[]",
+        "Files below `/src` that a generator made, taken out after the patches, so that the build makes them again.",
+    ),
+];
 
 const CHECK: &[FieldSchema] = &[field(
     "check",

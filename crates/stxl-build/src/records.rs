@@ -204,12 +204,11 @@ fn failure_with(
     }
 }
 
-/// What may be done about a patch that does not fit a directory of this machine: it may be applied
-/// there.
+/// What may be done about a directory of this machine that is not as a release is: a patch may be
+/// applied there, and generated files may be missing.
 fn hint_of(plan: &Plan, node: &PlanNode, cause: &FailureCause) -> Option<String> {
     let FailureCause::Compose(ComposeError {
-        source: OpError::Patch { .. },
-        ..
+        source, operation, ..
     }) = cause
     else {
         return None;
@@ -220,9 +219,17 @@ fn hint_of(plan: &Plan, node: &PlanNode, cause: &FailureCause) -> Option<String>
     let is_outside = |path: &str| path.starts_with("../") || path.starts_with('/');
     let directory = imports.find(|it| plan.is_local() && is_outside(&it.path))?;
     let path = &directory.path;
-    Some(format!(
-        "if it is applied in `{path}` already: `--override-patched {label}=DIR`, or `patches: []` in `local/{label}/package.rhai`"
-    ))
+    if matches!(source, OpError::Patch { .. }) {
+        return Some(format!(
+            "if it is applied in `{path}` already: `--override-patched {label}=DIR`, or `patches: []` in `local/{label}/package.rhai`"
+        ));
+    }
+    let is_missing = matches!(source, OpError::Tree { .. }) && operation.starts_with("remove ");
+    is_missing.then(|| {
+        format!(
+            "if `{path}` has no generated files: `regenerate: []` in `local/{label}/package.rhai`"
+        )
+    })
 }
 
 /// The log of a step's last failed execution, if it is still there.

@@ -453,6 +453,40 @@ fn patches_apply_unless_they_are_said_to_be_there() {
     assert_eq!(text_of(&place, &["first/data"], "text"), "after\n");
 }
 
+/// A checkout has not what a release ships; what is missing is told, also for a release.
+#[test]
+fn what_is_to_be_regenerated_has_to_be_there() {
+    let place = place();
+    let text = r#"script(#{
+    version: "1",
+    description: "A parser is made again",
+    license: "MIT",
+    platforms: ["i686"],
+    base: [],
+    source: dir("files"),
+    regenerate: ["made/parse.c"],
+    script: "true",
+})
+"#;
+    place.write("stages/first/data/package.rhai", text);
+    place.write("stages/first/data/files/parse.y", "");
+    write(&place.path().join("checkout"), &[("parse.y", "")]);
+    let ran = place.run(&["build", "first/data"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let operation = "remove `/src/made/parse.c`";
+    assert!(ran.stderr.contains(operation), "{ran:?}");
+    assert!(!ran.stderr.contains("regenerate: []"), "{ran:?}");
+    let ran = place.run(&[
+        "build",
+        "first/data",
+        "--override",
+        "first/data=../checkout",
+    ]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let hint = "if `../checkout` has no generated files: `regenerate: []` in `local/first/data/package.rhai`";
+    assert!(ran.stderr.contains(hint), "{ran:?}");
+}
+
 /// What is incremental is so on this machine only, and by other keys.
 #[test]
 fn a_package_is_incremental_where_it_is_local_and_asks_for_it() {

@@ -225,6 +225,7 @@ const ZLIB: &str = r#"autotools(#{
     source: url("https://www.zlib.net/fossils/zlib-{version}.tar.gz",
         "HASH"),
     needs: ["core/make", "core/llvm", "core/musl"],
+    regenerate: ["configure", "man/zlib-{version}.1"],
     env: #{ CFLAGS: "-fPIC" },
     configure: ["--libdir=/usr/lib", "--shared"],
 })
@@ -247,6 +248,8 @@ fn an_autotools_package() {
             "1 cd /src",
             &format!("{VARIABLES} VERSION=1.3.1"),
             "1 env CFLAGS=-fPIC",
+            "1 remove /src/configure",
+            "1 remove /src/man/zlib-1.3.1.1",
             "1 run [\"/bin/sh\", \"./configure\", \"--prefix=/usr\", \"--libdir=/usr/lib\", \"--shared\"] ; \
              [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\"] ; \
              [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\", \"DESTDIR=/out\", \"install\"]",
@@ -287,6 +290,8 @@ zlib.change(#{
             "3 patch [file over/core/zlib/ours.patch] 1",
             "3 env ARCH=x86_64 CFLAGS=-O2 -ffile-prefix-map=/src=. CXXFLAGS=-O2 -ffile-prefix-map=/src=. NAME=zlib OUT=/out SOURCE_DATE_EPOCH=315532800 TRIPLE=x86_64-linux-musl VERSION=1.3.2",
             "3 env CFLAGS=-O3 -fPIC",
+            "3 remove /src/configure",
+            "3 remove /src/man/zlib-1.3.2.1",
             "3 run [\"/bin/sh\", \"./configure\", \"--prefix=/usr\", \"--libdir=/usr/lib\", \"--shared\", \"--const\"] ; \
              [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\"] ; \
              [\"/bin/sh\", \"-c\", \"exec \\\"$@\\\"\", \"sh\", \"make\", \"DESTDIR=/out\", \"install\"]",
