@@ -1,12 +1,14 @@
 //! What a file was made from: back to the step that made it, and from there to every seed and
 //! source below.
 
+mod seen;
 mod shipped;
 
 use std::collections::BTreeSet;
 
 use stxl_model::{
-    BlobId, Derivation, DerivationId, ImportKind, Kind, Node, Plan, RootPath, TreeId, TreeOp,
+    BlobId, Derivation, DerivationId, FILE_ENTRY, ImportKind, Kind, Node, Plan, RootPath, TreeId,
+    TreeOp,
 };
 use stxl_store::{Store, StoreError};
 
@@ -43,8 +45,9 @@ pub struct Lineage {
     pub imports: Vec<usize>,
     /// Machine code that nothing of the plan made and that is no seed.
     pub opaque: Vec<Opaque>,
-    /// What sources hold that somebody generated or compiled, by the node that fetches or unpacks
-    /// them; those without either are not listed.
+    /// What of the sources somebody generated or compiled, by the node that fetches or unpacks
+    /// them; those without either are not listed. Files that were taken out before a step ran, and
+    /// are not in the subject, are not listed; where it is not known which these are, all are.
     pub shipped: Vec<(usize, ShippedFiles)>,
     /// Archives of which it is not known what they hold: the store does not have it any more.
     pub unseen: Vec<usize>,
@@ -182,6 +185,7 @@ pub fn lineage(
     for node in lineage.nodes.clone() {
         research.look_at(node, &mut archives, &mut lineage)?;
     }
+    research.leave_out_unseen(&mut lineage)?;
     Ok(lineage)
 }
 
@@ -315,6 +319,20 @@ impl Research<'_> {
         matches!(derivation, Ok(Derivation::Import(import)) if import.kind == ImportKind::Seed)
     }
 
+    /// The bytes of a tree that is one file, and how many they are; nothing if the store does not
+    /// have it any more.
+    fn file_of(&self, tree: &TreeId) -> Result<Option<(BlobId, u64)>, StoreError> {
+        let directory = there(self.store.directory(tree))?;
+        Ok(
+            match directory.as_deref().and_then(|it| it.find(FILE_ENTRY)) {
+                Some(Node::File {
+                    blob, size_bytes, ..
+                }) => Some((*blob, *size_bytes)),
+                Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
+            },
+        )
+    }
+
     /// Notes what a node takes in. Archives that were looked into are in `archives`.
     fn look_at(
         &self,
@@ -342,13 +360,10 @@ impl Research<'_> {
                 }
             }
             Derivation::Import(import) if import.kind == ImportKind::Seed => {
-                let entry = RootPath::root().child(stxl_model::FILE_ENTRY);
-                let entry = entry.expect("a name of letters is valid");
-                let size = match there(self.store.find(&import.tree, &entry))?.flatten() {
-                    Some(Node::File { size_bytes, .. }) => Some(size_bytes),
-                    Some(Node::Symlink { .. } | Node::Directory { .. }) | None => None,
-                };
-                lineage.seeds.push((node, size));
+                let file = self.file_of(&import.tree)?;
+                lineage
+                    .seeds
+                    .push((node, file.map(|(_, size_bytes)| size_bytes)));
             }
             Derivation::Import(import) => {
                 lineage.imports.push(node);

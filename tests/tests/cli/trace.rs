@@ -58,7 +58,8 @@ fn build(p) {
         .symlink("/one", "two")
         .symlink("/two", "one")
         .symlink("/out-of-it", "/usr/bin/none");
-    #{ main: files.out("/"), sources: files.out("/src") }
+    let rest = files.remove("/src/configure").remove("/src/parse.c").remove("/src/tests");
+    #{ main: files.out("/"), sources: files.out("/src"), rest: rest.out("/src") }
 }
 "#;
 
@@ -258,8 +259,45 @@ fn what_archives_ship_is_told() {
         assert!(told.contains(part), "{part}\n{told}");
     }
     assert!(!told.contains("/configure"), "{told}");
+    // What is taken out before anything sees it plays no part.
+    let record = trace(&place, &["first/pack:rest", "--json"]).json();
+    assert_eq!(texts(&record["pregenerated"], "path"), ["/MZ.txt"]);
+    assert_eq!(record["compiled"], json!([]));
     let told = trace(&place, &["first/pack", "--files"]).stdout;
     assert!(told.contains("/configure  autoconf"), "{told}");
+}
+
+/// A step has seen what its root holds, as it was or changed since, and not what was taken out.
+#[test]
+fn what_no_step_saw_is_not_told() {
+    let place = place_with_archive("");
+    let definition = "stages/first/hello/package.rhai";
+    let text = fs::read_to_string(place.workspace().join(definition)).unwrap();
+    let (head, _) = text.split_once("// Runs when").unwrap();
+    let head = head.replace(
+        "    seeds:",
+        "    source: pkg(\"first/pack\").source,\n    seeds:",
+    );
+    let function = r#"fn build(p) {
+        let done = root()
+            .put(p.seeds.hello, "/hello", "exec")
+            .unpack(p.source, "/src")
+            .substitute("/src/configure", "for pack", "for us")
+            .remove("/src/parse.c")
+            .remove("/src/tests")
+            .mkdir("/out")
+            .run(["/hello", "/out/greeting"]);
+        #{ main: done.out("/out") }
+    }
+    "#;
+    place.write(definition, &format!("{head}{function}"));
+    build(&place, "first/hello");
+    let record = trace(&place, &["first/hello:/greeting", "--json"]).json();
+    assert_eq!(
+        texts(&record["pregenerated"], "path"),
+        ["/MZ.txt", "/configure"]
+    );
+    assert_eq!(record["compiled"], json!([]));
 }
 
 #[test]

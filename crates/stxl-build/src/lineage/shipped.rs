@@ -16,6 +16,8 @@ pub struct ShippedFile {
     pub path: RootPath,
     /// What made it, as far as its first lines tell; what it is, of compiled ones.
     pub what: &'static str,
+    /// Its bytes.
+    pub blob: BlobId,
 }
 
 /// What an archive holds besides sources, by path.
@@ -31,6 +33,17 @@ impl ShippedFiles {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.generated.is_empty() && self.compiled.is_empty()
+    }
+
+    /// All files.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ShippedFile> {
+        self.generated.iter().chain(&self.compiled)
+    }
+
+    /// Keeps the files of which this is true.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&ShippedFile) -> bool) {
+        self.generated.retain(&is_kept);
+        self.compiled.retain(&is_kept);
     }
 }
 
@@ -85,9 +98,9 @@ pub(super) fn look_into(store: &Store, tree: &TreeId) -> Result<ShippedFiles, St
     for (path, blob) in files_of(store, tree)? {
         let head = head_of(store, &blob)?;
         if let Some(what) = compiled(&head) {
-            found.compiled.push(ShippedFile { path, what });
+            found.compiled.push(ShippedFile { path, what, blob });
         } else if let Some(what) = generator(&head) {
-            found.generated.push(ShippedFile { path, what });
+            found.generated.push(ShippedFile { path, what, blob });
         }
     }
     Ok(found)
