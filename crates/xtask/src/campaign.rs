@@ -32,7 +32,7 @@ const CAMPAIGNS: [Campaign; 5] = [
     },
     Campaign {
         name: "bootstrap",
-        purpose: "climb from the seed rung by rung, and compare what comes out with the record",
+        purpose: "climb from the seed, and compare what every rung gives with the record",
         options: bootstrap::OPTIONS,
         run: bootstrap::run,
     },

@@ -1,13 +1,13 @@
-//! Climbs from the seed, one rung after the other, and compares every digest with the record.
+//! Climbs from the seed in one build, and compares every digest with the record.
 //!
-//! A rung is a package of the stages below the last one asked for. The record is the
-//! `digests.toml` of each stage: for every rung the SHA-256 of files of its main output. A store
-//! that is named is kept, so an interrupted climb goes on with the rung at which it ended.
+//! A rung is a package that the last one asked for needs. The record is the `digests.toml` of each
+//! stage: for every rung the SHA-256 of files of its main output. A store that is named is kept,
+//! so an interrupted climb goes on with the step at which it ended.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -17,7 +17,7 @@ use super::program::{Options, Programs, last_words, work_folder};
 use crate::console::say;
 use crate::workspace;
 
-/// `to` is the last rung; `store` and `source-dir` are folders, or nothing for new and none;
+/// `to` are the last rungs, between commas; `store` and `source-dir` are folders, or nothing for new and none;
 /// `check` builds every rung once more in another world, if it is `1`.
 pub(crate) const OPTIONS: &[(&str, &str)] = &[
     ("programs", ""),
@@ -39,15 +39,24 @@ struct Climb<'o> {
     store: PathBuf,
 }
 
-/// What building a rung took and gave.
-struct Rung {
-    ran: u64,
-    cached: u64,
+/// What became of a step.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// Whether it is there; `Some(true)` if it ran for that.
+    ran: Option<bool>,
     cpu: Duration,
     wall: Duration,
-    /// The tree of the main output.
-    tree: String,
 }
+
+/// A step as events name it.
+struct StepName {
+    label: String,
+    id: String,
+}
+
+/// The steps of each rung, by id.
+#[derive(Default)]
+struct Steps(BTreeMap<String, BTreeMap<String, Step>>);
 
 /// Runs the campaign.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -56,55 +65,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "" => folder.path().join("store"),
         store => std::path::absolute(store)?,
     };
+    let is_checked = match options.text("check") {
+        "0" => false,
+        "1" => true,
+        other => bail!("--check takes 0 or 1, not `{other}`"),
+    };
     let climb = Climb {
         options,
         programs: Programs::new(options)?,
         workspace: workspace::root(),
         store,
     };
-    let is_checked = match options.text("check") {
-        "0" => false,
-        "1" => true,
-        other => bail!("--check takes 0 or 1, not `{other}`"),
-    };
-    if !options.text("to").contains('/') {
-        bail!("--to takes a package, not `{}`", options.text("to"));
-    }
-    let labels = climb.labels()?;
-    let width = labels.iter().map(String::len).max().unwrap_or(0);
-    say(&format!(
-        "{:<width$} {:>5} {:>6} {:>9} {:>9}  tree",
-        "rung", "ran", "cached", "CPU s", "wall s"
-    ));
-    let mut wrong = Vec::new();
-    let (mut cpu, mut wall) = (Duration::ZERO, Duration::ZERO);
+    let steps = climb.build(climb.steps()?)?;
+    let labels: Vec<&str> = steps.0.keys().map(String::as_str).collect();
+    let (mut compared, mut wrong) = (0_usize, Vec::new());
     for label in &labels {
-        let rung = climb.build(label, &[])?;
-        cpu += rung.cpu;
-        wall += rung.wall;
-        say(&format!(
-            "{label:<width$} {:>5} {:>6} {:>9.1} {:>9.1}  {}",
-            rung.ran,
-            rung.cached,
-            rung.cpu.as_secs_f64(),
-            rung.wall.as_secs_f64(),
-            rung.tree
-        ));
-        wrong.extend(climb.compare(label)?);
-        if is_checked {
-            climb.build(label, &["--check", "--check-gap", "1"])?;
-        }
+        compared += climb.compare(label, &mut wrong)?;
     }
-    say(&format!(
-        "{:<width$} {:>5} {:>6} {:>9.1} {:>9.1}",
-        "all",
-        "",
-        "",
-        cpu.as_secs_f64(),
-        wall.as_secs_f64()
-    ));
     if wrong.is_empty() {
-        say("bootstrap: every digest is the one on record");
+        say(&format!(
+            "bootstrap: {compared} digests of {} rungs are those on record",
+            labels.len()
+        ));
     } else {
         say("bootstrap: other digests than on record:");
         wrong.iter().for_each(|line| say(&format!("  {line}")));
@@ -114,12 +96,62 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         say("step is not reproducible, `stxl diff REVISION` which definitions were changed since.");
         say("Only a change that is meant, and understood, belongs into digests.toml.");
     }
-    climb.trace()?;
-    Ok(if wrong.is_empty() {
+    let is_reproducible = !is_checked || climb.check(&labels, steps.count())?;
+    for label in climb.to() {
+        climb.trace(label)?;
+    }
+    Ok(if wrong.is_empty() && is_reproducible {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+impl Steps {
+    /// Notes what an event says of a step. Returns its rung if all steps of that are there by now.
+    fn note(&mut self, event: &Value) -> anyhow::Result<Option<String>> {
+        let Some(name) = StepName::of(event.get("step").unwrap_or(&Value::Null)) else {
+            return Ok(None);
+        };
+        let Some(rung) = self.0.get_mut(&name.label) else {
+            bail!("a step of {}, which is no rung", name.label);
+        };
+        let was_whole = is_whole(rung);
+        let step = rung.entry(name.id).or_default();
+        match event.get("event").and_then(Value::as_str) {
+            Some("step_finished") => {
+                let time = |name| event.get(name).and_then(Value::as_u64);
+                let (cpu, wall) = (time("cpu_ms"), time("duration_ms"));
+                step.ran = Some(true);
+                step.cpu += Duration::from_millis(cpu.context("a step has a time")?);
+                step.wall += Duration::from_millis(wall.context("a step has a time")?);
+            }
+            Some("cached" | "cut_off") => step.ran = Some(false),
+            Some("lost") => step.ran = None,
+            _ => {}
+        }
+        Ok((!was_whole && is_whole(rung)).then_some(name.label))
+    }
+
+    fn count(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+}
+
+fn is_whole(rung: &BTreeMap<String, Step>) -> bool {
+    rung.values().all(|step| step.ran.is_some())
+}
+
+impl StepName {
+    /// Reads a step of a plan or of an event; nothing if no processes run in it.
+    fn of(step: &Value) -> Option<Self> {
+        let text = |name| step.get(name).and_then(Value::as_str);
+        (text("kind")? == "exec").then_some(())?;
+        Some(Self {
+            label: text("label")?.to_owned(),
+            id: text("id")?.to_owned(),
+        })
+    }
 }
 
 impl Climb<'_> {
@@ -137,40 +169,124 @@ impl Climb<'_> {
         Ok(output)
     }
 
-    /// The packages that the last rung needs, itself included, in the order of the climb: one that
-    /// is finished before another comes before it.
-    fn labels(&self) -> anyhow::Result<Vec<String>> {
-        let record = self.answer(&["eval", self.options.text("to"), "--json"])?;
-        let record: Value = serde_json::from_slice(&record.stdout).context("a plan")?;
+    /// The packages that are asked for.
+    fn to(&self) -> impl Iterator<Item = &str> {
+        self.options.text("to").split(',')
+    }
+
+    /// The steps of everything that is asked for.
+    fn steps(&self) -> anyhow::Result<Steps> {
+        let words: Vec<&str> = ["eval", "--json"].into_iter().chain(self.to()).collect();
+        let record: Value =
+            serde_json::from_slice(&self.answer(&words)?.stdout).context("a plan")?;
         let derivations = record.get("derivations").and_then(Value::as_array);
-        let mut labels: Vec<String> = Vec::new();
-        for derivation in derivations.context("a plan")?.iter().rev() {
-            let text = |name| derivation.get(name).and_then(Value::as_str);
-            if let (Some("exec"), Some(label)) = (text("kind"), text("label"))
-                && !labels.iter().any(|known| known == label)
-            {
-                labels.push(label.to_owned());
+        let mut steps = Steps::default();
+        for derivation in derivations.context("a plan")? {
+            if let Some(name) = StepName::of(derivation) {
+                let rung = steps.0.entry(name.label).or_default();
+                rung.insert(name.id, Step::default());
             }
         }
-        labels.reverse();
-        Ok(labels)
+        Ok(steps)
     }
 
-    fn build(&self, label: &str, words: &[&str]) -> anyhow::Result<Rung> {
-        let jobs = self.options.text("jobs");
-        let mut all = vec!["build", label, "--json", "--jobs", jobs];
+    /// Builds what is asked for; a line for each rung as soon as its last step is there.
+    fn build(&self, mut steps: Steps) -> anyhow::Result<Steps> {
+        let width = steps.0.keys().map(String::len).max().unwrap_or(0);
+        let line = |label: &str, of: &mut dyn Iterator<Item = &Step>, elapsed: Duration| {
+            let steps: Vec<&Step> = of.collect();
+            let ran = steps.iter().filter(|step| step.ran == Some(true)).count();
+            let cpu: Duration = steps.iter().map(|step| step.cpu).sum();
+            let wall: Duration = steps.iter().map(|step| step.wall).sum();
+            say(&format!(
+                "{label:<width$} {ran:>5} {:>6} {:>9.1} {:>9.1} {:>9.1}",
+                steps.len() - ran,
+                cpu.as_secs_f64(),
+                wall.as_secs_f64(),
+                elapsed.as_secs_f64()
+            ));
+        };
+        say(&format!(
+            "{:<width$} {:>5} {:>6} {:>9} {:>9} {:>9}",
+            "rung", "ran", "cached", "CPU s", "steps s", "since s"
+        ));
+        let begin = Instant::now();
+        let labels: Vec<&str> = self.to().collect();
+        self.events(&labels, &[], |event| {
+            if let Some(label) = steps.note(event)? {
+                line(&label, &mut steps.0[&label].values(), begin.elapsed());
+            }
+            Ok(())
+        })?;
+        line(
+            "all",
+            &mut steps.0.values().flat_map(BTreeMap::values),
+            begin.elapsed(),
+        );
+        if let Some((label, _)) = steps.0.iter().find(|(_, rung)| !is_whole(rung)) {
+            bail!("the build succeeded, but told nothing of steps of {label}");
+        }
+        Ok(steps)
+    }
+
+    /// Builds every step once more in another world; whether all gave the same.
+    fn check(&self, labels: &[&str], steps: usize) -> anyhow::Result<bool> {
+        let (mut identical, mut different) = (0_usize, 0_usize);
+        let words = ["--check", "--check-gap", "1", "--keep-going"];
+        let status = self.events(labels, &words, |event| {
+            match event.get("event").and_then(Value::as_str) {
+                Some("check_passed") => identical += 1,
+                Some("check_failed") => different += 1,
+                _ => {}
+            }
+            Ok(())
+        });
+        say(&format!(
+            "built again in another world: {identical} of {steps} steps identical, {different} not"
+        ));
+        if different == 0 {
+            status?;
+        }
+        Ok(identical == steps)
+    }
+
+    /// Builds packages and hands every event on. Failures and differences are told.
+    fn events(
+        &self,
+        labels: &[&str],
+        words: &[&str],
+        mut each: impl FnMut(&Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut command = self.stxl(&["build", "--json", "--jobs", self.options.text("jobs")]);
+        command.args(labels).args(words);
         let source_dir = self.options.text("source-dir");
         if !source_dir.is_empty() {
-            all.extend(["--source-dir", source_dir]);
+            command.args(["--source-dir", source_dir]);
         }
-        all.extend(words);
-        let begin = Instant::now();
-        let output = self.answer(&all)?;
-        rung_of(&output.stdout, begin.elapsed()).with_context(|| format!("what {label} gave"))
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("could not start stxl")?;
+        let events = child.stdout.take().context("the output of stxl")?;
+        for event in BufReader::new(events).lines() {
+            let event = serde_json::from_str(&event?).context("an event of a build")?;
+            tell_trouble(&event);
+            if let Err(error) = each(&event) {
+                child.kill()?;
+                child.wait()?;
+                return Err(error);
+            }
+        }
+        let status = child.wait().context("stxl")?;
+        if !status.success() {
+            bail!("stxl build ended with {status}");
+        }
+        Ok(())
     }
 
-    /// Compares what a rung gave with the record of its stage; a line for each difference.
-    fn compare(&self, label: &str) -> anyhow::Result<Vec<String>> {
+    /// Compares what a rung gave with the record of its stage; adds a line for each difference.
+    /// Returns how many digests there are.
+    fn compare(&self, label: &str, wrong: &mut Vec<String>) -> anyhow::Result<usize> {
         let (stage, name) = label.split_once('/').context("a label")?;
         let path = self
             .workspace
@@ -183,23 +299,23 @@ impl Climb<'_> {
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
         let Some(files) = digests.get(name) else {
-            return Ok(vec![format!("{label}: nothing is on record of it")]);
+            wrong.push(format!("{label}: nothing is on record of it"));
+            return Ok(0);
         };
         let tree = self.answer(&["store", "path", label])?.stdout;
         let tree = PathBuf::from(String::from_utf8_lossy(&tree).trim());
-        let mut wrong = Vec::new();
         for (file, expected) in files {
             let actual = sha256_of(&tree.join(file))?;
             if actual != *expected {
                 wrong.push(format!("{label}: {file} is {actual}, on record {expected}"));
             }
         }
-        Ok(wrong)
+        Ok(files.len())
     }
 
-    /// Says what the last rung was made from.
-    fn trace(&self) -> anyhow::Result<()> {
-        let output = self.answer(&["trace", self.options.text("to"), "--no-opaque", "--json"])?;
+    /// Says what a package was made from.
+    fn trace(&self, label: &str) -> anyhow::Result<()> {
+        let output = self.answer(&["trace", label, "--no-opaque", "--json"])?;
         let record: Value = serde_json::from_slice(&output.stdout).context("a trace")?;
         let count = |name| {
             let list = record.get(name).and_then(Value::as_array);
@@ -207,7 +323,7 @@ impl Climb<'_> {
         };
         let number = |name| record.get(name).and_then(Value::as_u64).unwrap_or(0);
         say(&format!(
-            "{} bytes of seeds, {} opaque, {} sources locked by hash, {} steps of {} packages, {} generated files shipped in sources",
+            "{label}: {} bytes of seeds, {} opaque, {} sources locked by hash, {} steps of {} packages, {} generated files shipped in sources",
             number("seed_bytes"),
             count("opaque"),
             count("sources"),
@@ -219,29 +335,40 @@ impl Climb<'_> {
     }
 }
 
-/// Reads the events of a build of one package.
-fn rung_of(events: &[u8], wall: Duration) -> Option<Rung> {
-    let events = String::from_utf8_lossy(events);
-    let events: Vec<Value> = events
-        .lines()
-        .map(|line| serde_json::from_str(line).ok())
-        .collect::<Option<_>>()?;
-    let cpu_ms = events
-        .iter()
-        .filter_map(|event| event.get("cpu_ms")?.as_u64());
-    let cpu = Duration::from_millis(cpu_ms.sum());
-    let summary = events.last()?;
-    let outputs = summary.get("outputs")?.as_array()?;
-    let main = outputs
-        .iter()
-        .find(|it| it.get("output").and_then(Value::as_str) == Some("main"))?;
-    Some(Rung {
-        ran: summary.get("ran")?.as_u64()?,
-        cached: summary.get("cached")?.as_u64()?,
-        cpu,
-        wall,
-        tree: main.get("tree")?.as_str()?.to_owned(),
-    })
+/// Says what went wrong, if an event is about that.
+fn tell_trouble(event: &Value) {
+    let text = |record: &Value, name| {
+        let text = record.get(name).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    match event.get("event").and_then(Value::as_str) {
+        Some(kind @ ("step_failed" | "failed_elsewhere")) => {
+            let failure = event.get("failure").unwrap_or(&Value::Null);
+            say(&format!(
+                "  {kind}: {}: {}",
+                text(failure, "name"),
+                text(failure, "message")
+            ));
+            let lines = failure.get("last_lines").and_then(Value::as_array);
+            for line in lines.into_iter().flatten().filter_map(Value::as_str) {
+                say(&format!("  | {line}"));
+            }
+            say(&format!("  whole log: {}", text(failure, "log_path")));
+        }
+        Some("check_failed") => {
+            let step = event.get("step").unwrap_or(&Value::Null);
+            say(&format!("  not the same again: {}", text(step, "name")));
+            let differences = event.get("differences").and_then(Value::as_array);
+            for difference in differences.into_iter().flatten().take(5) {
+                say(&format!(
+                    "    {}: {}",
+                    text(difference, "path"),
+                    text(difference, "what")
+                ));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn sha256_of(file: &Path) -> anyhow::Result<String> {
