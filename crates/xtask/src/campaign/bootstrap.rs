@@ -5,7 +5,9 @@
 //! so an interrupted climb goes on with the step at which it ended.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -65,6 +67,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "" => folder.path().join("store"),
         store => std::path::absolute(store)?,
     };
+    // What is remembered of evaluations has to lie in a folder of the user alone.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(store.with_extension("cache"))?;
     let is_checked = match options.text("check") {
         "0" => false,
         "1" => true,
