@@ -4,7 +4,7 @@
 //! that was changed on the way, as by a patch: a root has a file at the end of its path whose bytes
 //! no archive holds. What is not known for sure counts as seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use stxl_model::{BlobId, Derivation, Node, RootPath, TreeId};
 use stxl_store::{Store, StoreError};
@@ -115,11 +115,11 @@ impl Sight {
     ) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let names: BTreeSet<&[u8]> = paths.iter().map(|path| name_of(path)).collect();
         let mut changed = BTreeSet::new();
-        let mut known: BTreeMap<Vec<u8>, BTreeSet<TreeId>> = BTreeMap::new();
+        let mut known: BTreeSet<(Vec<u8>, TreeId)> = BTreeSet::new();
         let mut trees: Vec<(Vec<u8>, TreeId)> =
             self.trees.iter().map(|tree| (Vec::new(), *tree)).collect();
         while let Some((path, tree)) = trees.pop() {
-            if !known.entry(path.clone()).or_default().insert(tree) {
+            if !known.insert((path.clone(), tree)) {
                 continue;
             }
             for entry in store.directory(&tree)?.entries() {
